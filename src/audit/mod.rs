@@ -1,0 +1,1 @@
+//! Entries, Merkle tiles, checkpoints, commitments, signatures, verification. Pure.

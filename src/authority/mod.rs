@@ -1,0 +1,1 @@
+//! `may(actor, command, state)`: the only place that says who may do what. Pure.

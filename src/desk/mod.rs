@@ -1,0 +1,1 @@
+//! The use-cases over a store: admit, lease, settle, tick, explain, learn.

@@ -1,0 +1,21 @@
+//! The nouns of the desk and their invariants: decisions, routes, items, reviews, reviewers. Pure.
+
+mod correction;
+mod decision;
+mod fault;
+mod item;
+pub mod life;
+mod reviewer;
+mod route;
+mod verdict;
+
+pub use correction::{Content, Corrected, Correction, RouteRef};
+pub use decision::{Decision, Member, Model, Output, Source};
+pub use fault::{Fault, FaultKind};
+pub use item::{Approval, Item, ItemState, Kind, Pending};
+pub use reviewer::{Reviewer, Role};
+pub use route::{DATAOPS, Facts, Fallback, Outcome, Route, Sample, SampleKind};
+pub use verdict::{Review, Verdict, VerdictKind};
+
+/// A point in time. Desk time is stored with millisecond precision.
+pub use jiff::Timestamp;

@@ -1,0 +1,34 @@
+//! `overrule`: the terminal where people overrule machines.
+//!
+//! Models submit decisions; a policy in version control routes each one; people accept, edit,
+//! reject or escalate what needs a person; an audit trail that outsiders can verify remembers it.
+//!
+//! The house has floors. A room imports only from floors below, never from its own floor or above
+//! (`tests/architecture.rs` fails otherwise):
+//!
+//! ```text
+//! 8  main.rs       arguments to run(), exit code
+//! 7  cli           one file a command; puts the parts together; config, doctor
+//! 6  tui           the reviewer app
+//! 5  desk          the use-cases over a store: admit, lease, settle, tick, explain, learn
+//! 4  store         trait Store: whole business operations, each one transaction; sqlite
+//! 3  authority     may(actor, command, state)?        simulate  seeded streams with human truth
+//! 2  policy        file, language, check, route       audit     entries, tree, signatures, verify
+//!    protocol      Command, Query, Change, Answer, trait Desk
+//! 1  domain        decision, item, review, reviewer   text      clean, width, diff
+//! ```
+//!
+//! `domain`, `text`, `policy`, `audit`, `protocol`, `authority` and `simulate` are pure: no I/O,
+//! no clock, no randomness; time and seeds are arguments.
+
+pub mod audit;
+pub mod authority;
+pub mod cli;
+pub mod desk;
+pub mod domain;
+pub mod policy;
+pub mod protocol;
+pub mod simulate;
+pub mod store;
+pub mod text;
+pub mod tui;

@@ -1,0 +1,1 @@
+//! The policy: file, language, check, route, sample, explain. Pure.

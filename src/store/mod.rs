@@ -1,0 +1,1 @@
+//! `trait Store`: whole business operations, each one transaction.

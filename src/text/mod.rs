@@ -1,0 +1,1 @@
+//! Untrusted text made safe to show, measured and compared. Pure.
