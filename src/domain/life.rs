@@ -23,7 +23,9 @@ pub enum LifeError {
     Stale { id: String, seen: u64, now: u64 },
     #[error("{id} is a broken record: repair it with an edit, or reject it")]
     Quarantined { id: String },
-    #[error("{reviewer} has already approved {id} for {queue}; another person must approve for {here}")]
+    #[error(
+        "{reviewer} has already approved {id} for {queue}; another person must approve for {here}"
+    )]
     CountsOnce { id: String, reviewer: String, queue: String, here: String },
     #[error("an edit of {id} must change the output, the action, or both")]
     EmptyEdit { id: String },
@@ -31,7 +33,9 @@ pub enum LifeError {
     NoTarget { id: String },
     #[error("{id} is already in {queue}")]
     SameQueue { id: String, queue: String },
-    #[error("there is no verdict on {id} to take back: its grace time is over, or nobody decided it")]
+    #[error(
+        "there is no verdict on {id} to take back: its grace time is over, or nobody decided it"
+    )]
     NothingToUndo { id: String },
     #[error("the last verdict on {id} is {reviewer}'s; only they can take it back")]
     NotYours { id: String, reviewer: String },
@@ -139,7 +143,10 @@ pub fn undo(item: &Item, by: &str, wall: Timestamp) -> Result<Item, LifeError> {
     let nothing = || LifeError::NothingToUndo { id: item.id.clone() };
     let pending = item.pending.as_ref().ok_or_else(nothing)?;
     if pending.reviewer != by {
-        return Err(LifeError::NotYours { id: item.id.clone(), reviewer: pending.reviewer.clone() });
+        return Err(LifeError::NotYours {
+            id: item.id.clone(),
+            reviewer: pending.reviewer.clone(),
+        });
     }
     if wall >= pending.until {
         return Err(nothing());

@@ -56,7 +56,15 @@ pub struct Verdict {
 impl Verdict {
     /// A verdict of this kind with nothing else said.
     pub fn plain(verdict: VerdictKind) -> Self {
-        Self { verdict, output: None, action: None, label: None, tags: Vec::new(), note: None, to: None }
+        Self {
+            verdict,
+            output: None,
+            action: None,
+            label: None,
+            tags: Vec::new(),
+            note: None,
+            to: None,
+        }
     }
 }
 
