@@ -1,0 +1,235 @@
+//! What can be done at a desk, and the answers.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{ItemView, LeaseView};
+use crate::domain::{ItemState, Reviewer, Role, Route, Timestamp, Verdict};
+
+/// Everything that changes something.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "do")]
+pub enum Command {
+    /// Admit records; one answer a line, in order.
+    Admit {
+        lines: Vec<Line>,
+    },
+    /// Admit refused lines again, by dead-letter number (after a policy or limit changed).
+    RetryRefused {
+        numbers: Vec<u64>,
+    },
+    /// Take an item: a named one, or the next in order that is free.
+    Lease(LeaseAsk),
+    /// Keep a lease alive.
+    Renew {
+        item: String,
+        epoch: u64,
+    },
+    /// Give a lease back.
+    Release {
+        item: String,
+        epoch: u64,
+    },
+    /// Take a lease away from whoever holds it (admin; logged).
+    TakeBack {
+        item: String,
+    },
+    /// Keep what a reviewer has typed so far.
+    SaveDraft {
+        item: String,
+        draft: Draft,
+    },
+    /// Throw a draft away.
+    DropDraft {
+        item: String,
+    },
+    /// A verdict.
+    Review(Box<ReviewRequest>),
+    /// A blind item: the reviewer's own answer, before the proposal is shown.
+    AnswerBlind(BlindAnswer),
+    /// Take one's last verdict on the item back.
+    Undo {
+        item: String,
+    },
+    /// Open a new review of a settled decision.
+    Flag {
+        item: String,
+        tags: Vec<String>,
+        note: Option<String>,
+    },
+    /// What happened after the decision was acted on.
+    Feedback {
+        item: String,
+        kind: FeedbackKind,
+        note: Option<String>,
+    },
+    AddReviewer {
+        name: String,
+        level: u8,
+        roles: Vec<Role>,
+        key: Option<String>,
+    },
+    DisableReviewer {
+        name: String,
+    },
+    /// Put a policy in force. `install`: only where none is in force yet.
+    ActivatePolicy {
+        name: String,
+        source: String,
+        schemas: BTreeMap<String, Value>,
+        install: bool,
+    },
+    /// Erase all text of a decision, everywhere; the proofs still hold.
+    Erase {
+        item: String,
+        reason: String,
+    },
+    /// Sign a checkpoint of the log as it stands.
+    Checkpoint,
+    /// Let what is due happen: grace times, SLA. Any process may say it; one at a time acts.
+    Tick,
+}
+
+/// One line to admit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// Where it came from (a file name, `-`, an address); shown with dead letters.
+    pub source: String,
+    /// 1-based.
+    pub line: u64,
+    pub bytes: Vec<u8>,
+}
+
+/// Which item to lease.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseAsk {
+    /// This one; otherwise the next free one.
+    pub item: Option<String>,
+    /// Only from this queue.
+    pub queue: Option<String>,
+    /// Items to step over (skipped in this session).
+    #[serde(default)]
+    pub skip: Vec<String>,
+}
+
+/// What a reviewer has typed and not yet sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Draft {
+    /// The edited output as text (JSON outputs as the text being edited).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub output: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub action: Option<String>,
+    #[serde(default)]
+    pub tags: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub note: Option<String>,
+    /// The verdict being prepared: `edit`, `reject`, `escalate`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub verdict: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub to: Option<String>,
+}
+
+/// A verdict as it is sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReviewRequest {
+    /// UUIDv7; sending the same one again changes nothing and gets the same answer.
+    pub request_id: String,
+    pub item: String,
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// The lease it was made under; `None`: take one for the moment (refused if another holds it).
+    #[serde(default)]
+    pub lease: Option<u64>,
+    /// The revision the reviewer saw; `None`: whatever stands now (the command line's `decide`).
+    #[serde(default)]
+    pub revision: Option<u64>,
+    /// Hash of the view shown ([`ItemView::seen`]).
+    #[serde(default)]
+    pub seen: Option<String>,
+    /// Armored SSHSIG over the statement.
+    #[serde(default)]
+    pub signature: Option<String>,
+    /// Hold the effects this long (milliseconds); 0: none.
+    #[serde(default)]
+    pub grace_ms: u64,
+}
+
+/// A reviewer's own answer to a blind item.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlindAnswer {
+    pub request_id: String,
+    pub item: String,
+    /// What the reviewer would have done.
+    pub action: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub note: Option<String>,
+}
+
+/// Post-action signals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeedbackKind {
+    Reversal,
+    Complaint,
+    Error,
+    Confirmed,
+}
+
+/// What a command did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// Done; nothing more to say.
+    Done,
+    Admitted(Vec<Admitted>),
+    /// The item with its lease; `None`: nothing is free (see the queue's counters for why).
+    Leased(Option<Box<ItemView>>),
+    Renewed(LeaseView),
+    Reviewed(Reviewed),
+    Reviewer(Reviewer),
+    /// `sha256:…` of the policy now in force.
+    Policy(String),
+    /// A signed note.
+    Checkpoint(String),
+    /// How many things a tick did.
+    Ticked(u64),
+}
+
+/// The fate of one line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Admitted {
+    Route(Box<Route>),
+    Refused(Refusal),
+    /// A blank line.
+    Blank,
+}
+
+/// Why a line is a dead letter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// Stable word: `invalid_json`, `id_conflict`, …
+    pub reason: String,
+    pub message: String,
+}
+
+/// What a verdict, undo or flag made of the item.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reviewed {
+    pub id: String,
+    pub state: ItemState,
+    pub queue: String,
+    pub revision: u64,
+    /// Wall time until which it can be taken back; `None`: at once final.
+    pub until: Option<Timestamp>,
+    /// Already stored under this request id; nothing was done again.
+    #[serde(default)]
+    pub duplicate: bool,
+    /// What policy effects did, in words ("escalated to level3, due in 2h").
+    #[serde(default)]
+    pub effects: Vec<String>,
+}

@@ -1,0 +1,115 @@
+//! What can be asked of a desk, and the replies.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Draft, EntryView, ExplainView, Header, ItemView, Page, PolicyView, RefusedLine};
+use crate::domain::{Correction, Fault, Reviewer, Timestamp};
+
+/// Everything that can be asked. Nothing here changes anything.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "ask")]
+pub enum Query {
+    /// Who am I, what waits, how is automation: the header of every screen.
+    Header,
+    /// A page of the queue, in order.
+    Page(PageAsk),
+    /// One item in full (as far as the asker may see it).
+    Item {
+        id: String,
+    },
+    /// The asker's draft for an item.
+    Draft {
+        id: String,
+    },
+    /// The policy in force, as screens need it.
+    Policy,
+    /// Why a decision went where it went, recomputed.
+    Explain {
+        id: String,
+    },
+    /// Faults of an edited output against the domain's schema.
+    CheckOutput {
+        domain: String,
+        output: Value,
+    },
+    /// Dead letters from number `after` on.
+    Refused {
+        after: u64,
+        limit: usize,
+    },
+    Reviewers,
+    /// Trail entries of an item or all, from index `from` on.
+    Entries {
+        item: Option<String>,
+        from: u64,
+        limit: usize,
+    },
+    /// Labelled examples, oldest first, after the `after`th.
+    Corrections {
+        since: Option<Timestamp>,
+        after: u64,
+        limit: usize,
+    },
+    /// A proof file (C2SP tlog-proof) that the item's last entry, or entry `index`, is in the log.
+    Prove {
+        item: String,
+    },
+}
+
+/// A page of rows to fetch.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageAsk {
+    pub filter: Filter,
+    /// Rows after this one (exclusive), in queue order.
+    pub after: Option<Cursor>,
+    /// Rows before this one (exclusive); the page still comes in queue order.
+    pub before: Option<Cursor>,
+    /// The last page.
+    #[serde(default)]
+    pub from_end: bool,
+    /// 1..=500.
+    pub limit: usize,
+}
+
+/// A place in queue order: `(due_minute, priority descending, due_at, id)` as one ascending key.
+/// Opaque to doors; print it and hand it back.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Cursor(pub String);
+
+/// Which items. All given parts must hold. An empty filter: every open item.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Filter {
+    pub queue: Option<String>,
+    pub domain: Option<String>,
+    /// `group`, or `dimension:group`.
+    pub cohort: Option<String>,
+    /// `name`, or `name@version`.
+    pub model: Option<String>,
+    pub rule: Option<String>,
+    pub level: Option<u8>,
+    pub tag: Option<String>,
+    /// Items that the asker decided (settled ones too).
+    pub by_me: bool,
+    /// Free text in the record, matched without regard to case; a streaming scan over bodies.
+    pub text: Option<String>,
+}
+
+/// What a query found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    Header(Box<Header>),
+    Page(Page),
+    Item(Box<ItemView>),
+    Draft(Option<Draft>),
+    Policy(Box<PolicyView>),
+    Explain(Box<ExplainView>),
+    Faults(Vec<Fault>),
+    Refused { refused: Vec<RefusedLine>, next: Option<u64> },
+    Reviewers(Vec<Reviewer>),
+    Entries { entries: Vec<EntryView>, next: Option<u64>, total: u64 },
+    Corrections { corrections: Vec<Correction>, next: Option<u64> },
+    Proof(String),
+}

@@ -1,0 +1,241 @@
+//! What screens and commands are shown: plain data, already cut to what the asker may see.
+//!
+//! Strings here are as foreign as they came; a screen cleans them (`text::Clean`).
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Cursor, Draft};
+use crate::domain::{
+    Content, Facts, Fault, ItemState, Kind, Review, Reviewer, Route, Sample, Timestamp,
+};
+
+/// The log grew: look again. Coalesced; `head` is the number of entries now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    pub head: u64,
+    pub generation: u64,
+}
+
+/// The top line of every screen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    pub reviewer: Reviewer,
+    /// Short name of the store (`demo`, a file name, a host).
+    pub store: String,
+    /// Desk time: SLA clocks count against it.
+    pub now: Timestamp,
+    /// `wall` or `record`.
+    pub clock: String,
+    pub queues: Vec<QueueView>,
+    /// `on`, or what limits it.
+    pub automation: String,
+    pub generation: u64,
+    pub policy: Option<String>,
+    /// Corrections that wait to be sent to a backend; `None` where no backend is set up.
+    pub unsent: Option<u64>,
+    /// Entries in the log.
+    pub head: u64,
+    /// Decisions in all, and those settled automatically.
+    pub decisions: u64,
+    pub automatic: u64,
+}
+
+/// A queue with its counters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueView {
+    pub name: String,
+    pub title: String,
+    pub level: u8,
+    /// Open items, leased ones included.
+    pub waiting: u64,
+    /// Of these, leased to somebody now.
+    pub leased: u64,
+    /// Of these, past their due time.
+    pub late: u64,
+    /// Due within five minutes.
+    pub due_soon: u64,
+    /// Verdicts must carry a signature.
+    pub signed: bool,
+    pub escalates_to: Option<String>,
+}
+
+/// A row of the queue.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    pub id: String,
+    pub queue: String,
+    pub state: ItemState,
+    pub kind: Kind,
+    pub due_at: Option<Timestamp>,
+    pub level: u8,
+    pub business_impact: Option<f64>,
+    /// Withheld (`null`) on blind items, and on broken records that have none.
+    pub confidence: Option<f64>,
+    pub domain: String,
+    /// Withheld (`null`) on blind items.
+    pub action: Option<String>,
+    pub model: String,
+    pub rule: String,
+    /// Why it is here, one sentence.
+    pub reason: String,
+    pub revision: u64,
+    pub priority: i64,
+    /// Who holds it now, if anybody.
+    pub leased_by: Option<String>,
+    pub blind: bool,
+    pub cursor: Cursor,
+}
+
+/// A page of rows in queue order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Page {
+    pub items: Vec<Row>,
+    /// Where to go on; `None` at the end.
+    pub next: Option<Cursor>,
+    /// All that wait and match the filter's indexed parts; from maintained counters where it can.
+    pub total: u64,
+    /// Free text: how many rows were looked through for this page. A page may be short, even
+    /// empty, and still have a `next`: ask on from there.
+    pub scanned: u64,
+}
+
+/// Who holds an item.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseView {
+    pub reviewer: String,
+    /// Wall time.
+    pub until: Timestamp,
+    pub epoch: u64,
+}
+
+/// One item in full.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ItemView {
+    pub id: String,
+    /// The record as it came (blind items: without `action`, `output`, `confidence`, `ensemble`,
+    /// `rationale`, `attributions`, `logits`). `null` after erasure.
+    pub record: Value,
+    pub route: Route,
+    pub state: ItemState,
+    pub kind: Kind,
+    pub queue: String,
+    pub entered_at: Timestamp,
+    pub due_at: Option<Timestamp>,
+    pub revision: u64,
+    /// Queues whose people have yet to approve the content that stands.
+    pub approvals_needed: Vec<String>,
+    /// The content that stands now (the proposal, or the last edit). Withheld on blind items.
+    pub current: Option<Content>,
+    pub reviews: Vec<Review>,
+    pub lease: Option<LeaseView>,
+    /// A verdict that waits out its grace time: who, and until when (wall time).
+    pub pending: Option<(String, Timestamp)>,
+    pub faults: Vec<Fault>,
+    /// The proposal is withheld until the reviewer has given an own answer.
+    pub blind: bool,
+    pub sample: Option<Sample>,
+    /// What the reviewer should check, from the policy.
+    pub guideline: Option<GuidelineView>,
+    /// A verdict here must be signed.
+    pub signed: bool,
+    /// The asker's draft, if one is kept.
+    pub draft: Option<Draft>,
+    /// Draft that travelled with an escalation.
+    pub handed_over: Option<Content>,
+    /// SHA-256 (hex) of what this view shows of the item; a verdict names it.
+    pub seen: String,
+    /// Its text has been erased.
+    pub erased: bool,
+}
+
+/// Guidance for a domain and action.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuidelineView {
+    pub domain: String,
+    pub action: Option<String>,
+    pub text: String,
+}
+
+/// A tag of the policy's taxonomy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TagView {
+    pub id: String,
+    pub title: String,
+    pub key: Option<char>,
+    /// 0..=10.
+    pub severity: u8,
+    pub require_note: bool,
+    /// What using it sets off, in words ("freezes similar, goes to level3").
+    pub consequence: Option<String>,
+}
+
+/// The policy in force, as screens need it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyView {
+    pub name: String,
+    pub hash: String,
+    pub source: String,
+    /// `[control] grace`, milliseconds.
+    pub grace_ms: u64,
+    pub tags: Vec<TagView>,
+    pub queues: Vec<QueueView>,
+}
+
+/// Why a decision went where it went.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExplainView {
+    pub route: Route,
+    pub facts: Facts,
+    /// Recomputed now from record, policy and facts: equal to the stored route byte for byte.
+    pub reproduced: bool,
+    /// The policy's own explanation (rules, atoms with values, the smallest change).
+    pub explanation: Value,
+    /// The same for people.
+    pub text: String,
+}
+
+/// A dead letter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedLine {
+    pub number: u64,
+    pub source: String,
+    pub line: u64,
+    pub reason: String,
+    pub message: String,
+    pub bytes: Vec<u8>,
+}
+
+/// A trail entry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EntryView {
+    pub index: u64,
+    /// The entry's JSON as it is hashed.
+    pub entry: Value,
+}
+
+/// What to verify against, from outside the database.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifyAsk {
+    /// C2SP verifier key; `None`: the store's own (says less).
+    pub key: Option<String>,
+    /// An earlier checkpoint (signed note).
+    pub checkpoint: Option<String>,
+}
+
+/// The result of a verification.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifyReport {
+    pub ok: bool,
+    pub entries: u64,
+    /// Base64.
+    pub root: String,
+    /// The newest signed checkpoint.
+    pub checkpoint: Option<String>,
+    /// Index of the first bad entry.
+    pub first_bad: Option<u64>,
+    /// What is wrong there; empty when all is well.
+    pub faults: Vec<String>,
+    /// Entries not covered by a checkpoint that came from outside the database.
+    pub unanchored: u64,
+}
