@@ -1,1 +1,150 @@
 //! `trait Store`: whole business operations, each one transaction.
+//!
+//! The desk decides on a snapshot what should happen (pure rooms say what), and asks the store to
+//! make it so, once: a [`Write`] carries the [`Premises`] it was decided on, and the store compares
+//! them inside the write transaction. A mismatch changes nothing and means: decide again.
+//!
+//! Calls that write return a [`Ticket`]: the operation is queued at once, grouped with others into
+//! one commit, and the ticket is fulfilled when that commit is durable.
+
+mod ticket;
+mod types;
+
+use crate::domain::{Item, ItemState, Reviewer, Timestamp};
+
+pub use ticket::Ticket;
+pub use types::*;
+
+/// A place that keeps decisions, items, people, policy and the trail, and never lies about it.
+///
+/// Reads see the last committed state and never wait for writers. Reads block the calling thread
+/// for as long as the disk takes: call them from a blocking task.
+pub trait Store: Send + Sync + 'static {
+    /// Admit a batch: all rows in one savepoint; each answers for itself. The batch is refused as
+    /// a whole ([`StoreError::Premise`]) when control or policy moved since it was routed.
+    fn admit(&self, batch: AdmitBatch) -> Ticket<Vec<AdmitResult>>;
+
+    /// One business operation: all of `write` or nothing of it.
+    fn commit(&self, write: Write) -> Ticket<Committed>;
+
+    /// Take an item (a named one, or the first free one in queue order).
+    fn lease(&self, ask: TakeLease) -> Ticket<Option<Lease>>;
+
+    /// Prolong a live lease of that epoch; refused with [`StoreError::LeaseLost`] otherwise.
+    fn renew(&self, item: &str, reviewer: &str, epoch: u64, until: Timestamp) -> Ticket<Lease>;
+
+    /// Give a lease back; nothing happens if it is no longer held.
+    fn release(&self, item: &str, reviewer: &str, epoch: u64) -> Ticket<()>;
+
+    /// Keep or drop (`None`) a reviewer's draft.
+    fn put_draft(&self, item: &str, reviewer: &str, draft: Option<Vec<u8>>) -> Ticket<()>;
+
+    /// Sign and store a checkpoint if entries were added since the last one. The key never
+    /// enters the store; `sign` gets (size, root) and returns the signed note.
+    fn checkpoint(&self, sign: SignCheckpoint) -> Ticket<Option<String>>;
+
+    /// Everything a decision is taken on.
+    fn snapshot(&self) -> Result<Snapshot, StoreError>;
+
+    /// Number of log entries now (cheap; sees other processes' commits).
+    fn head(&self) -> Result<u64, StoreError>;
+
+    /// A decision with its item, if there is one of that id.
+    fn decision(&self, id: &str) -> Result<Option<StoredDecision>, StoreError>;
+
+    /// Which of these ids are known (ingest asks before routing where counts matter).
+    fn known(&self, ids: &[&str]) -> Result<Vec<bool>, StoreError>;
+
+    /// Reviews of an item, oldest first, texts included (empty where erased).
+    fn reviews(&self, id: &str) -> Result<Vec<crate::domain::Review>, StoreError>;
+
+    /// A review by its request id, with the item's id in it.
+    fn review(&self, request_id: &str) -> Result<Option<crate::domain::Review>, StoreError>;
+
+    /// The live lease of an item at wall time `wall`.
+    fn lease_of(&self, id: &str, wall: Timestamp) -> Result<Option<Lease>, StoreError>;
+
+    /// A reviewer's own answer to a blind item.
+    fn blind_answer(&self, id: &str, reviewer: &str) -> Result<Option<StoredAnswer>, StoreError>;
+
+    /// A page of open items in queue order (or of items `by` decided).
+    fn page(&self, ask: &PageQuery) -> Result<StoredPage, StoreError>;
+
+    /// Counters of every queue that has items, at desk time `now` and wall time `wall`.
+    fn queues(&self, now: Timestamp, wall: Timestamp) -> Result<Vec<QueueCount>, StoreError>;
+
+    /// Items whose pending verdict's grace is over at wall time `wall`, oldest first.
+    fn graces_over(&self, wall: Timestamp, limit: usize) -> Result<Vec<Item>, StoreError>;
+
+    /// Open items past their due time at `now` that have not been escalated for it yet.
+    fn overdue(&self, now: Timestamp, limit: usize) -> Result<Vec<Item>, StoreError>;
+
+    /// All reviewers, by name.
+    fn reviewers(&self) -> Result<Vec<Reviewer>, StoreError>;
+
+    /// One reviewer.
+    fn reviewer(&self, name: &str) -> Result<Option<Reviewer>, StoreError>;
+
+    /// A policy by hash; `None` argument: the one in force.
+    fn policy(&self, hash: Option<&str>) -> Result<Option<StoredPolicy>, StoreError>;
+
+    /// Counts that facts need: decisions by cohort group, first sight of model versions.
+    fn counts(&self) -> Result<Counts, StoreError>;
+
+    /// Entries from `from` on (all, or an item's), at most `limit`.
+    fn entries(
+        &self,
+        id: Option<&str>,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, Vec<u8>)>, StoreError>;
+
+    /// Corrections after the `after`th, oldest first.
+    fn corrections(
+        &self,
+        since: Option<Timestamp>,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredCorrection>, StoreError>;
+
+    /// Dead letters with number > `after`.
+    fn dead_letters(&self, after: u64, limit: usize) -> Result<Vec<StoredDeadLetter>, StoreError>;
+
+    /// A reviewer's draft for an item.
+    fn draft(&self, item: &str, reviewer: &str) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Outgoing effects that wait (replies, notifications, backends), oldest first.
+    fn outbox(&self, limit: usize) -> Result<Vec<StoredEffect>, StoreError>;
+
+    /// The newest stored checkpoint (signed note).
+    fn last_checkpoint(&self) -> Result<Option<String>, StoreError>;
+
+    /// Read the whole trail into `sink` from one read snapshot: the head, then entries with their
+    /// bodies in order, tiles, checkpoints, and where every item stands.
+    fn feed(&self, sink: &mut dyn TrailSink) -> Result<(), StoreError>;
+
+    /// Hashes for proofs at size `size`: leaf hashes of `range` (`start..end`).
+    fn leaf_hashes(&self, start: u64, end: u64) -> Result<Vec<[u8; 32]>, StoreError>;
+
+    /// Wait until everything queued is committed, sign off, release files.
+    fn close(&self) -> Result<(), StoreError>;
+}
+
+/// Makes a signed note of (size, root).
+pub type SignCheckpoint = Box<dyn FnOnce(u64, [u8; 32]) -> String + Send>;
+
+/// Who reads the trail: a verifier.
+pub trait TrailSink {
+    /// How many entries the store says there are, and its frontier (opaque bytes of
+    /// `audit::tree::Frontier`). Called first.
+    fn head(&mut self, size: u64, frontier: &[u8]);
+    /// An entry with its bodies (path, salt, value), in commitment order; an erased body has no
+    /// salt and value.
+    fn entry(&mut self, index: u64, bytes: &[u8], bodies: &[(&str, Option<([u8; 32], &[u8])>)]);
+    /// A full tile of 256 hashes.
+    fn tile(&mut self, level: u8, index: u64, hashes: &[u8]);
+    /// A stored signed checkpoint, oldest first.
+    fn checkpoint(&mut self, note: &str);
+    /// Where an item stands (plain automatic decisions have no item row).
+    fn item(&mut self, id: &str, state: ItemState, revision: u64, queue: &str);
+}

@@ -1,0 +1,423 @@
+//! What goes into a store and what comes out of it.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::domain::{Facts, Item, ItemState, Review, Reviewer, Route, Timestamp};
+use crate::protocol::{Cursor, Filter};
+
+/// Why a store refuses or fails.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum StoreError {
+    /// A premise no longer holds; nothing was written. Decide again.
+    #[error("{0} has changed since this was decided")]
+    Premise(Premise),
+    /// The lease named is not held (any more).
+    #[error("the lease on {item} is lost{}", holder.as_deref().map(|h| format!(": {h} holds it")).unwrap_or_default())]
+    LeaseLost { item: String, holder: Option<String>, until: Option<Timestamp> },
+    /// A review with this request id is stored already.
+    #[error("request {0} is already stored")]
+    RequestExists(String),
+    /// The same person twice, or two approvals for one level: the store itself says no.
+    #[error("{reviewer} already counts for {item}")]
+    CountsOnce { item: String, reviewer: String },
+    #[error("there is no {0}")]
+    Missing(String),
+    /// The disk or the database failed; nothing of the operation is acknowledged.
+    #[error("the store cannot {doing}: {cause}")]
+    Io { doing: String, cause: String },
+    /// Written by a newer version of this program.
+    #[error("the store has schema {found}, this program knows up to {known}")]
+    Newer { found: u32, known: u32 },
+    /// The writer has shut down.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// Which premise failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Premise {
+    Generation,
+    Policy,
+    Actor(String),
+    Item { id: String, revision: u64 },
+}
+
+impl std::fmt::Display for Premise {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Generation => f.write_str("the control state"),
+            Self::Policy => f.write_str("the policy in force"),
+            Self::Actor(name) => write!(f, "the reviewer {name}"),
+            Self::Item { id, revision } => write!(f, "{id} (now at revision {revision})"),
+        }
+    }
+}
+
+/// What a write was decided on; each that is `Some` is compared inside the write transaction.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Premises {
+    pub generation: Option<u64>,
+    /// Hash of the policy in force (`Some(None)`: none was).
+    pub policy: Option<Option<String>>,
+    /// Name and version of the acting reviewer.
+    pub actor: Option<(String, u64)>,
+    /// Id and revision of the item (as it was before).
+    pub item: Option<(String, u64)>,
+    pub lease: LeasePremise,
+}
+
+/// What is assumed of the item's lease.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum LeasePremise {
+    /// Leases do not matter (ticks, admin).
+    #[default]
+    Any,
+    /// `reviewer` holds it under this epoch at wall time `wall`.
+    Held { reviewer: String, epoch: u64, wall: Timestamp },
+    /// Nobody but `reviewer` holds it at wall time `wall`.
+    FreeFor { reviewer: String, wall: Timestamp },
+}
+
+/// A text kept beside an entry, with the salt of its commitment (which is in the entry, at the
+/// same position as the body has here).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Body {
+    /// `record`, `review`, `note`, …, or a redacted path.
+    pub path: String,
+    pub salt: [u8; 32],
+    pub value: Vec<u8>,
+}
+
+/// A trail entry to append: canonical bytes and the bodies it commits to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryDraft {
+    /// The item it is about, if any.
+    pub item: Option<String>,
+    pub bytes: Vec<u8>,
+    pub bodies: Vec<Body>,
+}
+
+/// A batch of routed records.
+#[derive(Clone, Debug)]
+pub struct AdmitBatch {
+    pub premises: Premises,
+    /// Desk time after this batch: the store's clock moves to it, never back.
+    pub now: Timestamp,
+    pub rows: Vec<Admission>,
+    pub dead: Vec<DeadLetter>,
+    /// A bulk writer yields to interactive writers of other processes.
+    pub bulk: bool,
+}
+
+/// One routed record.
+#[derive(Clone, Debug)]
+pub struct Admission {
+    /// HMAC-SHA-256 (store key) of the record's canonical form: decides "same content".
+    pub content: [u8; 32],
+    pub route: Route,
+    pub facts: Facts,
+    /// What a list shows of it.
+    pub columns: Columns,
+    /// Present when people are to look at it (review, quarantine, sample).
+    pub item: Option<Item>,
+    /// The `admit` entry; its first body is the raw record.
+    pub entry: EntryDraft,
+}
+
+/// The parts of a record that lists and filters need.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Columns {
+    pub domain: String,
+    pub action: String,
+    pub model: String,
+    pub version: String,
+    pub confidence: Option<f64>,
+    pub business_impact: Option<f64>,
+    pub cohort: BTreeMap<String, String>,
+    pub tags: Vec<String>,
+    /// The level of the queue it entered.
+    pub level: u8,
+}
+
+/// What became of an admission.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AdmitResult {
+    /// Stored, at this log index.
+    New(u64),
+    /// Same id and content: the original route, with the state it has now.
+    Duplicate(Box<Route>),
+    /// Same id, other content: the first stays. (The caller makes a dead letter of it.)
+    Conflict,
+}
+
+/// A line that is not usable at all, kept byte for byte.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    pub source: String,
+    pub line: u64,
+    pub reason: String,
+    pub message: String,
+    pub bytes: Vec<u8>,
+    pub at: Timestamp,
+}
+
+/// A dead letter as it is kept. The same line of the same source with the same bytes is kept once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredDeadLetter {
+    pub number: u64,
+    pub letter: DeadLetter,
+}
+
+/// One business operation.
+#[derive(Clone, Debug)]
+pub struct Write {
+    pub premises: Premises,
+    /// Desk time: the store's clock moves to it, never back.
+    pub now: Timestamp,
+    pub ops: Vec<Op>,
+}
+
+/// A part of a [`Write`]. A row that belongs to an entry refers to the last [`Op::Entry`] before it.
+#[derive(Clone, Debug)]
+pub enum Op {
+    /// Append to the trail.
+    Entry(EntryDraft),
+    /// Put an item where it now stands (its decision must exist). Keeps approvals unique.
+    PutItem {
+        item: Box<Item>,
+        level: u8,
+    },
+    /// A repaired record takes the place of the broken one: new columns, route, facts; its raw
+    /// record is the last entry's first body.
+    Readmit {
+        id: String,
+        route: Box<Route>,
+        facts: Box<Facts>,
+        columns: Columns,
+    },
+    /// Store a review; its text is the last entry's first body.
+    PutReview(Box<Review>),
+    /// Mark a review undone.
+    UndoReview {
+        request_id: String,
+    },
+    /// A reviewer's own answer to a blind item; its text is the last entry's first body.
+    PutAnswer {
+        item: String,
+        reviewer: String,
+        request_id: String,
+        agreed: bool,
+    },
+    /// A settled override or confirmed sample becomes a labelled example.
+    PutCorrection {
+        item: String,
+        request_id: String,
+        at: Timestamp,
+    },
+    /// Something to be sent or done by whoever ticks next; at most once per `key`.
+    PutEffect {
+        key: String,
+        kind: String,
+        item: String,
+        payload: Value,
+    },
+    PutReviewer(Reviewer),
+    /// Store a policy (if new) and put it in force.
+    PutPolicy(StoredPolicy),
+    /// Raise the control generation by one.
+    BumpGeneration,
+    /// Give the item's lease up (a verdict ends it), or take it back from whoever holds it.
+    EndLease {
+        item: String,
+    },
+    /// Forget a reviewer's draft (it was sent).
+    DropDraft {
+        item: String,
+        reviewer: String,
+    },
+    /// Post-action signal.
+    PutFeedback {
+        item: String,
+        kind: String,
+        at: Timestamp,
+    },
+    /// Delete every text and salt of this decision, everywhere (bodies of its entries, drafts,
+    /// effects, dead letters with the same id), and vacuum what held it.
+    Erase {
+        item: String,
+    },
+    /// A dead letter was admitted after all.
+    DropDeadLetter {
+        number: u64,
+    },
+    /// Mark an outgoing effect as handled.
+    EffectDone {
+        key: String,
+    },
+}
+
+/// A commit that is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// Number of log entries after it.
+    pub head: u64,
+}
+
+/// Whom to give which item.
+#[derive(Clone, Debug)]
+pub struct TakeLease {
+    pub reviewer: String,
+    /// This item; otherwise the first free one.
+    pub item: Option<String>,
+    /// Queues to take from.
+    pub queues: Vec<String>,
+    /// Items to step over.
+    pub skip: Vec<String>,
+    pub wall: Timestamp,
+    pub until: Timestamp,
+}
+
+/// A lease: coordination, not truth. A verdict names its epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    pub item: String,
+    pub reviewer: String,
+    pub until: Timestamp,
+    /// Rises with every new grant on the item.
+    pub epoch: u64,
+}
+
+/// What decisions are taken on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    pub head: u64,
+    pub generation: u64,
+    /// Hash of the policy in force.
+    pub policy: Option<String>,
+    /// `true`: desk time is the latest `occurred_at` admitted.
+    pub record_clock: bool,
+    /// The latest desk time stored.
+    pub desk_time: Timestamp,
+    /// Secret of this store: keys the content HMAC.
+    pub key: [u8; 32],
+    /// Name of the log in checkpoints.
+    pub origin: String,
+    pub decisions: u64,
+    pub automatic: u64,
+}
+
+/// A decision as it is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredDecision {
+    /// The raw record as it came (the repaired one after a re-admission); `None`: erased.
+    pub raw: Option<Vec<u8>>,
+    pub route: Route,
+    pub facts: Facts,
+    pub columns: Columns,
+    /// `None`: settled automatically and never looked at.
+    pub item: Option<Item>,
+    /// Log index of the admission.
+    pub index: u64,
+    /// Desk time of admission.
+    pub admitted_at: Timestamp,
+}
+
+impl StoredDecision {
+    /// Where it stands now.
+    pub fn state(&self) -> ItemState {
+        self.item.as_ref().map_or(self.route.state, |i| i.state)
+    }
+}
+
+/// A reviewer's own answer to a blind item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredAnswer {
+    pub request_id: String,
+    pub agreed: bool,
+}
+
+/// A page to read.
+#[derive(Clone, Debug, Default)]
+pub struct PageQuery {
+    pub filter: Filter,
+    /// For `filter.by_me`.
+    pub by: String,
+    pub after: Option<Cursor>,
+    pub before: Option<Cursor>,
+    pub from_end: bool,
+    pub limit: usize,
+    /// Free text: look through at most this many rows in one call.
+    pub scan: usize,
+    /// For showing who holds what.
+    pub wall: Option<Timestamp>,
+}
+
+/// A row of the queue as it is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredRow {
+    pub item: Item,
+    pub columns: Columns,
+    pub rule: String,
+    pub reason: String,
+    pub lease: Option<Lease>,
+    pub cursor: Cursor,
+}
+
+/// A page as it was read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StoredPage {
+    pub rows: Vec<StoredRow>,
+    pub next: Option<Cursor>,
+    pub total: u64,
+    pub scanned: u64,
+}
+
+/// Counters of a queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueCount {
+    pub queue: String,
+    pub waiting: u64,
+    pub leased: u64,
+    pub late: u64,
+    pub due_soon: u64,
+}
+
+/// A policy as it is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredPolicy {
+    pub hash: String,
+    pub name: String,
+    pub source: String,
+    /// Schemas by file stem (`loan.input`, `loan.output`).
+    pub schemas: BTreeMap<String, Value>,
+}
+
+/// Counts that facts are made of.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Counts {
+    /// Decisions by group of the dimension `cohort` (`""`: those without one).
+    pub cohorts: BTreeMap<String, u64>,
+    /// First sight (desk time) of `name@version`.
+    pub models: BTreeMap<String, Timestamp>,
+}
+
+/// A correction as it is kept: what to join.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredCorrection {
+    pub number: u64,
+    pub decision: StoredDecision,
+    pub review: Review,
+}
+
+/// An effect that waits to go out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredEffect {
+    pub key: String,
+    pub kind: String,
+    pub item: String,
+    pub payload: Value,
+    pub at: Timestamp,
+}
