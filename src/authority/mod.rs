@@ -1,1 +1,162 @@
-//! `may(actor, command, state)`: the only place that says who may do what. Pure.
+//! `may(actor, command, subject)`: the only place that says who may do what. Pure.
+//!
+//! A door may hide what would be refused here; it never decides. What cannot be whoever asks (a
+//! settled item, a stale revision) is the business of [`crate::domain::life`]; what depends on who
+//! asks, and on where the item stands, is here.
+//!
+//! | command | who |
+//! |---|---|
+//! | admit, retry, feedback, checkpoint, tick | any registered reviewer who is not disabled |
+//! | lease, renew, release, draft, review, answer, undo | reviewer, expert or compliance, of the queue's level or above |
+//! | flag | the same, or auditor, or on-call |
+//! | take a lease back, add or disable a reviewer, activate a policy, erase | admin |
+
+use crate::domain::{ItemState, Reviewer, Role};
+use crate::protocol::{Command, Refused, Why};
+
+/// What a command is about, as far as authority cares.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Subject<'a> {
+    /// The item, if the command names one.
+    pub item: Option<&'a str>,
+    /// Where it stands.
+    pub state: Option<ItemState>,
+    /// The queue it is in.
+    pub queue: Option<&'a str>,
+    /// That queue's level.
+    pub level: u8,
+    /// Who gave the verdict that is pending.
+    pub pending_by: Option<&'a str>,
+}
+
+/// May `actor` do `command` to `subject`? `Err` says why not and what to do next.
+pub fn may(actor: &Reviewer, command: &Command, subject: Subject<'_>) -> Result<(), Refused> {
+    let deny = |what: String| Refused::new(Why::Authority, what);
+    if actor.disabled {
+        return Err(deny(format!("{} is disabled", actor.name))
+            .hint("an admin can register the name again: overrule reviewer add"));
+    }
+    match command {
+        Command::Admit { .. }
+        | Command::RetryRefused { .. }
+        | Command::Feedback { .. }
+        | Command::Checkpoint
+        | Command::Tick => Ok(()),
+        Command::Lease(_)
+        | Command::Renew { .. }
+        | Command::Release { .. }
+        | Command::SaveDraft { .. }
+        | Command::DropDraft { .. } => reviews(actor, command, subject),
+        Command::Review(_) | Command::AnswerBlind(_) => {
+            reviews(actor, command, subject)?;
+            in_state(command, subject, "open", ItemState::is_open)
+        }
+        Command::Undo { .. } => {
+            reviews(actor, command, subject)?;
+            match subject.pending_by {
+                Some(name) if name != actor.name => Err(deny(format!(
+                    "the pending verdict on {} is {name}'s; only they can take it back",
+                    subject.item.unwrap_or("the item")
+                ))),
+                _ => Ok(()),
+            }
+        }
+        Command::Flag { .. } => {
+            if !(actor.has(Role::Auditor) || actor.has(Role::OnCall)) {
+                reviews(actor, command, Subject { level: 0, ..subject })?;
+            }
+            in_state(command, subject, "settled", |s| s == ItemState::Settled)
+        }
+        Command::TakeBack { .. }
+        | Command::AddReviewer { .. }
+        | Command::DisableReviewer { .. }
+        | Command::ActivatePolicy { .. }
+        | Command::Erase { .. } => {
+            if actor.has(Role::Admin) {
+                return Ok(());
+            }
+            Err(deny(format!("{} may not {}: that takes the role admin", actor.name, name(command)))
+                .hint("ask an admin; `overrule reviewer list` shows who is one"))
+        }
+    }
+}
+
+/// Reviewing takes one of three roles and the queue's level.
+fn reviews(actor: &Reviewer, command: &Command, subject: Subject<'_>) -> Result<(), Refused> {
+    if ![Role::Reviewer, Role::Expert, Role::Compliance].into_iter().any(|r| actor.has(r)) {
+        return Err(Refused::new(
+            Why::Authority,
+            format!(
+                "{} may not {}: that takes the role reviewer, expert or compliance",
+                actor.name,
+                name(command)
+            ),
+        )
+        .hint("an admin can add the role: overrule reviewer add"));
+    }
+    if actor.level < subject.level {
+        let queue = subject.queue.unwrap_or("this queue");
+        return Err(Refused::new(
+            Why::Authority,
+            format!(
+                "{} is level {}; {queue} needs level {}",
+                actor.name, actor.level, subject.level
+            ),
+        )
+        .hint(format!("somebody of level {} must take it", subject.level)));
+    }
+    Ok(())
+}
+
+fn in_state(
+    command: &Command,
+    subject: Subject<'_>,
+    wanted: &str,
+    fits: impl Fn(ItemState) -> bool,
+) -> Result<(), Refused> {
+    match subject.state {
+        Some(state) if !fits(state) => Err(Refused::new(
+            Why::State,
+            format!(
+                "{} is {}; to {} it, it must be {wanted}",
+                subject.item.unwrap_or("the item"),
+                state.as_str(),
+                name(command)
+            ),
+        )
+        .hint(match state {
+            ItemState::Settled => "a settled decision can be flagged for a new review: overrule flag",
+            ItemState::Decided => "its verdict waits out the grace time: undo it, or wait",
+            ItemState::Waiting | ItemState::AwaitingApproval => "review it first",
+        })),
+        _ => Ok(()),
+    }
+}
+
+/// The command in words, for messages.
+pub fn name(command: &Command) -> &'static str {
+    match command {
+        Command::Admit { .. } => "admit records",
+        Command::RetryRefused { .. } => "retry refused lines",
+        Command::Lease(_) => "take an item",
+        Command::Renew { .. } => "keep a lease",
+        Command::Release { .. } => "give a lease back",
+        Command::TakeBack { .. } => "take a lease back",
+        Command::SaveDraft { .. } => "keep a draft",
+        Command::DropDraft { .. } => "drop a draft",
+        Command::Review(_) => "decide",
+        Command::AnswerBlind(_) => "answer",
+        Command::Undo { .. } => "undo",
+        Command::Flag { .. } => "flag",
+        Command::Feedback { .. } => "give feedback",
+        Command::AddReviewer { .. } => "add a reviewer",
+        Command::DisableReviewer { .. } => "disable a reviewer",
+        Command::ActivatePolicy { .. } => "put a policy in force",
+        Command::Erase { .. } => "erase",
+        Command::Checkpoint => "sign a checkpoint",
+        Command::Tick => "tick",
+    }
+}
+
+#[cfg(test)]
+mod tests;
