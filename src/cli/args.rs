@@ -1,0 +1,64 @@
+//! The command line as a table: common flags, and one entry a command.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// The terminal where people overrule machines.
+///
+/// Models submit decisions, a policy routes each one, people accept, edit, reject or escalate what
+/// needs a person, and an audit trail that outsiders can verify remembers it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "overrule",
+    version,
+    max_term_width = 100,
+    after_help = "Examples:
+  overrule demo                          a desk with a live, simulated stream
+  overrule ingest decisions.jsonl        admit decisions into your own desk
+  overrule                               review what waits
+
+Exit codes: 0 done · 1 failed · 2 usage · 3 refused by a rule · 4 a verification failed"
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub common: Common,
+
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Flags every command takes.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Common flags")]
+pub struct Common {
+    /// The desk's store: a SQLite file [default: desk.db in your data folder]
+    #[arg(long, global = true, value_name = "PATH", env = "OVERRULE_STORE")]
+    pub store: Option<String>,
+
+    /// A policy file to install on a store that has none
+    #[arg(long, global = true, value_name = "FILE", env = "OVERRULE_POLICY")]
+    pub policy: Option<PathBuf>,
+
+    /// Act as this reviewer [default: you, by your user name]
+    #[arg(long = "as", global = true, value_name = "NAME", env = "OVERRULE_REVIEWER")]
+    pub by: Option<String>,
+
+    /// JSON on standard output, JSON errors on standard error
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// Say only results and errors
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+
+    /// Read this configuration instead of config.toml in your config folder
+    #[arg(long, global = true, value_name = "FILE", env = "OVERRULE_CONFIG")]
+    pub config: Option<PathBuf>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Completions(super::completions::Completions),
+}
