@@ -1,1 +1,7 @@
 //! The reviewer app.
+
+pub mod keymap;
+mod problem;
+pub mod theme;
+
+pub use problem::Problem;
