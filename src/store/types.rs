@@ -125,6 +125,8 @@ pub struct Admission {
     pub item: Option<Item>,
     /// The `admit` entry; its first body is the raw record.
     pub entry: EntryDraft,
+    /// What the policy sets off at admission; applied in the same savepoint, only if it is new.
+    pub then: Vec<Op>,
 }
 
 /// The parts of a record that lists and filters need.
