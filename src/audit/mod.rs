@@ -30,6 +30,7 @@ mod commitment;
 mod entry;
 mod proof;
 mod tree;
+mod verify;
 
 pub use checkpoint::{Checkpoint, KeyError, LogKey, LogVerifier, NoteError};
 pub use commitment::{Salt, commit};
@@ -42,3 +43,4 @@ pub use tree::{
     Frontier, FrontierError, Hash, TILE_WIDTH, Tile, TileSource, empty_root, leaf_hash, node_hash,
     tile_path, tile_width,
 };
+pub use verify::{Fault as LogFault, ItemRow, Report, Verifier};

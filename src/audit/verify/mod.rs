@@ -1,0 +1,424 @@
+//! The streaming verifier: reads the whole log once and names the first bad entry.
+//!
+//! It trusts the log's public key and, if given, a checkpoint from outside; nothing that it reads
+//! from the store. For every entry it asks: are these the canonical bytes of an entry, is this the
+//! leaf hash that was kept, does every body open its commitment, does the tree agree with every
+//! signed checkpoint, do the items stand where their last entry left them?
+//!
+//! # What it can and cannot name
+//!
+//! The leaf hash of every entry is kept ([`super::Frontier`]), so a changed, removed, inserted or
+//! moved entry is named exactly. Who changes an entry *and* all hashes above it is caught by the
+//! next checkpoint, and the range between two checkpoints is named. Entries after the last
+//! checkpoint are only as good as the file ([`Report::unsigned`]). A log cut back to an old
+//! checkpoint is caught by a later one from outside. Whoever holds the signing key can rewrite
+//! what no outside checkpoint covers.
+
+mod fault;
+mod items;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, VecDeque};
+
+use fault::Faults;
+pub use fault::{Fault, Report};
+pub use items::ItemRow;
+use items::Items;
+
+use super::{
+    Checkpoint, Commitment, Entry, Frontier, Hash, LogVerifier, NoteError, Salt, TILE_WIDTH, Tile,
+    TileSource, commit, leaf_hash, tile_path, tile_width,
+};
+
+/// Reads a log from its first entry to its last. Call, in this order: [`Self::checkpoint`] for
+/// each stored checkpoint, [`Self::outside`] for those from elsewhere, then [`Self::entry`] by
+/// rising index, each followed by [`Self::body`] for its bodies, then [`Self::item`] for each item
+/// and [`Self::end_items`] (leave both out where there are no item rows, as in an export), then
+/// [`Self::finish`].
+pub struct Verifier<S> {
+    key: LogVerifier,
+    source: S,
+    /// How many entries the store says it has.
+    size: u64,
+    frontier: Frontier,
+    full: Vec<Tile>,
+    /// The kept leaf hashes of the level-0 tile we are in.
+    kept: Vec<u8>,
+    /// Checkpoints ahead of us, by size.
+    ahead: VecDeque<Claim>,
+    /// The largest size that a stored, signed checkpoint was right about.
+    proven: Option<u64>,
+    /// One root was wrong, so all later ones are: say it once.
+    diverged: bool,
+    outside_checked: u64,
+    open: Option<OpenEntry>,
+    /// Commitments without a body that wait for an `erase` entry, with their entry.
+    gone: HashMap<Hash, u64>,
+    erased: u64,
+    bodies: u64,
+    items: Items,
+    scratch: Vec<u8>,
+    faults: Faults,
+}
+
+/// What a checkpoint says.
+struct Claim {
+    size: u64,
+    root: Hash,
+    outside: bool,
+}
+
+/// The entry whose bodies are being read.
+struct OpenEntry {
+    index: u64,
+    /// `None`: the entry is bad, so its bodies say nothing more.
+    commitments: Option<Vec<Commitment>>,
+    /// One bit a commitment that a body has opened.
+    opened: u64,
+}
+
+impl<S: TileSource> Verifier<S> {
+    /// A verifier of a log of `size` entries (as the frontier row says), whose checkpoints must be
+    /// signed by `key`. `key` comes from outside the store.
+    pub fn new(key: LogVerifier, source: S, size: u64) -> Self {
+        Self {
+            key,
+            source,
+            size,
+            frontier: Frontier::new(),
+            full: Vec::new(),
+            kept: Vec::new(),
+            ahead: VecDeque::new(),
+            proven: None,
+            diverged: false,
+            outside_checked: 0,
+            open: None,
+            gone: HashMap::new(),
+            erased: 0,
+            bodies: 0,
+            items: Items::default(),
+            scratch: Vec::new(),
+            faults: Faults::default(),
+        }
+    }
+
+    /// Reports something the store itself found broken, about entries `first..=last`.
+    pub fn fault(&mut self, first: u64, last: u64, reason: impl Into<String>) {
+        self.faults.add(first, last, reason);
+    }
+
+    /// A stored checkpoint: the size its row claims, and the note.
+    pub fn checkpoint(&mut self, size: u64, note: &str) {
+        match self.key.open(note) {
+            Ok(open) if open.size == size => self.expect(open, false),
+            Ok(open) => self.doubt(
+                size.min(open.size),
+                format!("the checkpoint kept for size {size} is one of size {}", open.size),
+            ),
+            Err(e) => self.doubt(size, format!("the checkpoint kept for size {size}: {e}")),
+        }
+    }
+
+    /// A checkpoint kept outside the store. It must be signed by the log's key, or it is no
+    /// evidence; what it says is compared while entries are read.
+    pub fn outside(&mut self, note: &str) -> Result<(), NoteError> {
+        let open = self.key.open(note)?;
+        self.expect(open, true);
+        Ok(())
+    }
+
+    fn expect(&mut self, checkpoint: Checkpoint, outside: bool) {
+        let Checkpoint { size, root, .. } = checkpoint;
+        let at = self.ahead.partition_point(|c| c.size <= size);
+        self.ahead.insert(at, Claim { size, root, outside });
+    }
+
+    /// A bad checkpoint of this size: nothing vouches for the entries before it.
+    fn doubt(&mut self, size: u64, reason: String) {
+        self.faults.add_checkpoint(size, reason);
+    }
+
+    /// The next entry, as stored. Its index must be the one after the last.
+    pub fn entry(&mut self, index: u64, bytes: &[u8]) {
+        self.close();
+        let next = self.frontier.size();
+        if index < next {
+            self.faults.add(index, index, format!("entry {index} stands twice in the log"));
+            return;
+        }
+        if index > next {
+            let last = index.min(self.size).max(next + 1) - 1;
+            self.faults.add(next, next, missing(next, last));
+            while self.frontier.size() <= last {
+                let leaf = self.kept_leaf(self.frontier.size()).unwrap_or_default();
+                self.grow(leaf);
+            }
+        }
+        let mut bad = None;
+        if index >= self.size {
+            bad = Some(format!("entry {index} is beyond the log's size, {}", self.size));
+        }
+        let mut leaf = leaf_hash(bytes);
+        match self.kept_leaf(index) {
+            Some(kept) if kept != leaf => {
+                bad = Some(format!("entry {index} is not the one whose hash was kept"));
+                // Go on with the kept hash: the checkpoints then tell about the other entries.
+                leaf = kept;
+            }
+            _ => {}
+        }
+        let parsed = match (bad, Entry::parse_with(bytes, &mut self.scratch)) {
+            (None, Ok(entry)) => Some(entry),
+            (None, Err(e)) => {
+                self.faults.add(index, index, format!("entry {index}: {e}"));
+                None
+            }
+            (Some(reason), _) => {
+                self.faults.add(index, index, reason);
+                None
+            }
+        };
+        self.grow(leaf);
+        let commitments = parsed.map(|entry| {
+            self.erase(index, &entry);
+            self.items.apply(index, &entry);
+            entry.c
+        });
+        self.open = Some(OpenEntry { index, commitments, opened: 0 });
+    }
+
+    /// A body of the entry given last: its path, salt and value as stored.
+    pub fn body(&mut self, index: u64, path: &str, salt: &[u8], value: &[u8]) {
+        self.bodies += 1;
+        let Some(open) = self.open.as_mut().filter(|o| o.index == index) else {
+            let reason = format!("a body `{path}` is kept for entry {index}, which is not there");
+            self.faults.add(index, index, reason);
+            return;
+        };
+        let Some(commitments) = &open.commitments else { return };
+        let Some(slot) = commitments.iter().position(|c| c.path == path) else {
+            let reason = format!("entry {index} does not commit to the body `{path}` kept for it");
+            self.faults.add(index, index, reason);
+            return;
+        };
+        let holds = Salt::try_from(salt).is_ok_and(|salt| {
+            commitments.get(slot).is_some_and(|c| c.hash == commit(&salt, path, value))
+        });
+        // An entry has at most 64 commitments.
+        let bit = 1u64 << slot;
+        if !holds {
+            self.faults.add(
+                index,
+                index,
+                format!("the body `{path}` of entry {index} was changed: it does not open its commitment"),
+            );
+        } else if open.opened & bit != 0 {
+            self.faults.add(index, index, format!("entry {index} has two bodies `{path}`"));
+        }
+        open.opened |= bit;
+    }
+
+    /// An item as its row says. After the last entry.
+    pub fn item(&mut self, row: ItemRow<'_>) {
+        self.close();
+        let last = self.frontier.size().saturating_sub(1);
+        if let Some((index, reason)) = self.items.compare(&row) {
+            let (first, last) = index.map_or((0, last), |index| (index, index));
+            self.faults.add_derived(first, last, reason);
+        }
+    }
+
+    /// All items were given: those of the log that had no row are missing.
+    pub fn end_items(&mut self) {
+        for (index, reason) in self.items.left_over() {
+            self.faults.add_derived(index, index, reason);
+        }
+    }
+
+    /// What was found.
+    pub fn finish(mut self) -> Report {
+        self.close();
+        let entries = self.frontier.size();
+        if entries < self.size {
+            self.faults.add(entries, entries, missing(entries, self.size - 1));
+        }
+        self.compare_tails();
+        for claim in std::mem::take(&mut self.ahead) {
+            if claim.size > entries {
+                let held = if claim.outside { "outside" } else { "kept" };
+                self.faults.add(
+                    entries,
+                    entries,
+                    format!(
+                        "a signed checkpoint {held} covers {} entries, but the log ends after {entries}: its end was cut off",
+                        claim.size
+                    ),
+                );
+            } else {
+                // Only sizes 0 are left behind: the empty log has one root.
+                self.judge(&claim);
+            }
+        }
+        for index in self.gone.into_values() {
+            let reason = format!(
+                "a body of entry {index} is missing, and no later entry says it was erased"
+            );
+            self.faults.add_derived(index, index, reason);
+        }
+        if entries > 0 && self.proven.is_none() {
+            self.faults.add(
+                0,
+                entries - 1,
+                "no signed checkpoint vouches for any entry".to_owned(),
+            );
+        }
+        let proven = self.proven.unwrap_or(0);
+        Report {
+            entries,
+            root: self.frontier.root(),
+            checkpoint: self.proven,
+            unsigned: entries - proven.min(entries),
+            outside_checked: self.outside_checked,
+            bodies: self.bodies,
+            erased: self.erased,
+            total_faults: self.faults.total(),
+            faults: self.faults.sorted(),
+        }
+    }
+
+    /// How many entries were read so far: for a progress bar.
+    pub fn position(&self) -> u64 {
+        self.frontier.size()
+    }
+
+    /// The kept hash of leaf `index`, from the tile it is in.
+    fn kept_leaf(&mut self, index: u64) -> Option<Hash> {
+        if index >= self.size {
+            return None;
+        }
+        if index.is_multiple_of(TILE_WIDTH) {
+            let tile = index / TILE_WIDTH;
+            let width = tile_width(self.size, 0, tile);
+            self.kept = self.read_tile(0, tile, width).unwrap_or_default();
+        }
+        // Below 256 · 32: fits any usize.
+        let from = (index % TILE_WIDTH) as usize * 32;
+        self.kept.get(from..from + 32)?.try_into().ok()
+    }
+
+    /// A kept tile; unreadable or short ones are faults.
+    fn read_tile(&mut self, level: u8, index: u64, width: u64) -> Option<Vec<u8>> {
+        let bytes = self.source.tile(level, index, width);
+        let reason = match bytes {
+            Ok(bytes) if bytes.len() as u64 == width * 32 => return Some(bytes),
+            Ok(bytes) => format!("it has {} bytes in place of {}", bytes.len(), width * 32),
+            Err(e) => e.to_string(),
+        };
+        let (first, last) = covered(level, index, 0, width);
+        let last = last.min(self.size.saturating_sub(1));
+        self.faults.add(first, last, format!("{}: {reason}", tile_path(level, index, width)));
+        None
+    }
+
+    /// Adds a leaf, compares the tiles it completed and the checkpoints it reaches.
+    fn grow(&mut self, leaf: Hash) {
+        let mut full = std::mem::take(&mut self.full);
+        self.frontier.push(leaf, &mut full);
+        for tile in full.drain(..).filter(|t| t.level > 0) {
+            self.compare_tile(&tile);
+        }
+        self.full = full;
+        let size = self.frontier.size();
+        while self.ahead.front().is_some_and(|c| c.size <= size) {
+            let Some(claim) = self.ahead.pop_front() else { break };
+            self.judge(&claim);
+        }
+    }
+
+    /// A checkpoint at (or before) the size we are at.
+    fn judge(&mut self, claim: &Claim) {
+        let root = if claim.size == 0 { super::empty_root() } else { self.frontier.root() };
+        if claim.outside {
+            self.outside_checked += 1;
+        }
+        if root == claim.root {
+            if !self.diverged {
+                self.proven = self.proven.max(Some(claim.size));
+                self.faults.proven(claim.size);
+            }
+            return;
+        }
+        if !self.diverged {
+            let held = if claim.outside { "from outside" } else { "kept" };
+            self.doubt(
+                claim.size,
+                format!(
+                    "the first {} entries do not give the root of the signed checkpoint {held}: at least one was rewritten",
+                    claim.size
+                ),
+            );
+        }
+        self.diverged = true;
+    }
+
+    /// Compares a tile above the leaves with the one kept.
+    fn compare_tile(&mut self, tile: &Tile) {
+        let Some(kept) = self.read_tile(tile.level, tile.index, tile.width()) else { return };
+        let (ours, _) = tile.bytes.as_chunks::<32>();
+        let (theirs, _) = kept.as_chunks::<32>();
+        if let Some(at) = ours.iter().zip(theirs).position(|(a, b)| a != b) {
+            let (first, last) = covered(tile.level, tile.index, at as u64, 1);
+            let path = tile.path();
+            let reason = format!("hash {at} of {path} is not what entries {first} to {last} give");
+            self.faults.add(first, last, reason);
+        }
+    }
+
+    /// The unfinished tiles above the leaves, at the end.
+    fn compare_tails(&mut self) {
+        for level in 1..8 {
+            if let Some(tail) = self.frontier.tail(level) {
+                self.compare_tile(&tail);
+            }
+        }
+    }
+
+    /// Takes the commitments an `erase` entry names off the list of missing bodies.
+    fn erase(&mut self, index: u64, entry: &Entry) {
+        for hash in &entry.x {
+            if self.gone.remove(hash).is_some() {
+                self.erased += 1;
+            } else {
+                let reason =
+                    format!("entry {index} erases a body that is still there, or never was");
+                self.faults.add_derived(index, index, reason);
+            }
+        }
+    }
+
+    /// Ends the entry whose bodies were read: what has no body must be erased later.
+    fn close(&mut self) {
+        let Some(open) = self.open.take() else { return };
+        for (slot, c) in open.commitments.iter().flatten().enumerate() {
+            if open.opened & (1 << slot) == 0 {
+                self.gone.insert(c.hash, open.index);
+            }
+        }
+    }
+}
+
+/// The entries under `count` hashes of a tile, from hash number `at` on.
+fn covered(level: u8, index: u64, at: u64, count: u64) -> (u64, u64) {
+    let each = 1u64.checked_shl(8 * u32::from(level)).unwrap_or(u64::MAX);
+    let first = index.saturating_mul(TILE_WIDTH).saturating_add(at).saturating_mul(each);
+    (first, first.saturating_add(count.saturating_mul(each)).saturating_sub(1))
+}
+
+fn missing(first: u64, last: u64) -> String {
+    if first == last {
+        format!("entry {first} is missing")
+    } else {
+        format!("entries {first} to {last} are missing")
+    }
+}
