@@ -28,26 +28,34 @@ use items::Items;
 
 use super::{
     Checkpoint, Commitment, Entry, Frontier, Hash, LogVerifier, NoteError, Salt, TILE_WIDTH, Tile,
-    TileSource, commit, leaf_hash, tile_path, tile_width,
+    commit, leaf_hash, tile_path,
 };
 
-/// Reads a log from its first entry to its last. Call, in this order: [`Self::checkpoint`] for
-/// each stored checkpoint, [`Self::outside`] for those from elsewhere, then [`Self::entry`] by
-/// rising index, each followed by [`Self::body`] for its bodies, then [`Self::item`] for each item
-/// and [`Self::end_items`] (leave both out where there are no item rows, as in an export), then
-/// [`Self::finish`].
-pub struct Verifier<S> {
+/// Reads a log from its first entry to its last. Call, in this order: [`Self::head`];
+/// [`Self::checkpoint`] for each stored checkpoint and [`Self::outside`] for those from elsewhere;
+/// [`Self::entry`] by rising index, each followed by [`Self::body`] for its bodies; [`Self::item`]
+/// for each item and [`Self::end_items`] (leave both out where there are no item rows, as in an
+/// export); [`Self::finish`].
+///
+/// [`Self::tile`] may come at any time after the head. A level-0 tile given before its entries is
+/// let go after them, so memory stays small; given later, the verifier keeps 32 bytes an entry.
+pub struct Verifier {
     key: LogVerifier,
-    source: S,
     /// How many entries the store says it has.
     size: u64,
     frontier: Frontier,
     full: Vec<Tile>,
-    /// The kept leaf hashes of the level-0 tile we are in.
-    kept: Vec<u8>,
+    /// Stored tiles whose entries are ahead of us.
+    kept: HashMap<(u8, u64), Vec<u8>>,
+    /// Our own tiles whose stored ones are ahead of us.
+    ours: HashMap<(u8, u64), Vec<u8>>,
+    /// The stored level-0 tile that we are in, once it was given.
+    here: Vec<u8>,
+    /// The unfinished tiles of the stored frontier; `None` where its row is damaged.
+    stored: Option<Frontier>,
     /// Checkpoints ahead of us, by size.
     ahead: VecDeque<Claim>,
-    /// The largest size that a stored, signed checkpoint was right about.
+    /// The largest size that a signed checkpoint was right about.
     proven: Option<u64>,
     /// One root was wrong, so all later ones are: say it once.
     diverged: bool,
@@ -78,17 +86,19 @@ struct OpenEntry {
     opened: u64,
 }
 
-impl<S: TileSource> Verifier<S> {
-    /// A verifier of a log of `size` entries (as the frontier row says), whose checkpoints must be
-    /// signed by `key`. `key` comes from outside the store.
-    pub fn new(key: LogVerifier, source: S, size: u64) -> Self {
+impl Verifier {
+    /// A verifier of the log whose checkpoints must be signed by `key`. The key comes from outside
+    /// the store: a key that is read from there proves nothing.
+    pub fn new(key: LogVerifier) -> Self {
         Self {
             key,
-            source,
-            size,
+            size: 0,
             frontier: Frontier::new(),
             full: Vec::new(),
-            kept: Vec::new(),
+            kept: HashMap::new(),
+            ours: HashMap::new(),
+            here: Vec::new(),
+            stored: None,
             ahead: VecDeque::new(),
             proven: None,
             diverged: false,
@@ -103,20 +113,42 @@ impl<S: TileSource> Verifier<S> {
         }
     }
 
+    /// How many entries the store says there are, and its frontier row.
+    pub fn head(&mut self, size: u64, frontier: &[u8]) {
+        self.size = size;
+        let last = size.saturating_sub(1);
+        match Frontier::from_bytes(frontier) {
+            Ok(stored) if stored.size() == size => self.stored = Some(stored),
+            Ok(stored) => {
+                let (low, high) = (stored.size().min(size), stored.size().max(size));
+                let reason =
+                    format!("the log has {size} entries, but its frontier is of {}", stored.size());
+                self.faults.add(low, high.saturating_sub(1), reason);
+            }
+            Err(e) => self.faults.add(0, last, e.to_string()),
+        }
+    }
+
     /// Reports something the store itself found broken, about entries `first..=last`.
     pub fn fault(&mut self, first: u64, last: u64, reason: impl Into<String>) {
         self.faults.add(first, last, reason);
     }
 
-    /// A stored checkpoint: the size its row claims, and the note.
-    pub fn checkpoint(&mut self, size: u64, note: &str) {
+    /// A stored checkpoint: the note, and the size its row claims (if it claims one).
+    pub fn checkpoint(&mut self, size: Option<u64>, note: &str) {
         match self.key.open(note) {
-            Ok(open) if open.size == size => self.expect(open, false),
-            Ok(open) => self.doubt(
-                size.min(open.size),
-                format!("the checkpoint kept for size {size} is one of size {}", open.size),
-            ),
-            Err(e) => self.doubt(size, format!("the checkpoint kept for size {size}: {e}")),
+            Ok(open) if size.is_none_or(|s| s == open.size) => self.expect(open, false),
+            Ok(open) => {
+                let claimed = size.unwrap_or(open.size);
+                let reason =
+                    format!("the checkpoint kept for size {claimed} is one of size {}", open.size);
+                self.doubt(claimed.min(open.size), reason);
+            }
+            Err(e) => {
+                let claimed = size.or_else(|| note.lines().nth(1)?.parse().ok());
+                let claimed = claimed.unwrap_or(self.size);
+                self.doubt(claimed, format!("the checkpoint kept for size {claimed}: {e}"));
+            }
         }
     }
 
@@ -126,6 +158,25 @@ impl<S: TileSource> Verifier<S> {
         let open = self.key.open(note)?;
         self.expect(open, true);
         Ok(())
+    }
+
+    /// A stored full tile.
+    pub fn tile(&mut self, level: u8, index: u64, bytes: &[u8]) {
+        let at = (level, index);
+        let (first, last) = covered(level, index, 0, TILE_WIDTH);
+        if bytes.len() as u64 != TILE_WIDTH * 32 {
+            let path = tile_path(level, index, TILE_WIDTH);
+            let reason = format!("{path} has {} bytes in place of 8192", bytes.len());
+            self.faults.add(first, last.min(self.size.saturating_sub(1)), reason);
+        } else if last >= self.size {
+            let path = tile_path(level, index, TILE_WIDTH);
+            let reason = format!("{path} is kept, but the log ends before entry {last}");
+            self.faults.add(first, last, reason);
+        } else if let Some(ours) = self.ours.remove(&at) {
+            self.compare(level, index, &ours, bytes);
+        } else {
+            self.kept.insert(at, bytes.to_vec());
+        }
     }
 
     fn expect(&mut self, checkpoint: Checkpoint, outside: bool) {
@@ -243,7 +294,7 @@ impl<S: TileSource> Verifier<S> {
         if entries < self.size {
             self.faults.add(entries, entries, missing(entries, self.size - 1));
         }
-        self.compare_tails();
+        self.end_tiles();
         for claim in std::mem::take(&mut self.ahead) {
             if claim.size > entries {
                 let held = if claim.outside { "outside" } else { "kept" };
@@ -292,41 +343,28 @@ impl<S: TileSource> Verifier<S> {
         self.frontier.size()
     }
 
-    /// The kept hash of leaf `index`, from the tile it is in.
+    /// The stored hash of leaf `index`, if its tile was given already.
     fn kept_leaf(&mut self, index: u64) -> Option<Hash> {
-        if index >= self.size {
-            return None;
-        }
         if index.is_multiple_of(TILE_WIDTH) {
             let tile = index / TILE_WIDTH;
-            let width = tile_width(self.size, 0, tile);
-            self.kept = self.read_tile(0, tile, width).unwrap_or_default();
+            let tail = self.stored.as_ref().and_then(|f| f.tail(0)).filter(|t| t.index == tile);
+            let kept = self.kept.get(&(0, tile)).cloned();
+            self.here = kept.or_else(|| tail.map(|t| t.bytes)).unwrap_or_default();
         }
         // Below 256 · 32: fits any usize.
         let from = (index % TILE_WIDTH) as usize * 32;
-        self.kept.get(from..from + 32)?.try_into().ok()
-    }
-
-    /// A kept tile; unreadable or short ones are faults.
-    fn read_tile(&mut self, level: u8, index: u64, width: u64) -> Option<Vec<u8>> {
-        let bytes = self.source.tile(level, index, width);
-        let reason = match bytes {
-            Ok(bytes) if bytes.len() as u64 == width * 32 => return Some(bytes),
-            Ok(bytes) => format!("it has {} bytes in place of {}", bytes.len(), width * 32),
-            Err(e) => e.to_string(),
-        };
-        let (first, last) = covered(level, index, 0, width);
-        let last = last.min(self.size.saturating_sub(1));
-        self.faults.add(first, last, format!("{}: {reason}", tile_path(level, index, width)));
-        None
+        self.here.get(from..from + 32)?.try_into().ok()
     }
 
     /// Adds a leaf, compares the tiles it completed and the checkpoints it reaches.
     fn grow(&mut self, leaf: Hash) {
         let mut full = std::mem::take(&mut self.full);
         self.frontier.push(leaf, &mut full);
-        for tile in full.drain(..).filter(|t| t.level > 0) {
-            self.compare_tile(&tile);
+        for Tile { level, index, bytes } in full.drain(..) {
+            match self.kept.remove(&(level, index)) {
+                Some(kept) => self.compare(level, index, &bytes, &kept),
+                None => drop(self.ours.insert((level, index), bytes)),
+            }
         }
         self.full = full;
         let size = self.frontier.size();
@@ -362,25 +400,34 @@ impl<S: TileSource> Verifier<S> {
         self.diverged = true;
     }
 
-    /// Compares a tile above the leaves with the one kept.
-    fn compare_tile(&mut self, tile: &Tile) {
-        let Some(kept) = self.read_tile(tile.level, tile.index, tile.width()) else { return };
-        let (ours, _) = tile.bytes.as_chunks::<32>();
-        let (theirs, _) = kept.as_chunks::<32>();
-        if let Some(at) = ours.iter().zip(theirs).position(|(a, b)| a != b) {
-            let (first, last) = covered(tile.level, tile.index, at as u64, 1);
-            let path = tile.path();
-            let reason = format!("hash {at} of {path} is not what entries {first} to {last} give");
+    /// Compares a tile of ours with the stored one. (A leaf that was compared when its entry came
+    /// went into our tile as stored, so it is not reported twice.)
+    fn compare(&mut self, level: u8, index: u64, ours: &[u8], kept: &[u8]) {
+        let (ours, _) = ours.as_chunks::<32>();
+        let (kept, _) = kept.as_chunks::<32>();
+        let path = tile_path(level, index, ours.len() as u64);
+        for at in (0..).zip(ours.iter().zip(kept)).filter(|(_, (a, b))| a != b).map(|(at, _)| at) {
+            let (first, last) = covered(level, index, at, 1);
+            let reason = format!("hash {at} of {path} is not what the log's entries give");
             self.faults.add(first, last, reason);
         }
     }
 
-    /// The unfinished tiles above the leaves, at the end.
-    fn compare_tails(&mut self) {
-        for level in 1..8 {
-            if let Some(tail) = self.frontier.tail(level) {
-                self.compare_tile(&tail);
+    /// At the end: the unfinished tiles, and tiles that were never given.
+    fn end_tiles(&mut self) {
+        for level in 0..8 {
+            let stored = self.stored.as_ref().and_then(|f| f.tail(level));
+            if let (Some(ours), Some(kept)) = (self.frontier.tail(level), stored)
+                && level > 0
+                && ours.index == kept.index
+            {
+                self.compare(level, ours.index, &ours.bytes, &kept.bytes);
             }
+        }
+        for (level, index) in std::mem::take(&mut self.ours).into_keys() {
+            let (first, last) = covered(level, index, 0, TILE_WIDTH);
+            let reason = format!("{} is missing", tile_path(level, index, TILE_WIDTH));
+            self.faults.add(first, last, reason);
         }
     }
 

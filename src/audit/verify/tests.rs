@@ -24,18 +24,6 @@ struct Body {
     value: Vec<u8>,
 }
 
-struct Tiles<'a>(&'a Db, Frontier);
-
-impl TileSource for Tiles<'_> {
-    type Error = &'static str;
-
-    fn tile(&self, level: u8, index: u64, _width: u64) -> Result<Vec<u8>, Self::Error> {
-        let full = self.0.tiles.iter().find(|t| (t.level, t.index) == (level, index));
-        let tail = || self.1.tail(level).filter(|t| t.index == index);
-        full.cloned().or_else(tail).map(|t| t.bytes).ok_or("not there")
-    }
-}
-
 fn key() -> LogKey {
     LogKey::from_seed("overrule.example/test", [5; 32]).unwrap()
 }
@@ -149,19 +137,20 @@ fn log(n: u64) -> Db {
 }
 
 fn verify_with(db: &Db, outside: &[&str]) -> Report {
-    // A damaged frontier row is the store's own finding; what it would hold is derived.
-    let row = Frontier::from_bytes(&db.frontier);
-    let (frontier, broken) = match row {
-        Ok(frontier) => (frontier, None),
-        Err(e) => (Frontier::new(), Some(e.to_string())),
-    };
-    let size = if broken.is_some() { db.size() } else { frontier.size() };
-    let mut v = Verifier::new(key().verifier(), Tiles(db, frontier), size);
-    if let Some(reason) = broken {
-        v.fault(0, size - 1, reason);
-    }
-    db.checkpoints.iter().for_each(|(size, note)| v.checkpoint(*size, note));
+    verify_ordered(db, outside, true)
+}
+
+fn verify_ordered(db: &Db, outside: &[&str], tiles_first: bool) -> Report {
+    let mut v = Verifier::new(key().verifier());
+    // The size stands in the frontier row.
+    let size = u64::from_be_bytes(db.frontier[1..9].try_into().unwrap());
+    v.head(size, &db.frontier);
+    db.checkpoints.iter().for_each(|(size, note)| v.checkpoint(Some(*size), note));
     outside.iter().for_each(|note| v.outside(note).unwrap());
+    let tiles = |v: &mut Verifier| db.tiles.iter().for_each(|t| v.tile(t.level, t.index, &t.bytes));
+    if tiles_first {
+        tiles(&mut v);
+    }
     let mut bodies = db.bodies.iter().peekable();
     for (index, bytes) in &db.entries {
         v.entry(*index, bytes);
@@ -170,6 +159,9 @@ fn verify_with(db: &Db, outside: &[&str]) -> Report {
         }
     }
     bodies.for_each(|b| v.body(b.index, &b.path, &b.salt, &b.value));
+    if !tiles_first {
+        tiles(&mut v);
+    }
     for (id, state, revision, queue) in &db.items {
         let queue = queue.as_deref();
         v.item(ItemRow { id, state: *state, revision: *revision, queue });
@@ -178,8 +170,13 @@ fn verify_with(db: &Db, outside: &[&str]) -> Report {
     v.finish()
 }
 
+/// Verifies with tiles before and after their entries: both must agree on the first bad entry.
 fn verify(db: &Db) -> Report {
-    verify_with(db, &[])
+    let report = verify_with(db, &[]);
+    let late = verify_ordered(db, &[], false);
+    let place = |r: &Report| r.first_bad().map(|f| (f.first, f.last));
+    assert_eq!(place(&report), place(&late), "{:?}", late.faults);
+    report
 }
 
 /// The first fault, as `(first, last)`.
@@ -376,8 +373,8 @@ fn what_the_key_holder_rewrites_is_caught_from_outside() {
 fn an_outside_checkpoint_of_another_key_is_no_evidence() {
     let other = LogKey::from_seed("overrule.example/test", [6; 32]).unwrap();
     let db = log(24);
-    let tiles = Tiles(&db, Frontier::from_bytes(&db.frontier).unwrap());
-    let mut v = Verifier::new(key().verifier(), tiles, db.size());
+    let mut v = Verifier::new(key().verifier());
+    v.head(db.size(), &db.frontier);
     let unsigned = NoteError::Unsigned("overrule.example/test".into());
     assert_eq!(v.outside(&other.sign(3, [0; 32])), Err(unsigned));
 }
