@@ -119,8 +119,9 @@ pub trait Store: Send + Sync + 'static {
     /// The newest stored checkpoint (signed note).
     fn last_checkpoint(&self) -> Result<Option<String>, StoreError>;
 
-    /// Read the whole trail into `sink` from one read snapshot: the head, then entries with their
-    /// bodies in order, tiles, checkpoints, and where every item stands.
+    /// Read the whole trail into `sink` from one read snapshot: the head, checkpoints, tiles,
+    /// then entries with their bodies in order, and where every item stands. (A verifier needs the
+    /// checkpoints before the entries; a tile just before its 256 entries costs it no memory.)
     fn feed(&self, sink: &mut dyn TrailSink) -> Result<(), StoreError>;
 
     /// Hashes for proofs at size `size`: leaf hashes of `range` (`start..end`).
