@@ -27,7 +27,8 @@ pub trait Store: Send + Sync + 'static {
     /// One business operation: all of `write` or nothing of it.
     fn commit(&self, write: Write) -> Ticket<Committed>;
 
-    /// Take an item (a named one, or the first free one in queue order).
+    /// Take an item (a named one, or the first free one in queue order whose standing content the
+    /// reviewer has not approved already).
     fn lease(&self, ask: TakeLease) -> Ticket<Option<Lease>>;
 
     /// Prolong a live lease of that epoch; refused with [`StoreError::LeaseLost`] otherwise.
@@ -119,13 +120,15 @@ pub trait Store: Send + Sync + 'static {
     /// The newest stored checkpoint (signed note).
     fn last_checkpoint(&self) -> Result<Option<String>, StoreError>;
 
-    /// Read the whole trail into `sink` from one read snapshot: the head, checkpoints, tiles,
-    /// then entries with their bodies in order, and where every item stands. (A verifier needs the
-    /// checkpoints before the entries; a tile just before its 256 entries costs it no memory.)
+    /// Read the whole trail into `sink` from one read snapshot, in this order: the head, all stored
+    /// checkpoints, then by rising index each full level-0 tile followed by its entries with their
+    /// bodies, the tiles of higher levels, and where every item stands.
     fn feed(&self, sink: &mut dyn TrailSink) -> Result<(), StoreError>;
 
-    /// Hashes for proofs at size `size`: leaf hashes of `range` (`start..end`).
-    fn leaf_hashes(&self, start: u64, end: u64) -> Result<Vec<[u8; 32]>, StoreError>;
+    /// The first `width` (1..=256) hashes of the tile `(level, index)`, 32 bytes each: a full tile,
+    /// or the unfinished one of the frontier. Refused with [`StoreError::Missing`] where the log
+    /// does not reach so far.
+    fn tile(&self, level: u8, index: u64, width: u64) -> Result<Vec<u8>, StoreError>;
 
     /// Wait until everything queued is committed, sign off, release files.
     fn close(&self) -> Result<(), StoreError>;

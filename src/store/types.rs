@@ -62,7 +62,7 @@ pub struct Premises {
     pub generation: Option<u64>,
     /// Hash of the policy in force (`Some(None)`: none was).
     pub policy: Option<Option<String>>,
-    /// Name and version of the acting reviewer.
+    /// Name and version of the acting reviewer (0: there is none of that name yet).
     pub actor: Option<(String, u64)>,
     /// Id and revision of the item (as it was before).
     pub item: Option<(String, u64)>,
