@@ -29,6 +29,7 @@ mod checkpoint;
 mod commitment;
 mod entry;
 mod proof;
+mod signature;
 mod tree;
 mod verify;
 
@@ -38,6 +39,10 @@ pub use entry::{Commitment, Entry, EntryError, EntryKind};
 pub use proof::{
     ProofError, consistency_proof, inclusion_proof, tlog_proof, verify_consistency,
     verify_inclusion,
+};
+pub use signature::{
+    NAMESPACE, Said, SignatureError, Statement, armor, sign_with_key, to_be_signed,
+    verify_signature, view_hash,
 };
 pub use tree::{
     Frontier, FrontierError, Hash, TILE_WIDTH, Tile, TileSource, empty_root, leaf_hash, node_hash,
