@@ -15,6 +15,7 @@ pub mod config;
 pub mod failure;
 pub mod out;
 pub mod places;
+pub mod signer;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
