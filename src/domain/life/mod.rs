@@ -294,3 +294,6 @@ pub fn flag(
     next.revision += 1;
     Ok(next)
 }
+
+#[cfg(test)]
+mod tests;
