@@ -1,1 +1,274 @@
-//! The policy: file, language, check, route, sample, explain. Pure.
+//! The policy: a TOML file in git that says, for every decision, whether it may be automatic, who
+//! looks at it, and why.
+//!
+//! ```
+//! use overrule::domain::{Facts, Timestamp};
+//! use overrule::policy::{Policy, Schemas};
+//!
+//! let source = r#"
+//! policy = "desk"
+//! [params]
+//! low = 0.60
+//! [queues.level1]
+//! sla = "30m"
+//! [[route]]
+//! id = "low-confidence"
+//! when = 'confidence < params.low'
+//! to = "level1"
+//! [default]
+//! to = "auto"
+//! expect = 'confidence >= params.low'
+//! "#;
+//! let policy = Policy::load(source, "desk.toml", &Schemas::default())?;
+//! let decision = serde_json::from_str(
+//!     r#"{"id":"a","domain":"loan","action":"approve","model":{"name":"m","version":"1"},
+//!         "confidence":0.4,"business_impact":2,"input":{},"output":"yes"}"#,
+//! )?;
+//! let route = policy.route(&decision, &Facts::at(Timestamp::UNIX_EPOCH, 0));
+//! assert_eq!(route.rule, "low-confidence");
+//! assert_eq!(route.reason, "confidence 0.4 < params.low 0.6");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! `load` reads and checks the file; `lang` is the rule language; `route` the order of precedence;
+//! `draw` makes chance reproducible; `hours` is the clock of a queue.
+
+mod allow;
+mod diagnostics;
+mod draw;
+mod hours;
+mod lang;
+mod limits;
+mod load;
+mod nouns;
+mod place;
+mod record;
+mod redact;
+mod route;
+mod rules;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod trial;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+
+pub use diagnostics::{Diagnostic, Diagnostics, Severity};
+pub use hours::Hours;
+pub use lang::fields::{CATALOGUE, FieldInfo, Presence, Scope, Type};
+pub use limits::{
+    Breaker, Budget, Each, Limit, Notifier, NotifierKind, Overflow, PerHour, WindowEffect,
+};
+pub use nouns::{
+    Control, DomainSchemas, EffectAction, Firing, Guideline, Impact, Needs, Queue, ReviewFacts,
+    Routing, Schemas, SlaFacts, Tag, WindowFacts,
+};
+pub use redact::Redaction;
+
+use crate::domain::{Decision, Timestamp};
+use lang::reading::Reading;
+use rules::On;
+
+/// A checked policy. Immutable; share it in an [`Arc`].
+#[derive(Debug)]
+pub struct Policy {
+    name: String,
+    file: String,
+    source: Arc<str>,
+    hash: String,
+    schemas: Schemas,
+    warnings: Diagnostics,
+    sample_key: String,
+    control: Control,
+    impact: Impact,
+    queues: Vec<Queue>,
+    tags: Vec<Tag>,
+    guidelines: Vec<Guideline>,
+    redact: Redaction,
+    notifiers: Vec<Notifier>,
+    budgets: Vec<Budget>,
+    limits: Vec<Limit>,
+    breaker: Option<Breaker>,
+    /// Types every record must keep.
+    fields: BTreeMap<String, schema::FieldType>,
+    validators: schema::Validators,
+    allows: Vec<allow::Allow>,
+    checks: Vec<rules::RouteRule>,
+    routes: Vec<rules::RouteRule>,
+    default: rules::DefaultRule,
+    requires: Vec<rules::RequireRule>,
+    samples: Vec<rules::SampleRule>,
+    effects: Vec<rules::EffectRule>,
+    tests: Vec<trial::Trial>,
+    needs: Needs,
+}
+
+impl Policy {
+    /// Read, check and compile a policy. `file` names it in findings. On errors all of them come
+    /// back, with the warnings.
+    pub fn load(source: &str, file: &str, schemas: &Schemas) -> Result<Self, Diagnostics> {
+        load::load(source, file, schemas)
+    }
+
+    /// Findings that did not keep it from loading.
+    pub fn warnings(&self) -> &Diagnostics {
+        &self.warnings
+    }
+
+    /// `sha256:<hex>` over the source bytes and the schemas (RFC 8785 form). Another comment is
+    /// another policy: what is in force is what stands in git.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// What the file calls itself (`policy = "…"`).
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The name it was loaded under.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The file's text.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The domains' JSON Schemas it was loaded with.
+    pub fn schemas(&self) -> &Schemas {
+        &self.schemas
+    }
+
+    /// The desk's own settings.
+    pub fn control(&self) -> &Control {
+        &self.control
+    }
+
+    /// Where the impact levels begin.
+    pub fn impact(&self) -> Impact {
+        self.impact
+    }
+
+    /// A queue by name; `dataops` is always there.
+    pub fn queue(&self, name: &str) -> Option<&Queue> {
+        self.queues.iter().find(|q| q.name == name)
+    }
+
+    /// Every queue, in the order of the file.
+    pub fn queues(&self) -> impl Iterator<Item = &Queue> {
+        self.queues.iter()
+    }
+
+    /// When an item that entered `queue` at `entered` is due: after `sla` (a rule's own), else the
+    /// queue's, counted in the queue's working hours. `None`: never, or no such queue.
+    pub fn due_at(
+        &self,
+        queue: &str,
+        entered: Timestamp,
+        sla: Option<SignedDuration>,
+    ) -> Option<Timestamp> {
+        let queue = self.queue(queue)?;
+        let sla = sla.or(queue.sla)?;
+        match &queue.hours {
+            Some(hours) => hours.after(entered, sla),
+            None => entered.checked_add(sla).ok(),
+        }
+    }
+
+    /// The correction taxonomy, in the order of the file.
+    pub fn tags(&self) -> &[Tag] {
+        &self.tags
+    }
+
+    /// A tag by its id.
+    pub fn tag(&self, id: &str) -> Option<&Tag> {
+        self.tags.iter().find(|t| t.id == id)
+    }
+
+    /// What to check for this action, else for the domain as a whole.
+    pub fn guideline(&self, domain: &str, action: &str) -> Option<&Guideline> {
+        let here = || self.guidelines.iter().filter(|g| g.domain == domain);
+        here()
+            .find(|g| g.action.as_deref() == Some(action))
+            .or_else(|| here().find(|g| g.action.is_none()))
+    }
+
+    /// What never stands in the trail or an export in clear.
+    pub fn redact(&self) -> &Redaction {
+        &self.redact
+    }
+
+    /// Which facts the rules read.
+    pub fn needs(&self) -> Needs {
+        self.needs
+    }
+
+    /// Where people are told.
+    pub fn notifiers(&self) -> &[Notifier] {
+        &self.notifiers
+    }
+
+    /// What may be asked of people.
+    pub fn budgets(&self) -> &[Budget] {
+        &self.budgets
+    }
+
+    /// Automatic decisions a minute.
+    pub fn limits(&self) -> &[Limit] {
+        &self.limits
+    }
+
+    /// The breaker on auto-accept.
+    pub fn breaker(&self) -> Option<Breaker> {
+        self.breaker
+    }
+
+    /// Effects on windows, for the detectors to schedule.
+    pub fn window_effects(&self) -> impl Iterator<Item = WindowEffect<'_>> {
+        self.effects.iter().filter_map(|e| match e.on {
+            On::Window { window, each } => Some(WindowEffect {
+                id: &e.id,
+                window,
+                each,
+                actions: &e.actions,
+                cooldown: e.cooldown,
+            }),
+            _ => None,
+        })
+    }
+
+    /// Effects on `review` that fire.
+    pub fn on_review(&self, d: &Decision, r: &ReviewFacts) -> Vec<Firing> {
+        let reading = Reading { review: Some(r), ..Reading::of(d, self.impact) };
+        self.fire(&reading, |on| on == On::Review)
+    }
+
+    /// Does the effect on `window` with this id fire on these figures?
+    pub fn on_window(&self, effect: &str, w: &WindowFacts) -> Option<Firing> {
+        let reading = Reading { window: Some(w), ..Reading::new(self.impact) };
+        let firings = self.fire(&reading, |on| matches!(on, On::Window { .. }));
+        firings.into_iter().find(|f| f.effect == effect)
+    }
+
+    /// Effects on `sla` that fire when an item's clock runs out.
+    pub fn on_sla(&self, d: &Decision, s: &SlaFacts) -> Vec<Firing> {
+        let reading = Reading { sla: Some(s), ..Reading::of(d, self.impact) };
+        self.fire(&reading, |on| on == On::Sla)
+    }
+
+    /// Effects on `feedback` that fire; `kind` is `reversal`, `complaint`, `error` or `confirmed`.
+    pub fn on_feedback(&self, d: &Decision, kind: &str) -> Vec<Firing> {
+        let reading = Reading { feedback: Some(kind), ..Reading::of(d, self.impact) };
+        self.fire(&reading, |on| on == On::Feedback)
+    }
+
+    /// The time an effect stays quiet after it fired, for the same thing.
+    pub fn cooldown(&self, effect: &str) -> Option<SignedDuration> {
+        self.effects.iter().find(|e| e.id == effect)?.cooldown
+    }
+}

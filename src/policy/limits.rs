@@ -1,0 +1,95 @@
+//! Parts of a policy that bound automation over time: windows, budgets, limits, breakers, notifiers.
+
+use jiff::SignedDuration;
+use serde::Serialize;
+
+use super::nouns::EffectAction;
+
+/// Which slices a window is cut into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Each {
+    Overall,
+    Domain,
+    Model,
+    Cohort,
+}
+
+/// An `[[effect]]` on `window`, as the detectors see it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct WindowEffect<'p> {
+    pub id: &'p str,
+    pub window: SignedDuration,
+    pub each: Each,
+    pub actions: &'p [EffectAction],
+    /// Not again for the same slice within this time.
+    pub cooldown: Option<SignedDuration>,
+}
+
+/// `[budget.QUEUE]`: what may be asked of people.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Budget {
+    pub queue: String,
+    pub per_hour: PerHour,
+    pub overflow: Overflow,
+}
+
+/// How many items an hour.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PerHour {
+    /// As many as the people have been seen to do.
+    Measured,
+    /// More than 0.
+    Fixed(f64),
+}
+
+/// What happens beyond the budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Overflow {
+    Sample,
+    Hold,
+    Block,
+    AutoFlagged,
+}
+
+/// `[limit.NAME]`: automatic decisions a minute.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Limit {
+    pub name: String,
+    /// `None`: every domain together.
+    pub domain: Option<String>,
+    /// More than 0.
+    pub per_minute: f64,
+}
+
+/// `[breaker]`: on auto-accept, per model and domain.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Breaker {
+    /// It opens when the lower end of the override rate passes this (0..=1).
+    pub override_low: f64,
+    pub window: SignedDuration,
+}
+
+/// `[notify.NAME]`: where people are told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Notifier {
+    pub name: String,
+    pub kind: NotifierKind,
+    /// The environment variable that holds the secret (a key, or a whole address).
+    pub secret_env: Option<String>,
+    /// For kinds whose address is no secret.
+    pub url: Option<String>,
+}
+
+/// The kinds of notifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NotifierKind {
+    Pagerduty,
+    Slack,
+    GoogleChat,
+    Alertmanager,
+    Webhook,
+}

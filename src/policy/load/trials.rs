@@ -1,0 +1,176 @@
+//! `[[test]]`: what is given, and what is expected of it.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value as Json};
+use toml::de::DeValue;
+
+use super::super::rules::{EffectRule, RequireRule, RouteRule, SampleRule};
+use super::super::trial::{Expect, GIVEN, SampleExpect, Trial};
+use super::table::{At, Table, Value, integer, number};
+use super::{Loader, RESERVED};
+use crate::domain::Outcome;
+
+const OUTCOMES: [(&str, Outcome); 4] = [
+    ("auto", Outcome::Auto),
+    ("review", Outcome::Review),
+    ("quarantine", Outcome::Quarantine),
+    ("block", Outcome::Block),
+];
+
+/// The ids a test may name.
+struct Ids<'r> {
+    rules: Vec<&'r str>,
+    samples: Vec<&'r str>,
+    effects: Vec<&'r str>,
+}
+
+impl Loader<'_> {
+    pub(super) fn trials(
+        &mut self,
+        top: &mut Table<'_>,
+        checks: &[RouteRule],
+        routes: &[RouteRule],
+        requires: &[RequireRule],
+        samples: &[SampleRule],
+        effects: &[EffectRule],
+    ) -> Vec<Trial> {
+        let ids = Ids {
+            rules: checks
+                .iter()
+                .chain(routes)
+                .map(|r| r.id.as_str())
+                .chain(requires.iter().map(|r| r.id.as_str()))
+                .chain(RESERVED)
+                .collect(),
+            samples: samples.iter().map(|r| r.id.as_str()).collect(),
+            effects: effects.iter().map(|r| r.id.as_str()).collect(),
+        };
+        let mut names = BTreeMap::new();
+        let mut out = Vec::new();
+        for mut table in top.tables("test", &mut self.sink) {
+            let name = table.text("name", &mut self.sink);
+            table.missing("name", &mut self.sink);
+            if let Some(name) = &name
+                && let Some(first) = names.insert(name.value.clone(), self.line(&name.span))
+            {
+                let message = format!("the test on line {first} has this name already");
+                self.sink.error(&name.span, message);
+            }
+            let given = self.given(&mut table);
+            let expect = self.expect(&mut table, &ids);
+            let line = self.line(&table.span);
+            table.finish(&mut self.sink);
+            if let (Some(name), Some(given), Some(expect)) = (name, given, expect) {
+                out.push(Trial { name: name.value, line, given, expect });
+            }
+        }
+        out
+    }
+
+    /// A partial record; its top-level keys must be known, since a slip there would test nothing.
+    fn given(&mut self, table: &mut Table<'_>) -> Option<Map<String, Json>> {
+        let Some(value) = table.take("given") else { return Some(Map::new()) };
+        let what = format!("`given` of {}", table.what);
+        let mut inner = Table::of(what, value, &mut self.sink)?;
+        let mut out = Map::new();
+        for (key, value) in inner.named() {
+            if GIVEN.contains(&key.value.as_str()) {
+                out.insert(key.value, json(value));
+            } else {
+                self.sink
+                    .error(&key.span, format!("a record has no field `{}`", key.value))
+                    .nearest(&key.value, GIVEN);
+            }
+        }
+        Some(out)
+    }
+
+    fn expect(&mut self, table: &mut Table<'_>, ids: &Ids<'_>) -> Option<Expect> {
+        table.missing("expect", &mut self.sink);
+        let value = table.take("expect")?;
+        let what = format!("`expect` of {}", table.what);
+        let mut t = Table::of(what, value, &mut self.sink)?;
+        let sink = &mut self.sink;
+        let outcome = t.word("outcome", &OUTCOMES, sink).map(|o| o.value);
+        let queue = t.text("queue", sink);
+        let rule = t.text("rule", sink);
+        let approvals = t.texts("approvals", sink);
+        let matched = t.texts("matched", sink);
+        let tags = t.texts("tags", sink);
+        let effects = t.texts("effects", sink);
+        let priority = t.integer("priority", (-1000, 1000), sink).map(|n| n.value);
+        let blind = t.flag("blind", sink).map(|f| f.value);
+        let sla = t.duration("sla", false, sink).map(|d| d.value);
+        let sample = match t.take("sample") {
+            None => None,
+            Some(v) => self.sample(v, ids),
+        };
+        t.finish(&mut self.sink);
+        for q in queue.iter().chain(approvals.iter().flatten()) {
+            self.known_queue(q);
+        }
+        for id in rule.iter().chain(matched.iter().flatten()) {
+            self.known_id(id, &ids.rules, "rule");
+        }
+        for id in effects.iter().flatten() {
+            self.known_id(id, &ids.effects, "effect");
+        }
+        let values = |l: Vec<At<String>>| l.into_iter().map(|t| t.value).collect::<Vec<_>>();
+        Some(Expect {
+            outcome,
+            queue: queue.map(|q| q.value),
+            rule: rule.map(|r| r.value),
+            approvals: approvals.map(values),
+            matched: matched.map(values),
+            tags: tags.map(values),
+            effects: effects.map(values),
+            sample,
+            priority,
+            blind,
+            sla,
+        })
+    }
+
+    fn sample(&mut self, value: &Value<'_>, ids: &Ids<'_>) -> Option<SampleExpect> {
+        match value.get_ref() {
+            DeValue::Boolean(b) => Some(SampleExpect::Drawn(*b)),
+            DeValue::String(s) => {
+                let id = At::new(s.to_string(), value.span());
+                self.known_id(&id, &ids.samples, "sampling rule");
+                Some(SampleExpect::By(id.value))
+            }
+            _ => {
+                let message = "`sample` is true, false, or the id of a sampling rule";
+                self.sink.error(&value.span(), message);
+                None
+            }
+        }
+    }
+
+    fn known_id(&mut self, id: &At<String>, known: &[&str], what: &str) {
+        if !known.contains(&id.value.as_str()) {
+            self.sink
+                .error(&id.span, format!("no {what} has the id \"{}\"", id.value))
+                .nearest(&id.value, known.iter().copied());
+        }
+    }
+}
+
+/// A TOML value as JSON; dates become text. Numbers JSON has no form for become `null`.
+fn json(value: &Value<'_>) -> Json {
+    match value.get_ref() {
+        DeValue::String(s) => Json::String(s.to_string()),
+        DeValue::Boolean(b) => Json::Bool(*b),
+        DeValue::Datetime(d) => Json::String(d.to_string()),
+        DeValue::Array(list) => Json::Array(list.iter().map(json).collect()),
+        DeValue::Table(t) => {
+            Json::Object(t.iter().map(|(k, v)| (k.get_ref().to_string(), json(v))).collect())
+        }
+        v => match (integer(v), number(v)) {
+            (Some(n), _) => Json::from(n),
+            (None, Some(n)) => Json::from(n),
+            _ => Json::Null,
+        },
+    }
+}

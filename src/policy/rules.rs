@@ -1,0 +1,89 @@
+//! The rules of a policy as they are kept once checked.
+
+use jiff::SignedDuration;
+
+use super::lang::Compiled;
+use super::lang::fields::Scope;
+use super::nouns::EffectAction;
+
+/// Where a route sends a decision.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Target {
+    Auto,
+    Block,
+    Queue { queue: String, sla: Option<SignedDuration>, priority: i64 },
+}
+
+/// A `[[route]]` or `[[output_check]]`.
+#[derive(Debug)]
+pub(super) struct RouteRule {
+    pub(super) id: String,
+    pub(super) when: Compiled,
+    pub(super) to: Target,
+    /// Line of the file, from 1.
+    pub(super) line: usize,
+}
+
+/// `[default]`.
+#[derive(Debug)]
+pub(super) struct DefaultRule {
+    pub(super) to: Target,
+    pub(super) expect: Option<Compiled>,
+    pub(super) line: usize,
+}
+
+/// A `[[require]]`.
+#[derive(Debug)]
+pub(super) struct RequireRule {
+    pub(super) id: String,
+    pub(super) when: Compiled,
+    /// At least one queue.
+    pub(super) approvals: Vec<String>,
+    pub(super) line: usize,
+}
+
+/// A `[[sample]]`.
+#[derive(Debug)]
+pub(super) struct SampleRule {
+    pub(super) id: String,
+    pub(super) when: Compiled,
+    /// It has a condition: what it draws is targeted, not random.
+    pub(super) targeted: bool,
+    /// 0..=1.
+    pub(super) rate: f64,
+    pub(super) to: String,
+    pub(super) line: usize,
+}
+
+/// An `[[effect]]`.
+#[derive(Debug)]
+pub(super) struct EffectRule {
+    pub(super) id: String,
+    pub(super) on: On,
+    pub(super) when: Compiled,
+    pub(super) actions: Vec<EffectAction>,
+    pub(super) cooldown: Option<SignedDuration>,
+    pub(super) line: usize,
+}
+
+/// What an effect watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum On {
+    Decision,
+    Review,
+    Window { window: SignedDuration, each: super::limits::Each },
+    Sla,
+    Feedback,
+}
+
+impl On {
+    pub(super) fn scope(self) -> Scope {
+        match self {
+            Self::Decision => Scope::Decision,
+            Self::Review => Scope::Review,
+            Self::Window { .. } => Scope::Window,
+            Self::Sla => Scope::Sla,
+            Self::Feedback => Scope::Feedback,
+        }
+    }
+}
