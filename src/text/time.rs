@@ -22,8 +22,8 @@ pub fn short(duration: SignedDuration) -> String {
     let seconds = duration.as_secs().saturating_abs();
     match seconds {
         0..MINUTE => format!("{seconds}s"),
-        ..=7199 => format!("{}m", seconds / MINUTE),
-        ..=172_799 => format!("{}h", seconds / HOUR),
+        MINUTE..7200 => format!("{}m", seconds / MINUTE),
+        7200..172_800 => format!("{}h", seconds / HOUR),
         _ => format!("{}d", seconds / DAY),
     }
 }

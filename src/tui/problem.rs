@@ -3,6 +3,13 @@
 use std::fmt;
 use std::ops::Range;
 
+use toml::de::DeValue;
+
+use crate::text::Clean;
+
+/// Characters of a message; a word in a file may be very long.
+const MOST_MESSAGE: usize = 300;
+
 /// One fault in one file. The app starts all the same; [`instead`](Self::instead) says with what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -53,13 +60,15 @@ impl Source<'_> {
         instead: impl Into<String>,
     ) -> Problem {
         let (line, column) = self.place(span.start);
+        // The words come from the file: they may be shown, but not act.
+        let clean = |text: &str| Clean::line_first(text, MOST_MESSAGE).to_string();
         Problem {
-            file: self.file.to_owned(),
+            file: clean(self.file),
             line,
             column,
-            message: message.into(),
-            nearest,
-            instead: instead.into(),
+            message: clean(&message.into()),
+            nearest: nearest.as_deref().map(clean),
+            instead: clean(&instead.into()),
         }
     }
 
@@ -79,6 +88,19 @@ impl Source<'_> {
         let line_start = before.rfind('\n').map_or(0, |n| n + 1);
         let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
         (before.matches('\n').count() + 1, column)
+    }
+}
+
+/// What kind of value stands in a file, with its article.
+pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a float",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "an array",
+        DeValue::Table(_) => "a table",
     }
 }
 
@@ -113,6 +135,13 @@ mod tests {
         assert_eq!(nearest("item.acept", names), Some("item.accept".into()));
         assert_eq!(nearest("Item.Edit", names), Some("item.edit".into()));
         assert_eq!(nearest("launch.rocket", names), None);
+    }
+
+    #[test]
+    fn words_of_a_file_cannot_act_on_the_terminal() {
+        let source = Source { file: "k.toml", text: "" };
+        let problem = source.problem(&(0..0), "no '\u{1b}]52;c;x\u{7}'", None, "left out");
+        assert_eq!(problem.to_string(), "k.toml:1:1: no '␛]52;c;x␇' (left out)");
     }
 
     #[test]

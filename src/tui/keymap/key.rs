@@ -4,6 +4,8 @@ use std::fmt;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
+use crate::tui::problem::nearest;
+
 /// A key with its modifiers, in one normal form however the terminal reports it:
 /// Shift is part of a letter (`G`, never `Shift-g`), and what every terminal sends as the same
 /// byte is the same key (`Ctrl-i` is `Tab`, `Ctrl-m` is `Enter`, `Ctrl-[` is `Esc`).
@@ -22,6 +24,44 @@ pub enum KeyError {
     Unknown(String),
     #[error("'{0}' is not a modifier; there are Ctrl, Alt and Shift")]
     Modifier(String),
+    #[error("terminals send '{0}' without the Shift, so it cannot be told from '{1}'")]
+    Shifted(String, String),
+}
+
+impl KeyError {
+    /// What was probably meant: the nearest name, or the same key as this app writes it.
+    pub fn nearest(&self) -> Option<String> {
+        match self {
+            Self::Empty => None,
+            Self::Shifted(_, plain) => Some(plain.clone()),
+            Self::Modifier(word) => Some(match word.to_ascii_lowercase().as_str() {
+                "c" | "control" => "Ctrl".to_owned(),
+                "m" | "a" | "meta" | "option" => "Alt".to_owned(),
+                "s" => "Shift".to_owned(),
+                _ => return nearest(word, ["Ctrl", "Alt", "Shift"]),
+            }),
+            // As vim and Emacs write keys: <C-x>, <CR>, ^X.
+            Self::Unknown(word) => {
+                let inner = word.strip_prefix('<').and_then(|w| w.strip_suffix('>'));
+                let caret = word.strip_prefix('^').map(|w| format!("Ctrl-{}", w.to_lowercase()));
+                let other = inner.map(|w| match w.to_ascii_lowercase().as_str() {
+                    "cr" | "return" => "Enter".to_owned(),
+                    "bs" => "Backspace".to_owned(),
+                    "del" => "Delete".to_owned(),
+                    _ => {
+                        let w = w.replacen("C-", "Ctrl-", 1).replacen("S-", "Shift-", 1);
+                        w.replacen("M-", "Alt-", 1).replacen("A-", "Alt-", 1)
+                    }
+                });
+                let same = caret.or(other).and_then(|w| Key::parse(&w).ok()).map(|k| k.to_string());
+                same.or_else(|| match word.to_ascii_lowercase().as_str() {
+                    "return" => Some("Enter".to_owned()),
+                    "escape" => Some("Esc".to_owned()),
+                    _ => nearest(word, NAMED.iter().map(|(name, _)| *name)),
+                })
+            }
+        }
+    }
 }
 
 /// Names of keys that are not one character, as written in files and shown to people.
@@ -101,6 +141,10 @@ impl Key {
     pub fn parse(text: &str) -> Result<Self, KeyError> {
         let mut modifiers = KeyModifiers::NONE;
         let mut rest = text;
+        // Written as vim does.
+        if text.starts_with('<') && text.len() > 1 {
+            return Err(KeyError::Unknown(text.to_owned()));
+        }
         // The last character may itself be `-`, so a modifier needs something after its dash.
         while let Some((word, after)) =
             rest.split_once('-').filter(|(w, a)| !w.is_empty() && !a.is_empty())
@@ -117,7 +161,14 @@ impl Key {
             "" => KeyError::Empty,
             _ => KeyError::Unknown(text.to_owned()),
         })?;
-        Ok(Self::new(code, modifiers))
+        let key = Self::new(code, modifiers);
+        let shifted = matches!(code, KeyCode::Char(c) if c.is_uppercase())
+            || modifiers.contains(KeyModifiers::SHIFT);
+        if modifiers.contains(KeyModifiers::CONTROL) && shifted && matches!(code, KeyCode::Char(_))
+        {
+            return Err(KeyError::Shifted(text.to_owned(), key.to_string()));
+        }
+        Ok(key)
     }
 
     /// Reads a sequence of keys parted by blanks: `g g`, `Space K`.
@@ -156,11 +207,6 @@ impl Key {
     pub fn modifiers(self) -> KeyModifiers {
         self.modifiers
     }
-
-    /// Names a person may have meant, for hints.
-    pub(super) fn names() -> impl Iterator<Item = &'static str> {
-        NAMED.iter().map(|(name, _)| *name)
-    }
 }
 
 /// The capital of a letter where it is one character; `ß` stays.
@@ -175,7 +221,7 @@ fn one_upper(c: char) -> char {
 fn code(word: &str) -> Option<KeyCode> {
     let mut chars = word.chars();
     if let (Some(c), None) = (chars.next(), chars.next()) {
-        return (!c.is_control()).then_some(KeyCode::Char(c));
+        return (!c.is_control() && !c.is_whitespace()).then_some(KeyCode::Char(c));
     }
     if let Some((_, code)) = NAMED.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)) {
         return Some(*code);

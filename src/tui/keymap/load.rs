@@ -6,8 +6,8 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use super::{Action, Binding, Context, Danger, Key, KeyError, Keymap, show_sequence};
-use crate::tui::problem::{Problem, Source, nearest};
+use super::{Action, Binding, Context, Danger, Key, Keymap, show_sequence};
+use crate::tui::problem::{Problem, Source, kind, nearest};
 
 /// The preset under all others.
 pub(super) const DEFAULT: &str = "default";
@@ -77,6 +77,7 @@ impl Keymap {
         if let Some((file, text)) = user_file {
             layers.lay(Source { file, text }, &mut problems);
         }
+        layers.keep_ways_out(user_file.map_or("keymap", |(file, _)| file), &mut problems);
         (layers.into_keymap(), problems)
     }
 }
@@ -161,20 +162,16 @@ impl Layers {
 
     fn entry(&self, source: Source<'_>, line: &Line<'_>) -> Result<Entry, Box<Problem>> {
         let keys = Key::parse_sequence(line.key).map_err(|error| {
-            let near = match &error {
-                KeyError::Unknown(word) => nearest(word, Key::names()),
-                KeyError::Modifier(word) => nearest(word, ["Ctrl", "Alt", "Shift"]),
-                KeyError::Empty => None,
-            };
+            let near = error.nearest();
             source.problem(&line.key_span, error.to_string(), near, "this line is left out")
         })?;
         let mut entry =
             Entry { context: line.context, keys, action: None, span: line.key_span.clone() };
         let DeValue::String(word) = line.value else {
             let message = format!(
-                "'{}' needs the name of an action in quotes, not a {}",
+                "'{}' needs the name of an action in quotes, not {}",
                 line.key,
-                line.value.type_str()
+                kind(line.value)
             );
             return Err(Box::new(source.problem(
                 &line.value_span,
@@ -286,8 +283,44 @@ impl Layers {
                 }
             }
         }
-        table.sort_by_key(|o| o.rank);
+        // Hints show the user's own keys first, and what is special to this place before the rest.
+        table.sort_by_key(|o| {
+            (o.rank.0, context.chain().take_while(|c| *c != o.context).count(), o.rank.1)
+        });
         table
+    }
+
+    /// Puts back the keys without which a person could be caught: a way out of everything, and a
+    /// way to the palette, which leads to the kill switch and to quitting.
+    fn keep_ways_out(&mut self, file: &str, problems: &mut Vec<Problem>) {
+        for context in Context::ALL {
+            for (action, key) in [(Action::Back, "Esc"), (Action::Palette, ":")] {
+                let has =
+                    |action| self.effective(*context).iter().any(|o| o.action == Some(action));
+                let missing = match action {
+                    Action::Palette => {
+                        action.works_in(*context)
+                            && !(has(action) || has(Action::Kill) && has(Action::Quit))
+                    }
+                    _ => !has(action),
+                };
+                let Ok(keys) = Key::parse_sequence(key) else { continue };
+                if !missing {
+                    continue;
+                }
+                let message = format!("no key does {} in [{}]", action.id(), context.id());
+                problems.push(Problem {
+                    file: file.to_owned(),
+                    line: 0,
+                    column: 0,
+                    message,
+                    nearest: None,
+                    instead: format!("'{key}' does it"),
+                });
+                let entry = Entry { context: *context, keys, action: Some(action), span: 0..0 };
+                self.set(&entry, usize::MAX);
+            }
+        }
     }
 
     fn into_keymap(self) -> Keymap {

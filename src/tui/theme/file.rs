@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::color::ANSI;
 use super::{Rgb, Role};
-use crate::tui::problem::{Problem, Source, nearest};
+use crate::tui::problem::{Problem, Source, kind, nearest};
 
 /// Words for attributes. Blinking is not among them: it tires people and helps nobody.
 const MODIFIERS: [(&str, Modifier); 6] = [
@@ -107,7 +107,7 @@ impl Reader<'_, '_> {
                         "assumes" => "a list of colours",
                         _ => "a table",
                     };
-                    let message = format!("'{known}' needs {needs}, not a {}", value.type_str());
+                    let message = format!("'{known}' needs {needs}, not {}", kind(value));
                     self.fault(&span, message, None, "it is left out");
                 }
                 (word, _) => {
@@ -121,7 +121,7 @@ impl Reader<'_, '_> {
     fn variants(&mut self, table: &DeTable<'_>) {
         for (key, value) in table {
             let word: &str = key.get_ref();
-            let Some(kind) = VARIANTS.into_iter().find(|v| *v == word) else {
+            let Some(variant) = VARIANTS.into_iter().find(|v| *v == word) else {
                 let message = format!(
                     "'{word}' is not a kind of terminal; there are {}",
                     VARIANTS.join(", ")
@@ -132,12 +132,12 @@ impl Reader<'_, '_> {
             match value.get_ref() {
                 DeValue::String(name) => {
                     let named = Named { name: name.to_string(), span: value.span() };
-                    self.file.variants.insert(kind, named);
+                    self.file.variants.insert(variant, named);
                 }
                 other => {
                     let message = format!(
-                        "'{word}' needs the name of a theme in quotes, not a {}",
-                        other.type_str()
+                        "'{word}' needs the name of a theme in quotes, not {}",
+                        kind(other)
                     );
                     self.fault(&value.span(), message, None, "it is left out");
                 }
@@ -178,13 +178,20 @@ impl Reader<'_, '_> {
             let word: &str = key.get_ref();
             let id = if above.is_empty() { word.to_owned() } else { format!("{above}.{word}") };
             let role = Role::from_id(&id);
-            if role.is_none() {
+            let dotted = format!("{id}.");
+            if let (None, DeValue::Table(below)) = (role, value.get_ref())
+                && Role::ALL.iter().any(|r| r.id().starts_with(&dotted))
+            {
+                // `diff.added = …` where `diff` is no role itself.
+                self.roles(&id, below);
+                continue;
+            }
+            let Some(role) = role else {
                 let message = format!("there is no role '{id}'");
                 let near = nearest(&id, Role::ALL.iter().map(|r| r.id()));
                 self.fault(&key.span(), message, near, "it is left out");
                 continue;
-            }
-            let Some(role) = role else { continue };
+            };
             let span = value.span();
             match value.get_ref() {
                 DeValue::String(name) => {
@@ -194,8 +201,8 @@ impl Reader<'_, '_> {
                 DeValue::Table(look) => self.look(role, look),
                 other => {
                     let message = format!(
-                        "'{id}' needs a colour in quotes or {{ fg, bg, modifiers }}, not a {}",
-                        other.type_str()
+                        "'{id}' needs a colour in quotes or {{ fg, bg, modifiers }}, not {}",
+                        kind(other)
                     );
                     self.fault(&span, message, None, "it is left out");
                 }
@@ -226,7 +233,7 @@ impl Reader<'_, '_> {
                 (field @ ("fg" | "bg" | "modifiers"), other) => {
                     let needs =
                         if field == "modifiers" { "a list of words" } else { "a colour in quotes" };
-                    let message = format!("'{field}' needs {needs}, not a {}", other.type_str());
+                    let message = format!("'{field}' needs {needs}, not {}", kind(other));
                     self.fault(&span, message, None, "it is left out");
                 }
                 (field, value) => {
@@ -266,11 +273,11 @@ impl Reader<'_, '_> {
     }
 }
 
-/// A value for a message: a text in quotes, a number as it is, the kind of anything else.
+/// A value for a message: a text in quotes, a number as written, the kind of anything else.
 fn show(value: &DeValue<'_>) -> String {
     match value {
         DeValue::String(text) => format!("'{text}'"),
         DeValue::Integer(n) => n.as_str().to_owned(),
-        other => format!("a {}", other.type_str()),
+        other => kind(other).to_owned(),
     }
 }

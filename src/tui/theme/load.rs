@@ -19,6 +19,8 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("high-contrast-light", include_str!("../../../themes/high-contrast-light.toml")),
     ("colour-blind", include_str!("../../../themes/colour-blind.toml")),
     ("colour-blind-light", include_str!("../../../themes/colour-blind-light.toml")),
+    ("colour-blind16", include_str!("../../../themes/colour-blind16.toml")),
+    ("colour-blind16-light", include_str!("../../../themes/colour-blind16-light.toml")),
     ("ansi16", include_str!("../../../themes/ansi16.toml")),
     ("ansi16-light", include_str!("../../../themes/ansi16-light.toml")),
     (MONO, include_str!("../../../themes/mono.toml")),

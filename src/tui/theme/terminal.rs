@@ -1,7 +1,7 @@
 //! What the terminal can show: how many colours, on which background. Pure: the environment and
 //! the terminal's answer are arguments.
 
-use super::color::{ANSI, Rgb};
+use super::color::Rgb;
 
 /// How many colours may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -79,11 +79,14 @@ impl ColorEnv {
     }
 
     /// The background `COLORFGBG` tells, if it does: `foreground;background`, numbers of the 16
-    /// colours, with something between them in some terminals.
+    /// colours, with something between them in some terminals. As vim reads it: 7 and 9 to 15 are
+    /// light.
     pub fn background(&self) -> Option<Background> {
-        let number: usize = self.colorfgbg.as_deref()?.rsplit(';').next()?.trim().parse().ok()?;
-        let (_, _, rgb) = ANSI.get(number)?;
-        Some(Background::of(*rgb))
+        match self.colorfgbg.as_deref()?.rsplit(';').next()?.trim().parse::<u8>().ok()? {
+            0..=6 | 8 => Some(Background::Dark),
+            7 | 9..=15 => Some(Background::Light),
+            _ => None,
+        }
     }
 }
 
