@@ -5,6 +5,7 @@ mod decision;
 mod fault;
 mod item;
 pub mod life;
+pub mod record;
 mod reviewer;
 mod route;
 mod verdict;

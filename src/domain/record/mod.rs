@@ -1,0 +1,266 @@
+//! How a line of bytes becomes a decision: strictly, and without losing what does not.
+//!
+//! ```
+//! use overrule::domain::record::{Intake, Limits, parse};
+//!
+//! let line = br#"{"id":"lap-1","confidence":1.7}"#;
+//! let Intake::Broken(broken) = parse(line, &Limits::default()) else { panic!() };
+//! assert_eq!(broken.faults[0].to_string(), "missing_field:domain there is no `domain`");
+//! ```
+//!
+//! Three things can happen to a line that is not blank. It is a *record*; or it has a usable id but
+//! breaks the record (*broken*: it will wait in quarantine with every fault listed); or nothing
+//! can be done with it (*refused*: kept as a dead letter). Readers of JSON disagree about
+//! duplicate keys and integers beyond 2^53, so a line with either is refused: two programs must
+//! never read two decisions from it. Size and depth are looked at before anything recursive.
+
+mod canonical;
+mod extract;
+mod scan;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+use serde_json::Value;
+
+pub use canonical::canonical;
+
+use super::{Decision, Fault, FaultKind, Model, Timestamp};
+use extract::Parts;
+
+/// The longest id, in bytes.
+pub const MAX_ID: usize = 128;
+
+/// The deepest nesting that [`Limits::max_depth`] can allow.
+pub const DEEPEST: usize = 120;
+
+/// What a line may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a line, without its line end.
+    pub max_bytes: usize,
+    /// Objects and arrays inside each other, the record itself counted; at most [`DEEPEST`].
+    pub max_depth: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_bytes: 1 << 20, max_depth: 64 }
+    }
+}
+
+/// What a line turned out to be.
+#[derive(Clone, Debug)]
+pub enum Intake {
+    /// Nothing but white space.
+    Blank,
+    Record(Box<Parsed>),
+    /// A usable id, but not a valid record.
+    Broken(Box<Broken>),
+    /// Not usable at all.
+    Refused(Refusal),
+}
+
+/// A valid record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parsed {
+    pub decision: Decision,
+    /// RFC 8785 form of the record: envelope removed, before defaults. Two lines say the same if
+    /// and only if these bytes are equal.
+    pub canonical: Vec<u8>,
+}
+
+impl Parsed {
+    /// The record as it came, as JSON (read back from the canonical form, so sorted by key).
+    pub fn raw(&self) -> Value {
+        // The bytes were written from a JSON value.
+        serde_json::from_slice(&self.canonical).unwrap_or_default()
+    }
+}
+
+/// A record that has a usable id and faults.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Broken {
+    pub id: String,
+    /// As [`Parsed::canonical`]. Where a number is too large for JSON readers (`1e400`), it stands
+    /// as text, and a line with its path and literal follows the JSON.
+    pub canonical: Vec<u8>,
+    /// The record as it came, for people to repair.
+    pub raw: Value,
+    /// All that is wrong, in the order of the contract's fields; never empty.
+    pub faults: Vec<Fault>,
+    /// What could be read in spite of the faults, to show and to count by.
+    pub occurred_at: Option<Timestamp>,
+    pub domain: Option<String>,
+    pub action: Option<String>,
+    pub model: Option<Model>,
+    pub confidence: Option<f64>,
+    pub business_impact: Option<f64>,
+}
+
+/// A line that cannot be used; its bytes are the caller's to keep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub reason: RefusalReason,
+    /// For people: what is wrong and where.
+    pub message: String,
+}
+
+/// Why a line is refused. [`Self::slug`] is the stable word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RefusalReason {
+    InvalidJson,
+    InvalidUtf8,
+    DuplicateKey,
+    MissingId,
+    InvalidId,
+    TooLarge,
+    TooDeep,
+    NumberRange,
+    /// The line is JSON, but not an object.
+    NotARecord,
+    /// Another record with this id was admitted before (only a store can tell).
+    IdConflict,
+}
+
+impl RefusalReason {
+    /// The word that machines read: `invalid_json`, `missing_field:id`, …
+    pub fn slug(self) -> &'static str {
+        match self {
+            Self::InvalidJson => "invalid_json",
+            Self::InvalidUtf8 => "invalid_utf8",
+            Self::DuplicateKey => "duplicate_key",
+            Self::MissingId => "missing_field:id",
+            Self::InvalidId => "invalid_field:id",
+            Self::TooLarge => "too_large",
+            Self::TooDeep => "too_deep",
+            Self::NumberRange => "number_range",
+            Self::NotARecord => "wrong_type:record",
+            Self::IdConflict => "id_conflict",
+        }
+    }
+}
+
+/// Reads one line (with or without its line end or a byte order mark).
+pub fn parse(line: &[u8], limits: &Limits) -> Intake {
+    read(line, limits).unwrap_or_else(Intake::Refused)
+}
+
+fn read(line: &[u8], limits: &Limits) -> Result<Intake, Refusal> {
+    let line = trim(line);
+    if line.is_empty() {
+        return Ok(Intake::Blank);
+    }
+    if line.len() > limits.max_bytes {
+        let message =
+            format!("the line has {} bytes; {} are allowed", line.len(), limits.max_bytes);
+        return Err(refuse(RefusalReason::TooLarge, message));
+    }
+    let text = std::str::from_utf8(line).map_err(|e| {
+        let message = format!("byte {} of the line is not UTF-8", e.valid_up_to() + 1);
+        refuse(RefusalReason::InvalidUtf8, message)
+    })?;
+    let max_depth = limits.max_depth.min(DEEPEST);
+    // An envelope adds a level.
+    let scan = scan::scan(text, max_depth + 1)?;
+    if scan.too_large.is_empty() {
+        return admit(text, tree::parse(text)?, &scan, max_depth, &[]);
+    }
+    // Numbers that no double holds: read them as text, and say where they were.
+    let patched = scan::patch(text, &scan.too_large);
+    let mut value = tree::parse(&patched)?;
+    let numbers = scan::unpatch(&mut value);
+    admit(&patched, value, &scan, max_depth, &numbers)
+}
+
+/// From the line's JSON to a record or its faults. `numbers` are those that stand as text.
+fn admit(
+    text: &str,
+    value: Value,
+    scan: &scan::Scan,
+    max_depth: usize,
+    numbers: &[scan::TooLarge],
+) -> Result<Intake, Refusal> {
+    let (value, wrapped) = unwrap_envelope(value);
+    if scan.depth - usize::from(wrapped) > max_depth {
+        return Err(scan::too_deep(max_depth));
+    }
+    let Value::Object(map) = value else {
+        let message = format!("a record is an object, and this is {}", extract::a(&value));
+        return Err(refuse(RefusalReason::NotARecord, message));
+    };
+    let id = usable_id(map.get("id"))?;
+    let mut bytes = canonical::of_object(&map);
+    let (parts, mut faults) = match extract::extract(id, map) {
+        Ok(decision) if numbers.is_empty() => {
+            return Ok(Intake::Record(Box::new(Parsed { decision: *decision, canonical: bytes })));
+        }
+        Ok(decision) => (Parts::from(*decision), Vec::new()),
+        Err(broken) => *broken,
+    };
+    let prefix = if wrapped { "data." } else { "" };
+    for number in numbers {
+        // What is in the envelope only is no part of the record.
+        let Some(path) = number.path.strip_prefix(prefix) else { continue };
+        bytes.extend_from_slice(format!("\n{path}={}", number.literal).as_bytes());
+        faults.retain(|f| f.path != path);
+        let message = format!("is {}, which no number holds", extract::short(&number.literal));
+        faults.push(Fault { path: path.to_owned(), kind: FaultKind::OutOfRange, message });
+    }
+    let (mut raw, _) = unwrap_envelope(tree::parse(text)?);
+    scan::unpatch(&mut raw);
+    let Parts { id, occurred_at, domain, action, model, confidence, business_impact } = parts;
+    Ok(Intake::Broken(Box::new(Broken {
+        id,
+        canonical: bytes,
+        raw,
+        faults,
+        occurred_at,
+        domain,
+        action,
+        model,
+        confidence,
+        business_impact,
+    })))
+}
+
+/// The record inside a CloudEvents 1.0 envelope (structured mode), or the value itself; and
+/// whether there was an envelope.
+fn unwrap_envelope(value: Value) -> (Value, bool) {
+    let Value::Object(mut map) = value else { return (value, false) };
+    let version = map.get("specversion").and_then(Value::as_str);
+    if version == Some("1.0")
+        && let Some(data) = map.remove("data")
+    {
+        return (data, true);
+    }
+    (Value::Object(map), false)
+}
+
+fn usable_id(id: Option<&Value>) -> Result<String, Refusal> {
+    let bad = |what: String| Err(refuse(RefusalReason::InvalidId, format!("the `id` {what}")));
+    match id {
+        None | Some(Value::Null) => {
+            Err(refuse(RefusalReason::MissingId, "there is no `id`".to_owned()))
+        }
+        Some(Value::String(id)) if id.is_empty() => bad("is empty".to_owned()),
+        Some(Value::String(id)) if id.len() > MAX_ID => {
+            bad(format!("has {} bytes; {MAX_ID} are allowed", id.len()))
+        }
+        Some(Value::String(id)) => Ok(id.clone()),
+        Some(other) => bad(format!("is {}, not a string", extract::a(other))),
+    }
+}
+
+/// Without byte order mark, line end and outer white space.
+fn trim(line: &[u8]) -> &[u8] {
+    let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+    let white = |b: &u8| matches!(b, b' ' | b'\t' | b'\r' | b'\n');
+    let start = line.iter().position(|b| !white(b)).unwrap_or(line.len());
+    let end = line.iter().rposition(|b| !white(b)).map_or(start, |at| at + 1);
+    line.get(start..end).unwrap_or_default()
+}
+
+fn refuse(reason: RefusalReason, message: String) -> Refusal {
+    Refusal { reason, message }
+}
