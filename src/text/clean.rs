@@ -192,6 +192,8 @@ impl Builder {
     /// Adds one grapheme; `after` is the character that follows it.
     fn grapheme(&mut self, grapheme: &str, after: Option<char>, lines: bool) {
         match grapheme {
+            // Most of most texts: one printable character of ASCII.
+            _ if matches!(grapheme.as_bytes(), [b' '..=b'~']) => self.text(grapheme, 1),
             "\n" | "\r\n" if lines => {
                 self.clean.text.push('\n');
                 self.column = 0;
