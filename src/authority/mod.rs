@@ -75,8 +75,12 @@ pub fn may(actor: &Reviewer, command: &Command, subject: Subject<'_>) -> Result<
             if actor.has(Role::Admin) {
                 return Ok(());
             }
-            Err(deny(format!("{} may not {}: that takes the role admin", actor.name, name(command)))
-                .hint("ask an admin; `overrule reviewer list` shows who is one"))
+            Err(deny(format!(
+                "{} may not {}: that takes the role admin",
+                actor.name,
+                name(command)
+            ))
+            .hint("ask an admin; `overrule reviewer list` shows who is one"))
         }
     }
 }
@@ -125,7 +129,9 @@ fn in_state(
             ),
         )
         .hint(match state {
-            ItemState::Settled => "a settled decision can be flagged for a new review: overrule flag",
+            ItemState::Settled => {
+                "a settled decision can be flagged for a new review: overrule flag"
+            }
             ItemState::Decided => "its verdict waits out the grace time: undo it, or wait",
             ItemState::Waiting | ItemState::AwaitingApproval => "review it first",
         })),

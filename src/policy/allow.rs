@@ -58,6 +58,11 @@ impl Allow {
         self.dimensions.iter().filter(|d| !d.covers(reading)).collect()
     }
 
+    /// Does it cover what is read?
+    pub(super) fn covers(&self, reading: &Reading<'_>) -> bool {
+        self.dimensions.iter().all(|d| d.covers(reading))
+    }
+
     fn said(&self, number: usize) -> String {
         match &self.id {
             Some(id) => format!("[[allow]] {id}"),

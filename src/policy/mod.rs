@@ -47,6 +47,7 @@ mod redact;
 mod route;
 mod rules;
 mod schema;
+mod shipped;
 #[cfg(test)]
 mod tests;
 mod trial;
@@ -67,6 +68,8 @@ pub use nouns::{
     Routing, Schemas, SlaFacts, Tag, WindowFacts,
 };
 pub use redact::Redaction;
+pub use shipped::{shipped, shipped_names};
+pub use trial::{Mismatch, RuleCoverage, RuleKind, TestReport, TestResult};
 
 use crate::domain::{Decision, Timestamp};
 use lang::reading::Reading;

@@ -139,12 +139,12 @@ pub struct Firing {
 
 /// What an effect does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "do")]
+#[serde(rename_all = "snake_case")]
 pub enum EffectAction {
     /// `automation.pause`
     Pause,
     /// `automation.limit:N`: at most N automatic decisions a minute.
-    Limit { per_minute: f64 },
+    Limit(f64),
     /// `freeze.similar`
     FreezeSimilar,
     /// `canary.rollback`
@@ -154,9 +154,9 @@ pub enum EffectAction {
     /// `escalate:QUEUE`, `escalate:QUEUE@2h`
     Escalate { queue: String, sla: Option<SignedDuration> },
     /// `notify:NAME`
-    Notify { to: String },
+    Notify(String),
     /// `tag:T`
-    Tag { tag: String },
+    Tag(String),
 }
 
 /// What a rule on reviews reads beside the decision.

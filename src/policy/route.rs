@@ -340,7 +340,7 @@ fn firing(effect: &EffectRule, reading: &Reading<'_>) -> Firing {
 fn tags_of(firings: &[Firing], own: &[String]) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     for action in firings.iter().flat_map(|f| &f.actions) {
-        if let EffectAction::Tag { tag } = action
+        if let EffectAction::Tag(tag) = action
             && !own.contains(tag)
             && !out.contains(tag)
         {

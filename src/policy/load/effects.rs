@@ -162,7 +162,7 @@ impl Loader<'_> {
             "canary.rollback" => Some(EffectAction::CanaryRollback),
             "incident.open" => Some(EffectAction::IncidentOpen),
             "automation.limit" => match argument.parse::<f64>() {
-                Ok(n) if n.is_finite() && n > 0.0 => Some(EffectAction::Limit { per_minute: n }),
+                Ok(n) if n.is_finite() && n > 0.0 => Some(EffectAction::Limit(n)),
                 _ => {
                     let message = format!("\"{argument}\" is not a number of decisions a minute");
                     self.sink
@@ -173,7 +173,7 @@ impl Loader<'_> {
             },
             "notify" => {
                 if self.notifiers.iter().any(|n| n == argument) {
-                    return Some(EffectAction::Notify { to: argument.to_owned() });
+                    return Some(EffectAction::Notify(argument.to_owned()));
                 }
                 self.sink
                     .error(
@@ -185,7 +185,7 @@ impl Loader<'_> {
             }
             "tag" => {
                 if self.tags.iter().any(|t| t == argument) {
-                    return Some(EffectAction::Tag { tag: argument.to_owned() });
+                    return Some(EffectAction::Tag(argument.to_owned()));
                 }
                 self.sink
                     .error(

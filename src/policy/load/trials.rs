@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 use toml::de::DeValue;
 
 use super::super::rules::{EffectRule, RequireRule, RouteRule, SampleRule};
-use super::super::trial::{Expect, GIVEN, SampleExpect, Trial};
+use super::super::trial::{Expect, GIVEN, INNER, SampleExpect, Trial};
 use super::table::{At, Table, Value, integer, number};
 use super::{Loader, RESERVED};
 use crate::domain::Outcome;
@@ -76,6 +76,7 @@ impl Loader<'_> {
         let mut out = Map::new();
         for (key, value) in inner.named() {
             if GIVEN.contains(&key.value.as_str()) {
+                self.inner_keys(&key.value, value);
                 out.insert(key.value, json(value));
             } else {
                 self.sink
@@ -84,6 +85,19 @@ impl Loader<'_> {
             }
         }
         Some(out)
+    }
+
+    /// The keys of `review`, `window` and `sla`; what else is given is a record's, and free.
+    fn inner_keys(&mut self, key: &str, value: &Value<'_>) {
+        let Some((_, known)) = INNER.iter().find(|(k, _)| *k == key) else { return };
+        let Some(mut inner) = Table::of(format!("`{key}`"), value, &mut self.sink) else { return };
+        for (name, _) in inner.named() {
+            if !known.contains(&name.value.as_str()) {
+                self.sink
+                    .error(&name.span, format!("unknown key `{}` in `{key}`", name.value))
+                    .nearest(&name.value, known.iter().copied());
+            }
+        }
     }
 
     fn expect(&mut self, table: &mut Table<'_>, ids: &Ids<'_>) -> Option<Expect> {

@@ -1,6 +1,7 @@
 //! Tests of the room as a whole: files in, routes out.
 
 mod route;
+mod shipped;
 
 use serde_json::{Value, json};
 
