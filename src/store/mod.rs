@@ -7,12 +7,14 @@
 //! Calls that write return a [`Ticket`]: the operation is queued at once, grouped with others into
 //! one commit, and the ticket is fulfilled when that commit is durable.
 
+pub mod sqlite;
 mod ticket;
 mod types;
 
 use crate::domain::{Item, ItemState, Reviewer, Timestamp};
 
-pub use ticket::Ticket;
+pub use sqlite::{Fresh, OpenMode, Sqlite};
+pub use ticket::{Promise, Ticket};
 pub use types::*;
 
 /// A place that keeps decisions, items, people, policy and the trail, and never lies about it.
@@ -27,11 +29,14 @@ pub trait Store: Send + Sync + 'static {
     /// One business operation: all of `write` or nothing of it.
     fn commit(&self, write: Write) -> Ticket<Committed>;
 
-    /// Take an item (a named one, or the first free one in queue order whose standing content the
-    /// reviewer has not approved already).
+    /// Take an item: a named one, or the first one in queue order that nobody holds and whose
+    /// standing content the reviewer has not approved already. What the reviewer holds is not
+    /// given out again, unless named: then under a new epoch. `None`: nothing is free, or the named item is not open. A named item that somebody else
+    /// holds is refused with [`StoreError::LeaseLost`], which says who.
     fn lease(&self, ask: TakeLease) -> Ticket<Option<Lease>>;
 
-    /// Prolong a live lease of that epoch; refused with [`StoreError::LeaseLost`] otherwise.
+    /// Prolong the lease of that epoch; refused with [`StoreError::LeaseLost`] if it was given
+    /// back, ended or granted anew. One that merely ran out goes on if nobody took the item.
     fn renew(&self, item: &str, reviewer: &str, epoch: u64, until: Timestamp) -> Ticket<Lease>;
 
     /// Give a lease back; nothing happens if it is no longer held.
@@ -68,7 +73,8 @@ pub trait Store: Send + Sync + 'static {
     /// A reviewer's own answer to a blind item.
     fn blind_answer(&self, id: &str, reviewer: &str) -> Result<Option<StoredAnswer>, StoreError>;
 
-    /// A page of open items in queue order (or of items `by` decided).
+    /// A page of open items in queue order (or of items `by` decided). `next` is where to go on in
+    /// the direction asked for: `after` it, or `before` it where `before` or `from_end` was asked.
     fn page(&self, ask: &PageQuery) -> Result<StoredPage, StoreError>;
 
     /// Counters of every queue that has items, at desk time `now` and wall time `wall`.
@@ -137,6 +143,9 @@ pub trait Store: Send + Sync + 'static {
 /// Makes a signed note of (size, root).
 pub type SignCheckpoint = Box<dyn FnOnce(u64, [u8; 32]) -> String + Send>;
 
+/// What opens a commitment: salt and value.
+pub type Opened<'a> = ([u8; 32], &'a [u8]);
+
 /// Who reads the trail: a verifier.
 pub trait TrailSink {
     /// How many entries the store says there are, and its frontier (opaque bytes of
@@ -144,7 +153,7 @@ pub trait TrailSink {
     fn head(&mut self, size: u64, frontier: &[u8]);
     /// An entry with its bodies (path, salt, value), in commitment order; an erased body has no
     /// salt and value.
-    fn entry(&mut self, index: u64, bytes: &[u8], bodies: &[(&str, Option<([u8; 32], &[u8])>)]);
+    fn entry(&mut self, index: u64, bytes: &[u8], bodies: &[(&str, Option<Opened<'_>>)]);
     /// A full tile of 256 hashes.
     fn tile(&mut self, level: u8, index: u64, hashes: &[u8]);
     /// A stored signed checkpoint, oldest first.

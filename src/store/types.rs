@@ -64,12 +64,12 @@ pub struct Premises {
     pub policy: Option<Option<String>>,
     /// Name and version of the acting reviewer (0: there is none of that name yet).
     pub actor: Option<(String, u64)>,
-    /// Id and revision of the item (as it was before).
+    /// Id and revision of the item (as it was before); without an item row it is at 0.
     pub item: Option<(String, u64)>,
     pub lease: LeasePremise,
 }
 
-/// What is assumed of the item's lease.
+/// What is assumed of the lease of the item that [`Premises::item`] names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum LeasePremise {
     /// Leases do not matter (ticks, admin).
@@ -94,7 +94,7 @@ pub struct Body {
 /// A trail entry to append: canonical bytes and the bodies it commits to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntryDraft {
-    /// The item it is about, if any.
+    /// The decision it is about, if any; it must be stored.
     pub item: Option<String>,
     pub bytes: Vec<u8>,
     pub bodies: Vec<Body>,
@@ -108,7 +108,9 @@ pub struct AdmitBatch {
     pub now: Timestamp,
     pub rows: Vec<Admission>,
     pub dead: Vec<DeadLetter>,
-    /// A bulk writer yields to interactive writers of other processes.
+    /// A bulk writer yields to interactive writers of other processes, and to every other
+    /// operation of its own. While others wait, a batch may be cut into several commits; if then
+    /// a premise fails half way, the rows before are admitted (and duplicates when tried again).
     pub bulk: bool,
 }
 
@@ -188,77 +190,43 @@ pub enum Op {
     /// Append to the trail.
     Entry(EntryDraft),
     /// Put an item where it now stands (its decision must exist). Keeps approvals unique.
-    PutItem {
-        item: Box<Item>,
-        level: u8,
-    },
+    PutItem { item: Box<Item>, level: u8 },
     /// A repaired record takes the place of the broken one: new columns, route, facts; its raw
     /// record is the last entry's first body.
-    Readmit {
-        id: String,
-        route: Box<Route>,
-        facts: Box<Facts>,
-        columns: Columns,
-    },
-    /// Store a review; its text is the last entry's first body.
+    Readmit { id: String, route: Box<Route>, facts: Box<Facts>, columns: Columns },
+    /// Store a review; its text is the last entry's first body: JSON of its
+    /// [`Verdict`](crate::domain::Verdict) (more members do no harm). A plain verdict, which says
+    /// nothing but its kind, needs no body. A request id that is stored already refuses the whole
+    /// write with [`StoreError::RequestExists`], before premises are compared.
     PutReview(Box<Review>),
     /// Mark a review undone.
-    UndoReview {
-        request_id: String,
-    },
+    UndoReview { request_id: String },
     /// A reviewer's own answer to a blind item; its text is the last entry's first body.
-    PutAnswer {
-        item: String,
-        reviewer: String,
-        request_id: String,
-        agreed: bool,
-    },
+    PutAnswer { item: String, reviewer: String, request_id: String, agreed: bool },
     /// A settled override or confirmed sample becomes a labelled example.
-    PutCorrection {
-        item: String,
-        request_id: String,
-        at: Timestamp,
-    },
+    PutCorrection { item: String, request_id: String, at: Timestamp },
     /// Something to be sent or done by whoever ticks next; at most once per `key`.
-    PutEffect {
-        key: String,
-        kind: String,
-        item: String,
-        payload: Value,
-    },
+    PutEffect { key: String, kind: String, item: String, payload: Value },
+    /// Store a reviewer. The stored version is one more than before (1 for a new name), or the
+    /// given one if that is higher.
     PutReviewer(Reviewer),
     /// Store a policy (if new) and put it in force.
     PutPolicy(StoredPolicy),
     /// Raise the control generation by one.
     BumpGeneration,
     /// Give the item's lease up (a verdict ends it), or take it back from whoever holds it.
-    EndLease {
-        item: String,
-    },
+    EndLease { item: String },
     /// Forget a reviewer's draft (it was sent).
-    DropDraft {
-        item: String,
-        reviewer: String,
-    },
+    DropDraft { item: String, reviewer: String },
     /// Post-action signal.
-    PutFeedback {
-        item: String,
-        kind: String,
-        at: Timestamp,
-    },
+    PutFeedback { item: String, kind: String, at: Timestamp },
     /// Delete every text and salt of this decision, everywhere (bodies of its entries, drafts,
     /// effects, dead letters with the same id), and vacuum what held it.
-    Erase {
-        item: String,
-    },
+    Erase { item: String },
     /// A dead letter was admitted after all.
-    DropDeadLetter {
-        number: u64,
-    },
+    DropDeadLetter { number: u64 },
     /// Mark an outgoing effect as handled.
-    EffectDone {
-        key: String,
-    },
+    EffectDone { key: String },
 }
 
 /// A commit that is durable.
@@ -371,9 +339,13 @@ pub struct StoredRow {
 /// A page as it was read.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StoredPage {
+    /// In queue order, whatever the direction.
     pub rows: Vec<StoredRow>,
+    /// Where to go on in the direction asked for; `None` at its end.
     pub next: Option<Cursor>,
+    /// All that match, free text aside.
     pub total: u64,
+    /// Rows looked through for free text.
     pub scanned: u64,
 }
 

@@ -1,0 +1,158 @@
+//! Opening the file: modes, permissions, pragmas, patience with other processes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use super::fault::{Done, Fail, is_busy};
+use super::schema::{self, Fresh};
+use crate::store::StoreError;
+
+/// How long anybody waits for another process before saying so.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+/// Pages of WAL after which a checkpoint moves them into the file (4 KiB each).
+const WAL_PAGES: u32 = 4_000;
+
+/// How to open a store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OpenMode {
+    /// Make the file (and its folder) if there is none.
+    pub create: bool,
+    /// A fresh store gets the record clock: desk time is the latest `occurred_at` admitted.
+    pub record_clock: bool,
+    /// Nothing is written, not even a migration; every write is refused.
+    pub read_only: bool,
+    /// Somebody waits for this process: bulk writers of other processes let it go first.
+    pub interactive: bool,
+}
+
+/// Make the file, readable by its owner only, in a folder that is too if it has to be made.
+pub(super) fn make_file(path: &Path) -> std::io::Result<()> {
+    if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(folder)?;
+    }
+    owned_file(path).map(drop)
+}
+
+/// Open or make a file that only its owner may read.
+pub(super) fn owned_file(path: &Path) -> std::io::Result<fs::File> {
+    let mut options = fs::OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// `<store>.want`: the file by which interactive writers say that they need the writer.
+pub(super) fn want_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".want");
+    PathBuf::from(name)
+}
+
+/// The connection that writes.
+pub(super) fn writer(path: &Path) -> Done<Connection> {
+    let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    patiently(|| {
+        // Asking is cheap; setting takes a lock that others may hold.
+        let mode: String = conn.query_row("PRAGMA journal_mode", (), |r| r.get(0))?;
+        if mode != "wal" {
+            conn.query_row("PRAGMA journal_mode = WAL", (), |_| Ok(()))?;
+        }
+        Ok(())
+    })?;
+    conn.execute_batch(&format!(
+        "PRAGMA synchronous = FULL;
+         PRAGMA fullfsync = ON;
+         PRAGMA foreign_keys = ON;
+         PRAGMA secure_delete = ON;
+         PRAGMA cache_size = -16000;
+         PRAGMA journal_size_limit = 67108864;
+         PRAGMA wal_autocheckpoint = {WAL_PAGES};"
+    ))?;
+    Ok(conn)
+}
+
+/// A connection that only reads; `read_only`: the file may be one that cannot be written.
+pub(super) fn reader(path: &Path, read_only: bool) -> Done<Connection> {
+    let flags = match read_only {
+        true => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        false => OpenFlags::SQLITE_OPEN_READ_WRITE,
+    };
+    let conn = connect(path, flags)?;
+    conn.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -4000;")?;
+    Ok(conn)
+}
+
+fn connect(path: &Path, access: OpenFlags) -> Done<Connection> {
+    let mut conn = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    conn.set_prepared_statement_cache_capacity(256);
+    let mut since = Instant::now();
+    conn.busy_handler(Some(move |tries: i32| {
+        if tries == 0 {
+            since = Instant::now();
+        }
+        std::thread::sleep(Duration::from_micros(if tries < 100 { 300 } else { 2_000 }));
+        since.elapsed() < PATIENCE
+    }))?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
+    conn.execute_batch("PRAGMA trusted_schema = OFF;")?;
+    Ok(conn)
+}
+
+/// Open, make if asked to, and bring to this version.
+pub(super) fn prepare(path: &Path, mode: OpenMode, fresh: &Fresh) -> Done<Option<Connection>> {
+    let io = |e: std::io::Error| StoreError::Io {
+        doing: format!("open {}", path.display()),
+        cause: e.to_string(),
+    };
+    if !path.try_exists().map_err(io)? {
+        if !mode.create || mode.read_only {
+            return Err(StoreError::Missing(format!("store at {}", path.display())).into());
+        }
+        make_file(path).map_err(io)?;
+    }
+    if mode.read_only {
+        let conn = reader(path, true)?;
+        let (found, known) = (patiently(|| schema::found(&conn))?, schema::version());
+        return match found {
+            0 => Err(StoreError::Missing(format!("store at {}", path.display())).into()),
+            newer if newer > known => Err(StoreError::Newer { found, known }.into()),
+            older if older < known => Err(StoreError::Io {
+                doing: format!("read {}", path.display()),
+                cause: format!(
+                    "it has schema {older}, older than {known}: open it once for writing"
+                ),
+            }
+            .into()),
+            _ => Ok(None),
+        };
+    }
+    // Before anything is written: another program's file stays as it is.
+    patiently(|| schema::found(&connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?))?;
+    let mut conn = writer(path)?;
+    patiently(|| schema::migrate(&mut conn, fresh, mode.record_clock))?;
+    Ok(Some(conn))
+}
+
+/// Call again while others are in the way, for as long as anybody waits.
+pub(super) fn patiently<T>(mut call: impl FnMut() -> Done<T>) -> Done<T> {
+    let since = Instant::now();
+    loop {
+        match call() {
+            Err(Fail::Sql(e)) if is_busy(&e) && since.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            other => return other,
+        }
+    }
+}

@@ -1,0 +1,372 @@
+//! The one writer: many operations in one durable commit, people before bulk.
+//!
+//! A thread owns the connection that writes. It takes what is queued, runs each operation in its
+//! own savepoint within one transaction, commits, and only then fulfils the tickets. While other
+//! processes need the writer, bulk is cut into short transactions (see [`super::yielding`]).
+//!
+//! After an error of the disk or the file nothing is retried: a failed flush may have lost pages
+//! that the system now calls clean. All that is queued is refused, the file is opened anew and
+//! checked, and only then work goes on.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use rusqlite::Connection;
+
+use super::fault::{Done, Fail};
+use super::pool::Pool;
+use super::tx::{Memory, Tx, read_frontier};
+use super::yielding::Want;
+use super::{erase, open};
+use crate::store::StoreError;
+
+/// Rows of bulk between two looks at who else waits.
+pub(super) const STRIDE: usize = 200;
+/// Rows of bulk in one transaction while nobody waits.
+const BULK: usize = 1_000;
+/// Operations in one transaction: bounds how long the first of them waits for the last.
+const GROUP: usize = 1_000;
+
+/// An operation on its way through the writer.
+pub(super) trait Job: Send {
+    /// What it does, for error messages: "admit a batch".
+    fn doing(&self) -> &'static str;
+    /// Run it, or the next part of it, of about `rows` rows. Called again in the same savepoint,
+    /// or after a commit, until [`Job::is_done`].
+    fn run(&mut self, tx: &mut Tx<'_>, rows: usize) -> Done<()>;
+    fn is_done(&self) -> bool {
+        true
+    }
+    /// Tell the caller: it is durable, or why it is not.
+    fn settle(self: Box<Self>, outcome: Result<(), StoreError>);
+}
+
+/// What travels to the writer.
+enum Message {
+    Run(Box<dyn Job>),
+    /// Everything before it has been committed when this is dropped.
+    Stop,
+}
+
+/// Where operations are queued.
+pub(super) struct Queue {
+    people: Sender<Message>,
+    bulk: Sender<Message>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Queue {
+    pub(super) fn push(&self, job: Box<dyn Job>, bulk: bool) {
+        let queue = if bulk { &self.bulk } else { &self.people };
+        if let Err(refused) = queue.send(Message::Run(job))
+            && let Message::Run(job) = refused.into_inner()
+        {
+            job.settle(Err(StoreError::Closed));
+        }
+    }
+
+    /// Wait until all that is queued is committed and the file is released.
+    pub(super) fn stop(self) {
+        let _ = self.bulk.send(Message::Stop);
+        drop(self.people);
+        drop(self.bulk);
+        let _ = self.thread.join();
+    }
+}
+
+/// The writer's side.
+pub(super) struct Writer {
+    path: PathBuf,
+    /// `None`: the file could not be opened anew, `failed` says why.
+    conn: Option<Connection>,
+    failed: Option<StoreError>,
+    memory: Memory,
+    want: Want,
+    interactive: bool,
+    pool: Arc<Pool>,
+    people: Receiver<Message>,
+    bulk: Receiver<Message>,
+    /// Bulk that is not done yet, in order.
+    begun: VecDeque<Box<dyn Job>>,
+    bulk_stopped: bool,
+}
+
+impl Writer {
+    /// Start the thread.
+    pub(super) fn start(
+        path: PathBuf,
+        conn: Connection,
+        key: [u8; 32],
+        interactive: bool,
+        pool: Arc<Pool>,
+    ) -> std::io::Result<Queue> {
+        let (people, people_in) = unbounded();
+        let (bulk, bulk_in) = unbounded();
+        let writer = Self {
+            want: Want::open(&path),
+            path,
+            conn: Some(conn),
+            failed: None,
+            memory: Memory::new(key),
+            interactive,
+            pool,
+            people: people_in,
+            bulk: bulk_in,
+            begun: VecDeque::new(),
+            bulk_stopped: false,
+        };
+        let thread =
+            std::thread::Builder::new().name("store-writer".into()).spawn(|| writer.run())?;
+        Ok(Queue { people, bulk, thread })
+    }
+
+    fn run(mut self) {
+        while let Some(people) = self.next_group() {
+            if let Err(e) = self.reopen_if_failed() {
+                self.refuse_all(people, &e);
+                continue;
+            }
+            // Stand aside before, not in, a transaction.
+            if people.is_empty() && !self.begun.is_empty() {
+                self.want.stand_aside(|| !self.people.is_empty());
+            }
+            self.group(people);
+        }
+        if let Some(conn) = self.conn.take() {
+            let _ = conn.execute_batch("PRAGMA optimize");
+            // The last connection to leave moves the write-ahead log into the file.
+            self.pool.close();
+            let _ = conn.close();
+        }
+    }
+
+    /// Wait for work. People's operations come at once; bulk waits in `begun`. `None`: the end.
+    fn next_group(&mut self) -> Option<Vec<Box<dyn Job>>> {
+        loop {
+            let people: Vec<_> = self
+                .people
+                .try_iter()
+                .take(GROUP)
+                .filter_map(|m| if let Message::Run(job) = m { Some(job) } else { None })
+                .collect();
+            if !people.is_empty() {
+                return Some(people);
+            }
+            if !self.begun.is_empty() {
+                return Some(Vec::new());
+            }
+            // Nothing is at hand: sleep until one of the queues has something.
+            if self.bulk_stopped {
+                match self.people.recv() {
+                    Ok(Message::Run(job)) => return Some(vec![job]),
+                    Ok(Message::Stop) => {}
+                    Err(_) => return None,
+                }
+                continue;
+            }
+            crossbeam_channel::select! {
+                recv(self.people) -> message => match message {
+                    Ok(Message::Run(job)) => return Some(vec![job]),
+                    Ok(Message::Stop) => {}
+                    // Both ends go together; what is left of bulk is taken below.
+                    Err(_) => match self.bulk.try_recv() {
+                        Ok(Message::Run(job)) => self.begun.push_back(job),
+                        _ => return None,
+                    },
+                },
+                recv(self.bulk) -> message => match message {
+                    Ok(Message::Run(job)) => self.begun.push_back(job),
+                    Ok(Message::Stop) | Err(_) => self.bulk_stopped = true,
+                },
+            }
+        }
+    }
+
+    /// One transaction.
+    fn group(&mut self, people: Vec<Box<dyn Job>>) {
+        let Some(conn) = self.conn.take() else { return };
+        let (done, failure) = {
+            let raised = (self.interactive && !people.is_empty()).then(|| self.want.raise());
+            let ended = self.transaction(&conn, people, raised.is_some());
+            drop(raised);
+            ended
+        };
+        match failure {
+            None => {
+                self.conn = Some(conn);
+                for (job, outcome) in done {
+                    job.settle(outcome);
+                }
+            }
+            Some(fail) => {
+                let grave = fail.is_grave();
+                let e = fail.told("commit");
+                let jobs = done.into_iter().map(|(job, _)| job).collect();
+                self.memory.forget();
+                match grave {
+                    true => {
+                        drop(conn);
+                        self.pool.renew();
+                        self.failed = Some(e.clone());
+                    }
+                    false => self.conn = Some(conn),
+                }
+                self.refuse_all(jobs, &e);
+            }
+        }
+    }
+
+    /// Run the group; its operations with what became of them, and what made all of it fail.
+    /// `raised`: this process has raised its own want, so that it cannot ask for others'.
+    fn transaction(&mut self, conn: &Connection, people: Vec<Box<dyn Job>>, raised: bool) -> Ended {
+        let mut ended: Vec<(Box<dyn Job>, Result<(), StoreError>)> = Vec::new();
+        let mut tx = match Tx::begin(conn, &mut self.memory) {
+            Ok(tx) => tx,
+            Err(e) => return (people.into_iter().map(|job| (job, Ok(()))).collect(), Some(e)),
+        };
+        let mut people = people.into_iter();
+        while let Some(mut job) = people.next() {
+            let ran = tx.all_or_nothing(|tx| job.run(tx, usize::MAX));
+            let grave = match ran {
+                Ok(()) => {
+                    ended.push((job, Ok(())));
+                    None
+                }
+                Err(e) if e.is_grave() => {
+                    ended.push((job, Ok(())));
+                    Some(e)
+                }
+                Err(e) => {
+                    let told = e.told(job.doing());
+                    ended.push((job, Err(told)));
+                    None
+                }
+            };
+            if let Some(e) = grave {
+                tx.abandon();
+                ended.extend(people.map(|job| (job, Ok(()))));
+                return (ended, Some(e));
+            }
+        }
+        let mut rows = 0;
+        loop {
+            if self.begun.is_empty()
+                && !self.bulk_stopped
+                && let Ok(message) = self.bulk.try_recv()
+            {
+                match message {
+                    Message::Run(job) => self.begun.push_back(job),
+                    Message::Stop => self.bulk_stopped = true,
+                }
+            }
+            let Some(mut job) = self.begun.pop_front() else { break };
+            let mut crowded = false;
+            let ran = tx.all_or_nothing(|tx| {
+                loop {
+                    job.run(tx, STRIDE)?;
+                    rows += STRIDE;
+                    crowded = !self.people.is_empty() || !raised && self.want.elsewhere();
+                    if job.is_done() || crowded || rows >= BULK {
+                        return Ok(());
+                    }
+                }
+            });
+            match ran {
+                Ok(()) if job.is_done() => ended.push((job, Ok(()))),
+                Ok(()) => self.begun.push_front(job),
+                Err(e) if e.is_grave() => {
+                    tx.abandon();
+                    ended.push((job, Ok(())));
+                    return (ended, Some(e));
+                }
+                Err(e) => {
+                    let told = e.told(job.doing());
+                    ended.push((job, Err(told)));
+                }
+            }
+            if crowded || rows >= BULK {
+                break;
+            }
+        }
+        let erased = tx.erased;
+        if let Err(e) = tx.commit() {
+            let _ = conn.execute_batch("ROLLBACK");
+            return (ended, Some(e));
+        }
+        if erased && let Err(e) = erase::vacuum(conn) {
+            // The deletion is durable; what is left of it in free space is not gone yet.
+            let e = e.told("remove the last copies of what was erased");
+            for (_, outcome) in &mut ended {
+                if outcome.is_ok() {
+                    *outcome = Err(e.clone());
+                }
+            }
+        }
+        (ended, None)
+    }
+
+    /// After a grave error: open the file anew and check it before anything is written.
+    fn reopen_if_failed(&mut self) -> Result<(), StoreError> {
+        let Some(before) = self.failed.clone() else { return Ok(()) };
+        match reopen(&self.path) {
+            Ok(conn) => {
+                tracing::warn!(error = %before, "the store was opened anew and is sound");
+                self.conn = Some(conn);
+                self.failed = None;
+                Ok(())
+            }
+            Err(e) => {
+                // Not in a tight loop: the disk needs time, or a person.
+                std::thread::sleep(Duration::from_millis(50));
+                Err(e.told("open the store anew"))
+            }
+        }
+    }
+
+    /// Refuse these and everything that is queued: none of it is known to be durable.
+    fn refuse_all(&mut self, jobs: Vec<Box<dyn Job>>, e: &StoreError) {
+        for job in jobs.into_iter().chain(self.begun.drain(..)) {
+            job.settle(Err(e.clone()));
+        }
+        for message in self.people.try_iter() {
+            if let Message::Run(job) = message {
+                job.settle(Err(e.clone()));
+            }
+        }
+        while let Ok(message) = self.bulk.try_recv() {
+            match message {
+                Message::Run(job) => job.settle(Err(e.clone())),
+                Message::Stop => self.bulk_stopped = true,
+            }
+        }
+    }
+}
+
+/// Operations with what became of them, and what made the whole transaction fail.
+type Ended = (Vec<(Box<dyn Job>, Result<(), StoreError>)>, Option<Fail>);
+
+/// Open the file and make sure that log, frontier and state agree.
+fn reopen(path: &std::path::Path) -> Done<Connection> {
+    let conn = open::writer(path)?;
+    let sound: String = conn.query_row("PRAGMA quick_check(1)", (), |r| r.get(0))?;
+    if sound != "ok" {
+        return Err(StoreError::Io {
+            doing: format!("use {} again", path.display()),
+            cause: format!("the file is damaged ({sound}): restore it from a backup"),
+        }
+        .into());
+    }
+    let (size, entries): (i64, i64) = conn.query_row(
+        "SELECT size, (SELECT coalesce(max(idx) + 1, 0) FROM log) FROM state",
+        (),
+        |r| Ok((r.get(0)?, r.get(1)?)),
+    )?;
+    read_frontier(&conn, super::fault::count(size))?;
+    if size != entries {
+        return Err(super::fault::damaged("the head of the log").into());
+    }
+    Ok(conn)
+}
