@@ -7,8 +7,8 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use super::{Clean, SegmentKind};
 
-/// Words (runs of blanks and signs count too) on a side up to which words are compared.
-/// Two unlike texts of this size cost about 64 million steps, a tenth of a second.
+/// Words (runs of blanks and signs count too) on a side up to which words are compared: the work
+/// grows with the square of what differs, and a frame waits for it.
 pub const MOST_WORDS: usize = 4_000;
 /// Lines on a side up to which lines are compared; beyond, the whole text counts as changed.
 pub const MOST_LINES: usize = 4_000;
