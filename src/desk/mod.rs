@@ -1,1 +1,263 @@
-//! The use-cases over a store: admit, lease, settle, tick, explain, learn.
+//! The use-cases over a store: admit, lease, decide, settle, tick, explain, learn.
+//!
+//! Every use-case has one shape: look at what holds ([`core::Sight`]), ask the pure rooms what
+//! should happen, commit it with its premises; when a premise moved meanwhile, decide again.
+//! [`Local`] is a desk over a store on this machine.
+
+mod admit;
+mod core;
+mod explain;
+pub mod ingest;
+mod keys;
+mod learn;
+mod lease;
+mod people;
+mod policy;
+mod prepare;
+mod queue;
+mod review;
+mod settle;
+mod trail;
+mod view;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, BoxStream, StreamExt as _};
+
+pub use self::core::WallClock;
+use self::core::{Core, refuse};
+use self::keys::Keys;
+use crate::domain::Timestamp;
+use crate::protocol::{
+    Answer, Change, Command, Desk, Query, Refused, Reply, VerifyAsk, VerifyReport, Why,
+};
+use crate::store::Store;
+use crate::store::sqlite::{Fresh, OpenMode, Sqlite};
+
+/// How often a desk looks whether another process wrote to the same store.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// How to open a store on this machine.
+#[derive(Clone)]
+pub struct OpenOptions {
+    /// The SQLite file.
+    pub path: PathBuf,
+    /// Make it if it is not there.
+    pub create: bool,
+    /// Who a fresh store knows (the operating-system user), with every role.
+    pub owner: String,
+    /// A fresh store runs on the record clock.
+    pub record_clock: bool,
+    /// Somebody waits for every write (the app, most commands); a bulk ingest is not.
+    pub interactive: bool,
+    /// Where the log's signing key is; default: beside the file, with `.key` added.
+    pub key: Option<PathBuf>,
+    /// Name shown in the header; default: the file's stem.
+    pub name: Option<String>,
+    pub wall: WallClock,
+}
+
+impl OpenOptions {
+    /// The usual: create if missing, wall clock, interactive.
+    pub fn new(path: impl Into<PathBuf>, owner: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            create: true,
+            owner: owner.into(),
+            record_clock: false,
+            interactive: true,
+            key: None,
+            name: None,
+            wall: Arc::new(Timestamp::now),
+        }
+    }
+}
+
+/// A desk over a store on this machine.
+#[derive(Clone)]
+pub struct Local {
+    core: Arc<Core>,
+}
+
+impl Local {
+    /// Open (and where asked, make) a store. A fresh one knows its owner and has a first entry.
+    pub fn open(options: OpenOptions) -> Result<Self, Refused> {
+        let mode = OpenMode {
+            create: options.create,
+            record_clock: options.record_clock,
+            read_only: false,
+            interactive: options.interactive,
+        };
+        let key = self::core::fresh_salt()?;
+        let origin = format!("overrule.local/{}", uuid::Uuid::now_v7());
+        let store = Sqlite::open(&options.path, mode, &Fresh { key, origin }).map_err(refuse)?;
+        let key = options.key.unwrap_or_else(|| {
+            let mut name = options.path.clone().into_os_string();
+            name.push(".key");
+            name.into()
+        });
+        let name = options.name.unwrap_or_else(|| {
+            options.path.file_stem().map_or_else(|| "store".into(), |s| s.to_string_lossy().into())
+        });
+        Self::over(Arc::new(store), options.wall, name, key, &options.owner)
+    }
+
+    /// A desk over any store.
+    pub fn over(
+        store: Arc<dyn Store>,
+        wall: WallClock,
+        name: String,
+        key: PathBuf,
+        owner: &str,
+    ) -> Result<Self, Refused> {
+        let snapshot = store.snapshot().map_err(refuse)?;
+        let keys = Keys::new(key, snapshot.origin.clone());
+        let core = Arc::new(Core::new(store, wall, name, keys));
+        if snapshot.head == 0 {
+            core.found(owner)?;
+        }
+        Ok(Self { core })
+    }
+
+    /// Do something, blocking until it is durable. For threads that may block.
+    pub fn execute_blocking(&self, by: &str, command: Command) -> Result<Answer, Refused> {
+        self.core.execute(by, command)
+    }
+
+    /// Ask something, blocking.
+    pub fn ask_blocking(&self, by: &str, query: Query) -> Result<Reply, Refused> {
+        self.core.ask(by, query)
+    }
+
+    /// Verify the trail, blocking.
+    pub fn verify_blocking(
+        &self,
+        ask: &VerifyAsk,
+        progress: &(dyn Fn(u64, u64) + Send + Sync),
+    ) -> Result<VerifyReport, Refused> {
+        self.core.verify(ask, progress)
+    }
+
+    /// The log's public key (C2SP verifier form), for `audit verify` elsewhere.
+    pub fn verifier_key(&self) -> Result<String, Refused> {
+        Ok(self.core.keys.get()?.verifier().encode())
+    }
+
+    /// Sign a last checkpoint and let go of the store. Everything acknowledged is durable already.
+    pub fn close(&self) -> Result<(), Refused> {
+        self.core.checkpoint()?;
+        self.core.store.close().map_err(refuse)
+    }
+}
+
+impl Core {
+    fn execute(&self, by: &str, command: Command) -> Result<Answer, Refused> {
+        match command {
+            Command::Admit { .. } | Command::RetryRefused { .. } => self.admit(by, command),
+            Command::Lease(_)
+            | Command::Renew { .. }
+            | Command::Release { .. }
+            | Command::TakeBack { .. }
+            | Command::SaveDraft { .. }
+            | Command::DropDraft { .. } => self.lease(by, command),
+            Command::Review(_) => self.review(by, command, None),
+            Command::AnswerBlind(_) => self.answer_blind(by, command),
+            Command::Undo { .. } => self.undo(by, command),
+            Command::Flag { .. } => self.flag(by, command),
+            Command::Feedback { .. } => self.feedback(by, command),
+            Command::AddReviewer { .. } => self.add_reviewer(by, command),
+            Command::DisableReviewer { .. } => self.disable_reviewer(by, command),
+            Command::ActivatePolicy { .. } => self.activate(by, command),
+            Command::Erase { .. } => self.erase(by, command),
+            Command::Checkpoint => self.checkpoint().map(Answer::Checkpoint),
+            Command::Tick => self.tick().map(Answer::Ticked),
+        }
+    }
+
+    fn ask(&self, by: &str, query: Query) -> Result<Reply, Refused> {
+        match query {
+            Query::Header => self.header(by).map(|h| Reply::Header(Box::new(h))),
+            Query::Page(ask) => self.page(by, ask).map(Reply::Page),
+            Query::Item { id } => self.item(by, &id).map(|v| Reply::Item(Box::new(v))),
+            Query::Draft { id } => self.draft_of(by, &id).map(Reply::Draft),
+            Query::Policy => self.policy_view(by).map(|p| Reply::Policy(Box::new(p))),
+            Query::Explain { id } => self.explain(by, &id).map(|e| Reply::Explain(Box::new(e))),
+            Query::CheckOutput { domain, output } => {
+                let sight = self.sight()?;
+                Ok(Reply::Faults(
+                    sight.policy.map_or_else(Vec::new, |p| p.check_output(&domain, &output)),
+                ))
+            }
+            Query::Refused { after, limit } => self.refused(by, after, limit),
+            Query::Reviewers => {
+                self.actor(by)?;
+                self.store.reviewers().map(Reply::Reviewers).map_err(refuse)
+            }
+            Query::Entries { item, from, limit } => self.entries(by, item.as_deref(), from, limit),
+            Query::Corrections { since, after, limit } => self.corrections(by, since, after, limit),
+            Query::Prove { item } => self.prove(by, &item).map(Reply::Proof),
+        }
+    }
+}
+
+impl Desk for Local {
+    fn execute<'a>(
+        &'a self,
+        by: &'a str,
+        command: Command,
+    ) -> BoxFuture<'a, Result<Answer, Refused>> {
+        let (core, by) = (self.core.clone(), by.to_owned());
+        Box::pin(blocking(move || core.execute(&by, command)))
+    }
+
+    fn ask<'a>(&'a self, by: &'a str, query: Query) -> BoxFuture<'a, Result<Reply, Refused>> {
+        let (core, by) = (self.core.clone(), by.to_owned());
+        Box::pin(blocking(move || core.ask(&by, query)))
+    }
+
+    fn changes(&self, after: u64) -> BoxStream<'static, Change> {
+        let core = self.core.clone();
+        let ours = core.head.subscribe();
+        stream::unfold((core, ours, after), |(core, mut ours, after)| async move {
+            loop {
+                // Our own commits wake us at once; other processes' are looked for.
+                let _ = tokio::time::timeout(LOOK, ours.changed()).await;
+                let look = core.clone();
+                let seen = blocking(move || {
+                    let head = look.store.head().map_err(refuse)?;
+                    if head <= after {
+                        return Ok(None);
+                    }
+                    let generation = look.store.snapshot().map_err(refuse)?.generation;
+                    Ok(Some(Change { head, generation }))
+                });
+                if let Ok(Some(change)) = seen.await {
+                    return Some((change, (core, ours, change.head)));
+                }
+            }
+        })
+        .boxed()
+    }
+
+    fn verify<'a>(
+        &'a self,
+        ask: VerifyAsk,
+        progress: Box<dyn Fn(u64, u64) + Send + Sync + 'static>,
+    ) -> BoxFuture<'a, Result<VerifyReport, Refused>> {
+        let core = self.core.clone();
+        Box::pin(blocking(move || core.verify(&ask, &progress)))
+    }
+}
+
+/// Run on a thread that may block.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Refused> + Send + 'static,
+) -> Result<T, Refused> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| {
+        Err(Refused::new(Why::Internal, format!("a task of the desk failed: {e}"))
+            .hint("this is a defect; nothing unacknowledged was done"))
+    })
+}

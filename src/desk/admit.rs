@@ -1,0 +1,383 @@
+//! Admission: a prepared record is checked, routed and made a row of the store.
+
+use super::core::{Core, Sight, refuse};
+use super::prepare::{Prepared, Ready, Shape, prepare};
+use super::settle::fire;
+use crate::audit::{Entry, EntryKind};
+use crate::authority::{self, Subject};
+use crate::domain::record::Limits;
+use crate::domain::{
+    DATAOPS, Decision, Facts, Fault, Item, ItemState, Kind, Outcome, Route, Timestamp,
+};
+use crate::policy::{Firing, Policy, Routing};
+use crate::protocol::{Admitted, Answer, Command, Line, Refusal, Refused, Why};
+use crate::store::{
+    Admission, AdmitBatch, AdmitResult, Columns, Counts, DeadLetter, EntryDraft, Op, StoreError,
+    Write,
+};
+
+/// The rule named on broken records.
+pub(super) const SCHEMA: &str = "schema";
+
+/// Counts that facts are made of, kept in step while a stream is routed.
+pub(super) struct Tally {
+    counts: Counts,
+}
+
+impl Tally {
+    /// Today's counts; empty where the policy asks for none.
+    pub(super) fn load(core: &Core, sight: &Sight) -> Result<Self, Refused> {
+        let needs = sight.policy.as_ref().map(|p| p.needs()).unwrap_or_default();
+        let counts = if needs.cohort_seen || needs.model_age_days {
+            core.store.counts().map_err(refuse)?
+        } else {
+            Counts::default()
+        };
+        Ok(Self { counts })
+    }
+
+    /// The facts for a decision admitted at `now`.
+    fn facts(&self, sight: &Sight, d: Option<&Decision>, now: Timestamp) -> Facts {
+        let mut facts = Facts::at(now, sight.snapshot.generation);
+        let (Some(policy), Some(d)) = (&sight.policy, d) else { return facts };
+        let needs = policy.needs();
+        if needs.cohort_seen {
+            let group = d.cohort_group().unwrap_or_default();
+            facts.cohort_seen = Some(self.counts.cohorts.get(group).copied().unwrap_or(0));
+        }
+        if needs.model_age_days {
+            let first = self.counts.models.get(&version_key(&d.model.name, &d.model.version));
+            let age = first.map_or(0, |t| now.as_millisecond() - t.as_millisecond());
+            // Milliseconds of a few thousand years are exact in a double.
+            #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
+            let days = age.max(0) as f64 / 86_400_000.0;
+            facts.model_age_days = Some(days);
+        }
+        facts
+    }
+
+    /// Count a record that is new.
+    pub(super) fn count(&mut self, ready: &Ready, now: Timestamp) {
+        let Shape::Whole(d) = &ready.shape else { return };
+        let group = d.cohort_group().unwrap_or_default();
+        match self.counts.cohorts.get_mut(group) {
+            Some(n) => *n += 1,
+            None => drop(self.counts.cohorts.insert(group.to_owned(), 1)),
+        }
+        self.counts.models.entry(version_key(&d.model.name, &d.model.version)).or_insert(now);
+    }
+}
+
+pub(super) fn version_key(name: &str, version: &str) -> String {
+    format!("{name}@{version}")
+}
+
+/// The route of a record, with what the policy fires on it. Pure given its arguments: `explain`
+/// calls it again and must get the same bytes.
+pub(super) fn route_of(
+    policy: Option<&Policy>,
+    id: &str,
+    shape: Result<&Decision, &[Fault]>,
+    facts: &Facts,
+) -> (Route, Vec<Firing>) {
+    let extra = match (policy, &shape) {
+        (Some(policy), Ok(d)) => policy.check_record(d, facts.now),
+        _ => Vec::new(),
+    };
+    let hash = policy.map_or_else(|| "none".to_owned(), |p| p.hash().to_owned());
+    let route = |routing: Routing, faults: Vec<Fault>| {
+        let queue = routing.queue.clone();
+        let waits = matches!(routing.outcome, Outcome::Review | Outcome::Quarantine);
+        let due_at = match (&queue, policy) {
+            (Some(q), Some(p)) => p.due_at(q, facts.now, routing.sla),
+            _ => None,
+        };
+        Route {
+            id: id.to_owned(),
+            outcome: routing.outcome,
+            queue,
+            due_at,
+            approvals: routing.approvals,
+            rule: routing.rule,
+            matched: routing.matched,
+            reason: routing.reason,
+            sample: routing.sample,
+            fallback: None,
+            policy: hash.clone(),
+            generation: facts.generation,
+            state: if waits { ItemState::Waiting } else { ItemState::Settled },
+            duplicate: false,
+            faults,
+            priority: routing.priority,
+            tags: routing.tags,
+            blind: routing.blind,
+        }
+    };
+    match shape {
+        Ok(d) if extra.is_empty() => {
+            let mut routing =
+                policy.map_or_else(|| Policy::fail_safe(d, facts), |p| p.route(d, facts));
+            let firings = std::mem::take(&mut routing.firings);
+            (route(routing, Vec::new()), firings)
+        }
+        Ok(_) => (route(quarantine(&extra), extra), Vec::new()),
+        Err(faults) => (route(quarantine(faults), faults.to_vec()), Vec::new()),
+    }
+}
+
+/// A broken record waits in `dataops`, whatever the rules say.
+fn quarantine(faults: &[Fault]) -> Routing {
+    let first = faults.first().map(ToString::to_string).unwrap_or_default();
+    let more = faults.len().saturating_sub(1);
+    let reason = if more == 0 { first } else { format!("{first} (and {more} more)") };
+    Routing {
+        outcome: Outcome::Quarantine,
+        queue: Some(DATAOPS.to_owned()),
+        approvals: vec![DATAOPS.to_owned()],
+        rule: SCHEMA.to_owned(),
+        reason,
+        matched: Vec::new(),
+        sample: None,
+        sla: None,
+        priority: 0,
+        blind: false,
+        tags: Vec::new(),
+        firings: Vec::new(),
+    }
+}
+
+/// The item a route makes: something for people to look at, or nothing.
+pub(super) fn item_of(route: &Route, now: Timestamp, revision: u64) -> Option<Item> {
+    let kind = match (route.outcome, &route.sample) {
+        (Outcome::Review, _) => Kind::Review,
+        (Outcome::Quarantine, _) => Kind::Quarantine,
+        (Outcome::Auto, Some(_)) => Kind::Retrospective,
+        (Outcome::Auto | Outcome::Block | Outcome::Fallback, _) => return None,
+    };
+    let queue = route.queue.clone()?;
+    Some(Item {
+        id: route.id.clone(),
+        kind,
+        state: ItemState::Waiting,
+        required: if route.approvals.is_empty() {
+            vec![queue.clone()]
+        } else {
+            route.approvals.clone()
+        },
+        queue,
+        entered_at: now,
+        due_at: route.due_at,
+        priority: route.priority,
+        revision,
+        approvals: Vec::new(),
+        content: None,
+        pending: None,
+        blind: route.blind,
+        sample: route.sample.clone(),
+        breached: false,
+    })
+}
+
+/// A routed record as a row of the store, with its trail entry.
+pub(super) fn admission(
+    ready: &Ready,
+    sight: &Sight,
+    tally: &Tally,
+    by: &str,
+    now: Timestamp,
+) -> Result<Admission, Refused> {
+    let shape = match &ready.shape {
+        Shape::Whole(d) => Ok(&**d),
+        Shape::Broken { faults, .. } => Err(faults.as_slice()),
+    };
+    let facts = tally.facts(sight, shape.ok(), now);
+    let (route, firings) = route_of(sight.policy.as_deref(), &ready.id, shape, &facts);
+    let mut item = item_of(&route, now, 0);
+    let mut then = Vec::new();
+    if !firings.is_empty() {
+        let fired = fire(sight, &ready.id, item.as_ref(), &firings, "policy", now)?;
+        then = fired.ops;
+        item = fired.item.or(item);
+    }
+    let mut entry = Entry::new(EntryKind::ADMIT, by, now, sight.wall);
+    describe(&mut entry, &route, item.as_ref());
+    let mut bodies = Vec::with_capacity(ready.bodies.len());
+    for (body, hash) in &ready.bodies {
+        entry.commit_to(body.path.as_str(), *hash);
+        bodies.push(body.clone());
+    }
+    let level = route.queue.as_deref().map_or(0, |q| sight.level(q));
+    let columns = Columns { level, ..ready.columns.clone() };
+    let entry = EntryDraft { item: Some(ready.id.clone()), bytes: entry.bytes(), bodies };
+    Ok(Admission { content: ready.content, route, facts, columns, item, entry, then })
+}
+
+/// What an entry says of a route and of where the item stands.
+pub(super) fn describe(entry: &mut Entry, route: &Route, item: Option<&Item>) {
+    entry.id = Some(route.id.clone());
+    entry.outcome = Some(route.outcome);
+    entry.rule = Some(route.rule.clone());
+    entry.r#gen = Some(route.generation);
+    entry.policy = Some(short(&route.policy));
+    entry.state = Some(item.map_or(route.state, |i| i.state));
+    entry.rev = item.map(|i| i.revision);
+    entry.queue = item.map(|i| i.queue.clone());
+}
+
+/// The first 16 hex digits of a policy hash.
+pub(super) fn short(hash: &str) -> String {
+    hash.trim_start_matches("sha256:").chars().take(16).collect()
+}
+
+/// A route as it is answered now: the original one, marked.
+pub(super) fn answer_of(result: AdmitResult, route: Route) -> Result<Route, Refusal> {
+    match result {
+        AdmitResult::New(_) => Ok(route),
+        AdmitResult::Duplicate(original) => Ok(Route { duplicate: true, ..*original }),
+        AdmitResult::Conflict => Err(Refusal {
+            reason: "id_conflict".into(),
+            message: format!(
+                "{} is already admitted with other content; the first stays",
+                route.id
+            ),
+        }),
+    }
+}
+
+impl Core {
+    /// Admit a batch of lines (one request, one commit), or dead letters again.
+    pub(super) fn admit(&self, by: &str, command: Command) -> Result<Answer, Refused> {
+        let actor = self.actor(by)?;
+        authority::may(&actor, &command, Subject::default())?;
+        match command {
+            Command::Admit { lines } => self.admit_lines(by, &lines).map(Answer::Admitted),
+            Command::RetryRefused { numbers } => self.retry_refused(by, &numbers),
+            _ => Err(super::core::misplaced()),
+        }
+    }
+
+    fn admit_lines(&self, by: &str, lines: &[Line]) -> Result<Vec<Admitted>, Refused> {
+        self.retry(|sight| {
+            let mut tally = Tally::load(self, sight)?;
+            let mut now = sight.now;
+            let mut answers: Vec<Admitted> = Vec::with_capacity(lines.len());
+            let (mut rows, mut dead) = (Vec::new(), Vec::new());
+            let mut places = Vec::new();
+            for line in lines {
+                let policy = sight.policy.as_deref();
+                match prepare(line, &sight.snapshot.key, policy, &Limits::default())? {
+                    Prepared::Blank => answers.push(Admitted::Blank),
+                    Prepared::Refused(refusal) => {
+                        dead.push(letter(line, &refusal, sight.wall));
+                        answers.push(Admitted::Refused(refusal));
+                    }
+                    Prepared::Record(ready) => {
+                        now = moment(sight, &ready, now);
+                        let row = admission(&ready, sight, &tally, by, now)?;
+                        tally.count(&ready, now);
+                        places.push((answers.len(), line));
+                        answers.push(Admitted::Route(Box::new(row.route.clone())));
+                        rows.push(row);
+                    }
+                }
+            }
+            let batch = AdmitBatch { premises: sight.premises(), now, rows, dead, bulk: false };
+            let results = self.store.admit(batch).wait()?;
+            let mut conflicts = Vec::new();
+            for ((place, line), result) in places.into_iter().zip(results) {
+                let Some(Admitted::Route(route)) = answers.get(place).cloned() else { continue };
+                let answer = match answer_of(result, *route) {
+                    Ok(route) => Admitted::Route(Box::new(route)),
+                    Err(refusal) => {
+                        conflicts.push(letter(line, &refusal, sight.wall));
+                        Admitted::Refused(refusal)
+                    }
+                };
+                if let Some(slot) = answers.get_mut(place) {
+                    *slot = answer;
+                }
+            }
+            self.keep_dead(conflicts)?;
+            self.grown(self.store.head()?);
+            Ok(answers)
+        })
+    }
+
+    /// Keep lines as dead letters without admitting anything.
+    pub(super) fn keep_dead(&self, dead: Vec<DeadLetter>) -> Result<(), StoreError> {
+        if dead.is_empty() {
+            return Ok(());
+        }
+        let batch = AdmitBatch {
+            premises: crate::store::Premises::default(),
+            // The clock never runs back: this moves nothing.
+            now: Timestamp::UNIX_EPOCH,
+            rows: Vec::new(),
+            dead,
+            bulk: false,
+        };
+        self.store.admit(batch).wait().map(drop)
+    }
+
+    /// Dead letters, tried again: those that are usable now are admitted and leave the list.
+    fn retry_refused(&self, by: &str, numbers: &[u64]) -> Result<Answer, Refused> {
+        let mut answers = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            let found = self.store.dead_letters(number.saturating_sub(1), 1).map_err(refuse)?;
+            let Some(stored) = found.into_iter().find(|l| l.number == *number) else {
+                return Err(Refused::new(
+                    Why::NotFound,
+                    format!("there is no dead letter {number}"),
+                )
+                .hint("overrule ingest --refused lists them"));
+            };
+            let line = Line {
+                source: stored.letter.source.clone(),
+                line: stored.letter.line,
+                bytes: stored.letter.bytes.clone(),
+            };
+            let answer = self.admit_lines(by, std::slice::from_ref(&line))?;
+            if matches!(answer.first(), Some(Admitted::Route(_))) {
+                let sight = self.sight()?;
+                self.commit(Write {
+                    premises: crate::store::Premises::default(),
+                    now: sight.now,
+                    ops: vec![Op::DropDeadLetter { number: *number }],
+                })
+                .map_err(refuse)?;
+            }
+            answers.extend(answer);
+        }
+        Ok(Answer::Admitted(answers))
+    }
+}
+
+/// Desk time of an admission: the wall clock's, or on the record clock the record's own, never
+/// running backwards.
+pub(super) fn moment(sight: &Sight, ready: &Ready, now: Timestamp) -> Timestamp {
+    match ready.occurred_at() {
+        Some(at) if sight.snapshot.record_clock && at <= horizon(sight) => {
+            super::core::millis(at).max(now)
+        }
+        _ => now,
+    }
+}
+
+/// A record clock follows no record beyond the wall clock's tomorrow: one line with a wrong year
+/// would put every later due time there.
+fn horizon(sight: &Sight) -> Timestamp {
+    let day = jiff::SignedDuration::from_hours(24);
+    sight.wall.checked_add(day).unwrap_or(Timestamp::MAX)
+}
+
+/// A line that is not usable, as it is kept.
+pub(super) fn letter(line: &Line, refusal: &Refusal, at: Timestamp) -> DeadLetter {
+    DeadLetter {
+        source: line.source.clone(),
+        line: line.line,
+        reason: refusal.reason.clone(),
+        message: refusal.message.clone(),
+        bytes: line.bytes.clone(),
+        at,
+    }
+}

@@ -1,0 +1,98 @@
+//! The key that signs checkpoints: made on first use, readable by its owner only.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use super::core::{fresh_salt, lock};
+use crate::audit::LogKey;
+use crate::domain::Timestamp;
+use crate::protocol::{Refused, Why};
+use crate::store::Store;
+
+/// Checkpoints are signed when the log grew by this many entries …
+const EVERY_ENTRIES: u64 = 1_000;
+/// … or when this much wall time went by since the last one, while it grows.
+const EVERY_MILLIS: i64 = 1_000;
+
+/// The log's signing key and when it last signed.
+pub(super) struct Keys {
+    path: PathBuf,
+    origin: String,
+    key: Mutex<Option<Arc<LogKey>>>,
+    last: Mutex<Option<(u64, Timestamp)>>,
+}
+
+impl Keys {
+    pub(super) fn new(path: PathBuf, origin: String) -> Self {
+        Self { path, origin, key: Mutex::new(None), last: Mutex::new(None) }
+    }
+
+    /// The key, read from its file or made there (mode 0600).
+    pub(super) fn get(&self) -> Result<Arc<LogKey>, Refused> {
+        let mut slot = lock(&self.key);
+        if let Some(key) = slot.as_ref() {
+            return Ok(key.clone());
+        }
+        let key = Arc::new(self.read_or_make()?);
+        *slot = Some(key.clone());
+        Ok(key)
+    }
+
+    fn read_or_make(&self) -> Result<LogKey, Refused> {
+        let trouble = |what: &str, cause: &dyn std::fmt::Display| {
+            Refused::new(
+                Why::Unavailable,
+                format!("cannot {what} the log's key {}: {cause}", self.path.display()),
+            )
+            .hint("overrule doctor looks at the files of the store")
+        };
+        match fs::read_to_string(&self.path) {
+            Ok(text) => {
+                return LogKey::decode(text.trim()).map_err(|e| trouble("use", &e));
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+            Err(e) => return Err(trouble("read", &e)),
+        }
+        let key =
+            LogKey::from_seed(&self.origin, fresh_salt()?).map_err(|e| trouble("make", &e))?;
+        let mut open = fs::OpenOptions::new();
+        open.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut open, 0o600);
+        match open.open(&self.path) {
+            Ok(mut file) => {
+                let written = writeln!(file, "{}", key.encode()).and_then(|()| file.sync_all());
+                written.map_err(|e| trouble("write", &e))?;
+                Ok(key)
+            }
+            // Another process made it in this moment: use that one.
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+                let text = fs::read_to_string(&self.path).map_err(|e| trouble("read", &e))?;
+                LogKey::decode(text.trim()).map_err(|e| trouble("use", &e))
+            }
+            Err(e) => Err(trouble("write", &e)),
+        }
+    }
+
+    /// Sign a checkpoint if the log grew enough, or long enough ago. Not waited for: a failure
+    /// shows at the next explicit checkpoint.
+    pub(super) fn checkpoint_if_due(&self, store: &Arc<dyn Store>, head: u64, wall: Timestamp) {
+        let mut last = lock(&self.last);
+        let due = match *last {
+            None => true,
+            Some((size, at)) => {
+                head >= size.saturating_add(EVERY_ENTRIES)
+                    || (head > size && wall.as_millisecond() - at.as_millisecond() >= EVERY_MILLIS)
+            }
+        };
+        if !due {
+            return;
+        }
+        let Ok(key) = self.get() else { return };
+        *last = Some((head, wall));
+        drop(last);
+        drop(store.checkpoint(Box::new(move |size, root| key.sign(size, root))));
+    }
+}

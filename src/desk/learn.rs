@@ -1,0 +1,93 @@
+//! Learning from people: settled overrides and confirmed samples as labelled examples.
+
+use serde_json::Value;
+
+use super::core::{Core, Sight, record_value, refuse};
+use super::settle::decision_of;
+use super::view::{content, proposed, redact, redact_output};
+use crate::domain::{Content, Corrected, Correction, Item, RouteRef, Timestamp, VerdictKind};
+use crate::protocol::{Refused, Reply};
+use crate::store::StoredCorrection;
+
+impl Core {
+    /// Corrections after the `after`th, oldest first; those whose text was erased are left out.
+    pub(super) fn corrections(
+        &self,
+        by: &str,
+        since: Option<Timestamp>,
+        after: u64,
+        limit: usize,
+    ) -> Result<Reply, Refused> {
+        self.actor(by)?;
+        let sight = self.sight()?;
+        let limit = limit.clamp(1, 1_000);
+        let stored = self.store.corrections(since, after, limit).map_err(refuse)?;
+        let next = stored.last().filter(|_| stored.len() == limit).map(|c| c.number);
+        let mut corrections = Vec::with_capacity(stored.len());
+        for one in stored {
+            corrections.extend(self.correction(&sight, one)?);
+        }
+        Ok(Reply::Corrections { corrections, next })
+    }
+
+    fn correction(
+        &self,
+        sight: &Sight,
+        stored: StoredCorrection,
+    ) -> Result<Option<Correction>, Refused> {
+        let StoredCorrection { decision, review, .. } = stored;
+        let mut record = record_value(decision.raw.as_deref());
+        let (Ok(d), Some(mut proposal)) = (decision_of(&decision), proposed(&record)) else {
+            return Ok(None);
+        };
+        let reviews = self.store.reviews(&d.id).map_err(refuse)?;
+        let verdict = &review.verdict;
+        let mut corrected = match verdict.verdict {
+            VerdictKind::Edit => decision
+                .item
+                .as_ref()
+                .map(|item| Item { content: Some(review.request_id.clone()), ..item.clone() })
+                .and_then(|item| content(&record, &item, &reviews))
+                .map(|Content { action, output }| Corrected {
+                    action: Some(action),
+                    output: Some(output),
+                }),
+            // A reject says what is wrong, and what would have been right only if it names it.
+            VerdictKind::Reject | VerdictKind::Escalate => {
+                verdict.label.clone().map(|label| Corrected { action: Some(label), output: None })
+            }
+            VerdictKind::Accept => Some(Corrected {
+                action: Some(proposal.action.clone()),
+                output: Some(proposal.output.clone()),
+            }),
+        };
+        if let Some(policy) = &sight.policy {
+            redact(policy, &mut record);
+            redact_output(policy, &mut proposal.output);
+            if let Some(output) = corrected.as_mut().and_then(|c| c.output.as_mut()) {
+                redact_output(policy, output);
+            }
+        }
+        let input = match record.get_mut("input").map(Value::take) {
+            Some(Value::Object(map)) => map,
+            _ => d.input,
+        };
+        Ok(Some(Correction {
+            id: d.id,
+            domain: d.domain,
+            model: d.model,
+            cohort: d.cohort,
+            input,
+            proposed: proposal,
+            corrected,
+            verdict: verdict.verdict,
+            tags: verdict.tags.clone(),
+            note: verdict.note.clone(),
+            by: review.reviewer.clone(),
+            level: review.level,
+            at: review.at,
+            route: RouteRef { rule: decision.route.rule, policy: decision.route.policy },
+            sample: decision.route.sample,
+        }))
+    }
+}

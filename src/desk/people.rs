@@ -1,0 +1,156 @@
+//! Who works here: the first reviewer of a fresh store, adding and disabling people.
+
+use super::core::Core;
+use crate::audit::{Entry, EntryKind};
+use crate::authority::{self, Subject};
+use crate::domain::{Reviewer, Role};
+use crate::protocol::{Answer, Command, Refused, Why};
+use crate::store::{Op, Premises, Write};
+
+impl Core {
+    /// The first entries of a fresh store: its origin and key, and its owner with every role.
+    pub(super) fn found(&self, owner: &str) -> Result<(), Refused> {
+        let sight = self.sight()?;
+        let mut genesis = Entry::new(EntryKind::GENESIS, "system", sight.now, sight.wall);
+        genesis.d.insert("origin".into(), sight.snapshot.origin.clone());
+        genesis.d.insert("key".into(), self.keys.get()?.verifier().encode());
+        let person = Reviewer {
+            name: owner.to_owned(),
+            level: 3,
+            roles: Role::ALL.to_vec(),
+            key: None,
+            disabled: false,
+            version: 1,
+        };
+        let write = Write {
+            // Two processes may meet a fresh store at once: the second finds its owner there.
+            premises: Premises { actor: Some((owner.to_owned(), 0)), ..Premises::default() },
+            now: sight.now,
+            ops: vec![
+                Op::Entry(super::core::draft(genesis, Vec::new())?),
+                Op::Entry(super::core::draft(
+                    added(&person, "system", sight.now, sight.wall),
+                    Vec::new(),
+                )?),
+                Op::PutReviewer(person),
+            ],
+        };
+        match self.commit(write) {
+            Ok(_) | Err(crate::store::StoreError::Premise(_)) => Ok(()),
+            Err(error) => Err(super::core::refuse(error)),
+        }
+    }
+
+    /// Register a reviewer, or change one (level, roles, key; a disabled one works again).
+    pub(super) fn add_reviewer(&self, by: &str, command: Command) -> Result<Answer, Refused> {
+        let actor = self.actor(by)?;
+        authority::may(&actor, &command, Subject::default())?;
+        let Command::AddReviewer { name, level, roles, key } = command else {
+            return Err(super::core::misplaced());
+        };
+        let name = name.trim().to_owned();
+        if name.is_empty() || name.len() > 64 || name.chars().any(char::is_control) {
+            return Err(Refused::new(
+                Why::Invalid,
+                "a reviewer's name has 1 to 64 bytes and no control characters",
+            ));
+        }
+        if !(1..=3).contains(&level) {
+            return Err(Refused::new(Why::Invalid, format!("level {level} is not 1, 2 or 3")));
+        }
+        if let Some(key) = &key {
+            check_key(key)?;
+        }
+        let mut roles = if roles.is_empty() { vec![Role::Reviewer] } else { roles };
+        roles.sort_unstable();
+        roles.dedup();
+        self.retry(|sight| {
+            let before = self.store.reviewer(&name)?;
+            let version = before.as_ref().map_or(0, |r| r.version);
+            let person = Reviewer {
+                name: name.clone(),
+                level,
+                roles: roles.clone(),
+                key: key.clone().or_else(|| before.as_ref().and_then(|r| r.key.clone())),
+                disabled: false,
+                version: version + 1,
+            };
+            let entry = added(&person, by, sight.now, sight.wall);
+            self.commit(Write {
+                premises: Premises { actor: Some((name.clone(), version)), ..Premises::default() },
+                now: sight.now,
+                ops: vec![
+                    Op::Entry(super::core::draft(entry, Vec::new())?),
+                    Op::PutReviewer(person.clone()),
+                ],
+            })?;
+            Ok(Answer::Reviewer(person))
+        })
+    }
+
+    /// Disable a reviewer: nothing of theirs commits from now on.
+    pub(super) fn disable_reviewer(&self, by: &str, command: Command) -> Result<Answer, Refused> {
+        let actor = self.actor(by)?;
+        authority::may(&actor, &command, Subject::default())?;
+        let Command::DisableReviewer { name } = command else {
+            return Err(super::core::misplaced());
+        };
+        self.retry(|sight| {
+            let mut person = self.store.reviewer(&name)?.ok_or_else(|| {
+                Refused::new(Why::NotFound, format!("there is no reviewer {name}"))
+                    .hint("overrule reviewer list shows who there is")
+            })?;
+            let others = self.store.reviewers()?;
+            if !others.iter().any(|r| r.name != name && !r.disabled && r.has(Role::Admin)) {
+                return Err(Refused::new(
+                    Why::Policy,
+                    format!("{name} is the only admin left; nobody could undo this"),
+                )
+                .hint("give somebody else the role admin first")
+                .into());
+            }
+            let version = person.version;
+            person.disabled = true;
+            person.version += 1;
+            let mut entry = Entry::new(EntryKind::REVIEWER_DISABLED, by, sight.now, sight.wall);
+            entry.d.insert("reviewer".into(), name.clone());
+            self.commit(Write {
+                premises: Premises { actor: Some((name.clone(), version)), ..Premises::default() },
+                now: sight.now,
+                ops: vec![
+                    Op::Entry(super::core::draft(entry, Vec::new())?),
+                    Op::PutReviewer(person.clone()),
+                ],
+            })?;
+            Ok(Answer::Reviewer(person))
+        })
+    }
+}
+
+fn added(
+    person: &Reviewer,
+    by: &str,
+    at: crate::domain::Timestamp,
+    wall: crate::domain::Timestamp,
+) -> Entry {
+    let mut entry = Entry::new(EntryKind::REVIEWER_ADDED, by, at, wall);
+    entry.d.insert("reviewer".into(), person.name.clone());
+    entry.d.insert("level".into(), person.level.to_string());
+    let roles: Vec<&str> = person.roles.iter().map(|r| r.as_str()).collect();
+    entry.d.insert("roles".into(), roles.join(","));
+    if let Some(key) = &person.key {
+        entry.d.insert("key".into(), key.clone());
+    }
+    entry
+}
+
+/// A key whose signatures can be checked: Ed25519, in OpenSSH form.
+fn check_key(text: &str) -> Result<(), Refused> {
+    let what = match ssh_key::PublicKey::from_openssh(text) {
+        Ok(key) if key.algorithm() == ssh_key::Algorithm::Ed25519 => return Ok(()),
+        Ok(key) => format!("it is a key for {}", key.algorithm()),
+        Err(error) => error.to_string(),
+    };
+    Err(Refused::new(Why::Invalid, format!("that is not a usable public key: {what}"))
+        .hint("give an Ed25519 public key file such as ~/.ssh/id_ed25519.pub"))
+}

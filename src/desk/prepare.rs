@@ -1,0 +1,176 @@
+//! A line made ready for routing: parsed, its sameness hash taken, its body committed to. No
+//! store, no clock: this is what ingest does on many threads.
+
+use hmac::{Hmac, Mac};
+use serde_json::Value;
+use sha2::Sha256;
+
+use super::core::fresh_salt;
+use crate::audit::{Hash, Salt, commit};
+use crate::domain::record::{self, Broken, Intake, Limits, Parsed};
+use crate::domain::{Decision, Fault};
+use crate::policy::Policy;
+use crate::protocol::{Line, Refusal, Refused};
+use crate::store::{Body, Columns};
+
+/// The path under which a record's bytes are committed.
+pub(super) const RECORD: &str = "record";
+
+/// A line as far as it can be taken without knowing the moment.
+pub(super) enum Prepared {
+    Blank,
+    Refused(Refusal),
+    Record(Box<Ready>),
+}
+
+/// A record that waits to be routed.
+pub(super) struct Ready {
+    pub(super) id: String,
+    pub(super) content: [u8; 32],
+    pub(super) columns: Columns,
+    /// The raw record, then one body a redacted path; each with its commitment.
+    pub(super) bodies: Vec<(Body, Hash)>,
+    pub(super) shape: Shape,
+}
+
+/// Valid in shape, or not.
+pub(super) enum Shape {
+    Whole(Box<Decision>),
+    Broken { faults: Vec<Fault>, occurred_at: Option<crate::domain::Timestamp> },
+}
+
+impl Ready {
+    /// When the model decided, if the record says so.
+    pub(super) fn occurred_at(&self) -> Option<crate::domain::Timestamp> {
+        match &self.shape {
+            Shape::Whole(decision) => decision.occurred_at,
+            Shape::Broken { occurred_at, .. } => *occurred_at,
+        }
+    }
+}
+
+/// Parse a line and take the hashes. `key` keys the sameness HMAC; `policy` names redacted paths.
+pub(super) fn prepare(
+    line: &Line,
+    key: &[u8; 32],
+    policy: Option<&Policy>,
+    limits: &Limits,
+) -> Result<Prepared, Refused> {
+    let redacts = policy.is_some_and(|p| !p.redact().is_empty());
+    let (id, canonical, raw, columns, shape) = match record::parse(&line.bytes, limits) {
+        Intake::Blank => return Ok(Prepared::Blank),
+        Intake::Refused(refusal) => {
+            return Ok(Prepared::Refused(Refusal {
+                reason: refusal.reason.slug().to_owned(),
+                message: refusal.message,
+            }));
+        }
+        Intake::Record(parsed) => {
+            let raw = if redacts { parsed.raw() } else { Value::Null };
+            let Parsed { decision, canonical, .. } = *parsed;
+            let columns = columns(&decision);
+            (decision.id.clone(), canonical, raw, columns, Shape::Whole(Box::new(decision)))
+        }
+        Intake::Broken(broken) => {
+            let Broken { id, canonical, raw, faults, occurred_at, .. } = *broken;
+            let columns = best_effort(&raw);
+            (id, canonical, raw, columns, Shape::Broken { faults, occurred_at })
+        }
+    };
+    Ok(Prepared::Record(Box::new(Ready {
+        content: sameness(key, &canonical)?,
+        bodies: bodies(&line.bytes, &raw, policy)?,
+        id,
+        columns,
+        shape,
+    })))
+}
+
+/// HMAC-SHA-256 of the canonical form under the store's key: decides "same content". Without the
+/// key the hash of a short secret could be guessed.
+pub(super) fn sameness(key: &[u8; 32], canonical: &[u8]) -> Result<[u8; 32], Refused> {
+    let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(key).map_err(|e| {
+        Refused::new(crate::protocol::Why::Internal, format!("the store's key: {e}"))
+    })?;
+    mac.update(canonical);
+    Ok(mac.finalize().into_bytes().into())
+}
+
+/// The raw bytes under [`RECORD`], and every redacted value under its own path, so that each can
+/// be proved or withheld alone.
+pub(super) fn bodies(
+    line: &[u8],
+    raw: &Value,
+    policy: Option<&Policy>,
+) -> Result<Vec<(Body, Hash)>, Refused> {
+    let mut all = vec![body(RECORD, trimmed(line).to_vec())?];
+    if let Some(policy) = policy {
+        for path in policy.redact().paths_in(raw) {
+            let Some(value) = at_path(raw, &path) else { continue };
+            all.push(body(&format!("{RECORD}:{path}"), super::core::json(value)?)?);
+        }
+    }
+    // An entry commits to at most 64 bodies; the record itself covers the rest.
+    all.truncate(crate::audit::Entry::MAX_COMMITMENTS);
+    Ok(all)
+}
+
+fn body(path: &str, value: Vec<u8>) -> Result<(Body, Hash), Refused> {
+    let salt = fresh_salt()?;
+    let hash = commit(&Salt::from_bytes(salt), path, &value);
+    Ok((Body { path: path.to_owned(), salt, value }, hash))
+}
+
+/// Without the line end, which is no part of the data.
+fn trimmed(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// The value at a dotted path.
+pub(super) fn at_path<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
+    path.split('.').try_fold(value, |at, key| match at {
+        Value::Object(map) => map.get(key),
+        Value::Array(list) => key.parse::<usize>().ok().and_then(|i| list.get(i)),
+        _ => None,
+    })
+}
+
+/// What lists show of a decision.
+pub(super) fn columns(d: &Decision) -> Columns {
+    Columns {
+        domain: d.domain.clone(),
+        action: d.action.clone(),
+        model: d.model.name.clone(),
+        version: d.model.version.clone(),
+        confidence: Some(d.confidence),
+        business_impact: Some(d.business_impact),
+        cohort: d.cohort.clone(),
+        tags: d.tags.clone(),
+        level: 0,
+    }
+}
+
+/// What a broken record still says of itself.
+fn best_effort(raw: &Value) -> Columns {
+    let text = |v: Option<&Value>| v.and_then(Value::as_str).unwrap_or_default().to_owned();
+    let model = raw.get("model");
+    Columns {
+        domain: text(raw.get("domain")),
+        action: text(raw.get("action")),
+        model: text(model.and_then(|m| m.get("name"))),
+        version: text(model.and_then(|m| m.get("version"))),
+        confidence: None,
+        business_impact: raw
+            .get("business_impact")
+            .and_then(Value::as_f64)
+            .filter(|i| (0.0..=10.0).contains(i)),
+        cohort: raw
+            .get("cohort")
+            .and_then(Value::as_str)
+            .map(|s| [("cohort".to_owned(), s.to_owned())].into())
+            .unwrap_or_default(),
+        tags: Vec::new(),
+        level: 0,
+    }
+}

@@ -1,0 +1,156 @@
+//! What waits: the header, pages of the queue, dead letters.
+
+use super::core::{Core, Sight, refuse};
+use super::view::BLIND_REASON;
+use crate::domain::{DATAOPS, Kind, Role};
+use crate::protocol::{Header, Page, PageAsk, QueueView, Refused, RefusedLine, Reply, Row, Why};
+use crate::store::{PageQuery, QueueCount, StoredRow};
+
+/// Rows looked through by one call of a free-text filter: an answer within a frame or two.
+const SCAN: usize = 4_000;
+
+impl Core {
+    /// Who am I, what waits, how is automation.
+    pub(super) fn header(&self, by: &str) -> Result<Header, Refused> {
+        let reviewer = self.actor(by)?;
+        let sight = self.sight()?;
+        let automation = match &sight.policy {
+            Some(_) => "on".to_owned(),
+            None => "no policy: everything goes to people".to_owned(),
+        };
+        Ok(Header {
+            reviewer,
+            store: self.name.clone(),
+            now: sight.now,
+            clock: if sight.snapshot.record_clock { "record" } else { "wall" }.into(),
+            queues: self.queue_views(&sight)?,
+            automation,
+            generation: sight.snapshot.generation,
+            policy: sight.policy.as_ref().map(|p| p.name().to_owned()),
+            unsent: None,
+            head: sight.snapshot.head,
+            decisions: sight.snapshot.decisions,
+            automatic: sight.snapshot.automatic,
+        })
+    }
+
+    /// Every queue of the policy, and any other that still has items, with counters.
+    pub(super) fn queue_views(&self, sight: &Sight) -> Result<Vec<QueueView>, Refused> {
+        let mut counts = self.store.queues(sight.now, sight.wall).map_err(refuse)?;
+        let mut views = Vec::new();
+        if let Some(policy) = &sight.policy {
+            for queue in policy.queues() {
+                let at = counts.iter().position(|c| c.queue == queue.name);
+                let count = at.map(|i| counts.swap_remove(i));
+                views.push(QueueView {
+                    title: queue.title.clone(),
+                    level: queue.level,
+                    signed: queue.signed,
+                    escalates_to: queue.escalates_to.clone(),
+                    ..view(&queue.name, count)
+                });
+            }
+        }
+        for count in counts {
+            views.push(view(&count.queue.clone(), Some(count)));
+        }
+        views.sort_by(|a, b| {
+            let key = |q: &QueueView| (q.name == DATAOPS, q.level, q.name.clone());
+            key(a).cmp(&key(b))
+        });
+        Ok(views)
+    }
+
+    /// A page of rows in queue order.
+    pub(super) fn page(&self, by: &str, ask: PageAsk) -> Result<Page, Refused> {
+        self.actor(by)?;
+        let sight = self.sight()?;
+        let page = self
+            .store
+            .page(&PageQuery {
+                filter: ask.filter,
+                by: by.to_owned(),
+                after: ask.after,
+                before: ask.before,
+                from_end: ask.from_end,
+                limit: ask.limit.clamp(1, 500),
+                scan: SCAN,
+                wall: Some(sight.wall),
+            })
+            .map_err(refuse)?;
+        let items: Result<Vec<Row>, Refused> =
+            page.rows.into_iter().map(|row| self.row(&sight, by, row)).collect();
+        Ok(Page { items: items?, next: page.next, total: page.total, scanned: page.scanned })
+    }
+
+    fn row(&self, sight: &Sight, by: &str, row: StoredRow) -> Result<Row, Refused> {
+        let StoredRow { item, columns, rule, reason, lease, cursor } = row;
+        let blind = self.withheld(&item, by)?;
+        let faulty = item.kind == Kind::Quarantine;
+        Ok(Row {
+            level: sight.level(&item.queue),
+            business_impact: columns.business_impact,
+            confidence: columns.confidence.filter(|_| !blind),
+            action: Some(columns.action).filter(|a| !blind && !(faulty && a.is_empty())),
+            domain: columns.domain,
+            model: format!("{} {}", columns.model, columns.version).trim().to_owned(),
+            rule,
+            reason: if blind { BLIND_REASON.into() } else { reason },
+            leased_by: lease.map(|l| l.reviewer),
+            id: item.id,
+            queue: item.queue,
+            state: item.state,
+            kind: item.kind,
+            due_at: item.due_at,
+            revision: item.revision,
+            priority: item.priority,
+            blind,
+            cursor,
+        })
+    }
+
+    /// Dead letters, oldest first.
+    pub(super) fn refused(&self, by: &str, after: u64, limit: usize) -> Result<Reply, Refused> {
+        let actor = self.actor(by)?;
+        let may = [Role::Reviewer, Role::Expert, Role::Compliance, Role::Auditor, Role::Admin];
+        if actor.disabled || !may.into_iter().any(|r| actor.has(r)) {
+            return Err(Refused::new(Why::Authority, format!("{by} may not read dead letters")));
+        }
+        let limit = limit.clamp(1, 1_000);
+        let letters = self.store.dead_letters(after, limit).map_err(refuse)?;
+        let next = letters.last().filter(|_| letters.len() == limit).map(|l| l.number);
+        let refused = letters
+            .into_iter()
+            .map(|l| RefusedLine {
+                number: l.number,
+                source: l.letter.source,
+                line: l.letter.line,
+                reason: l.letter.reason,
+                message: l.letter.message,
+                bytes: l.letter.bytes,
+            })
+            .collect();
+        Ok(Reply::Refused { refused, next })
+    }
+}
+
+fn view(name: &str, count: Option<QueueCount>) -> QueueView {
+    let count = count.unwrap_or(QueueCount {
+        queue: name.to_owned(),
+        waiting: 0,
+        leased: 0,
+        late: 0,
+        due_soon: 0,
+    });
+    QueueView {
+        name: name.to_owned(),
+        title: name.to_owned(),
+        level: 1,
+        waiting: count.waiting,
+        leased: count.leased,
+        late: count.late,
+        due_soon: count.due_soon,
+        signed: false,
+        escalates_to: None,
+    }
+}

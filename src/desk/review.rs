@@ -1,0 +1,528 @@
+//! A verdict, an own answer, an undo, a flag, feedback: what reviewers do to an item.
+
+use super::core::{Core, Sight, Trouble, draft, json, misplaced, no_decision, refuse};
+use super::settle::{at_once, decision_of, fire, policy_word, release, repaired, reversal, stand};
+use crate::audit::{Entry, EntryKind, Statement, verify_signature};
+use crate::authority::{self, Subject};
+use crate::domain::life::{self, By};
+use crate::domain::{Item, Kind, Review, Reviewer, Timestamp, Verdict, VerdictKind};
+use crate::policy::Firing;
+use crate::protocol::{Answer, BlindAnswer, Command, Refused, ReviewRequest, Reviewed, Why};
+use crate::store::{LeasePremise, Op, StoreError, StoredDecision, Write};
+
+/// The longest grace a request may ask for.
+const MAX_GRACE_MS: u64 = 3_600_000;
+
+/// The subject of a command on an item.
+pub(super) fn subject<'a>(sight: &Sight, item: &'a Item) -> Subject<'a> {
+    Subject {
+        item: Some(&item.id),
+        state: Some(item.state),
+        queue: Some(&item.queue),
+        level: sight.level(&item.queue),
+        pending_by: item.pending.as_ref().map(|p| p.reviewer.as_str()),
+    }
+}
+
+impl Core {
+    /// The stored decision and its item; refused where people never had it in hand.
+    pub(super) fn with_item(&self, id: &str) -> Result<(StoredDecision, Item), Refused> {
+        let stored = self.store.decision(id).map_err(refuse)?.ok_or_else(|| no_decision(id))?;
+        let item = stored.item.clone().ok_or_else(|| {
+            Refused::new(
+                Why::State,
+                format!("{id} was settled automatically ({})", stored.route.outcome.as_str()),
+            )
+            .hint("overrule flag ID opens a review of it")
+        })?;
+        Ok((stored, item))
+    }
+
+    /// A verdict. `now` overrides desk time (verdicts replayed on the record clock).
+    pub(super) fn review(
+        &self,
+        by: &str,
+        command: Command,
+        now: Option<Timestamp>,
+    ) -> Result<Answer, Refused> {
+        if let Command::Review(request) = &command
+            && let Some(stored) = self.store.review(&request.request_id).map_err(refuse)?
+        {
+            return self.repeated(by, request, &stored);
+        }
+        let mut raced = false;
+        let answer = self.retry(|sight| {
+            let Command::Review(request) = &command else { return Err(misplaced().into()) };
+            match self.review_once(sight, by, &command, request, now) {
+                Err(Trouble::Store(StoreError::RequestExists(_))) => {
+                    raced = true;
+                    Ok(None)
+                }
+                other => other.map(Some),
+            }
+        })?;
+        match (answer, command) {
+            (Some(answer), _) => Ok(answer),
+            // The same request arrived twice at once, and the other one was first.
+            (None, Command::Review(request)) if raced => {
+                let stored = self.store.review(&request.request_id).map_err(refuse)?;
+                stored.map_or_else(|| Err(misplaced()), |s| self.repeated(by, &request, &s))
+            }
+            (None, _) => Err(misplaced()),
+        }
+    }
+
+    /// The answer to a request that is stored already: the same again, nothing done.
+    fn repeated(
+        &self,
+        by: &str,
+        request: &ReviewRequest,
+        stored: &Review,
+    ) -> Result<Answer, Refused> {
+        let same = stored.item == request.item
+            && stored.reviewer == by
+            && stored.verdict.verdict == request.verdict.verdict;
+        if !same {
+            return Err(Refused::new(
+                Why::Invalid,
+                format!("request {} is already stored for something else", request.request_id),
+            )
+            .hint("every request needs an id of its own (UUIDv7)"));
+        }
+        let (_, item) = self.with_item(&request.item)?;
+        Ok(Answer::Reviewed(Reviewed {
+            duplicate: true,
+            until: item.pending.as_ref().map(|p| p.until),
+            ..reviewed(&item)
+        }))
+    }
+
+    fn review_once(
+        &self,
+        sight: &Sight,
+        by: &str,
+        command: &Command,
+        request: &ReviewRequest,
+        now: Option<Timestamp>,
+    ) -> Result<Answer, Trouble> {
+        let actor = self.actor(by)?;
+        let (stored, item) = self.with_item(&request.item)?;
+        authority::may(&actor, command, subject(sight, &item))?;
+        let answer = self.own_answer(&item, by)?;
+        let verdict = self.checked(sight, &stored, &item, &request.verdict)?;
+        let seen = request.revision.unwrap_or(item.revision);
+        self.signed(sight, &actor, &stored, &item, request, seen)?;
+
+        let at = now.unwrap_or(sight.now).max(sight.now);
+        let grace = i64::try_from(request.grace_ms.min(MAX_GRACE_MS)).unwrap_or(0);
+        let until = sight.wall + jiff::SignedDuration::from_millis(grace);
+        let who = By { name: by, level: actor.level };
+
+        let mut review = Review {
+            request_id: request.request_id.clone(),
+            item: item.id.clone(),
+            reviewer: by.to_owned(),
+            level: actor.level,
+            queue: item.queue.clone(),
+            revision: seen,
+            verdict: verdict.clone(),
+            at,
+            signature: request.signature.clone(),
+            undone: false,
+            reversal: reversal(&item, verdict.verdict),
+            agreed: answer,
+        };
+        let firings = firings_of(sight, &stored, &mut review);
+        let next =
+            life::decide(&item, review.verdict.clone(), who, &request.request_id, seen, at, until)?;
+
+        let mut entry = Entry::new(EntryKind::VERDICT, by, at, sight.wall);
+        stand(&mut entry, &next);
+        entry.req = Some(request.request_id.clone());
+        entry.verdict = Some(verdict.verdict);
+        entry.policy = policy_word(sight);
+        entry.r#gen = Some(sight.snapshot.generation);
+        let mut ops = vec![
+            Op::Entry(draft(entry, vec![("review".into(), json(&review)?)])?),
+            Op::PutReview(Box::new(review)),
+            Op::EndLease { item: item.id.clone() },
+            Op::DropDraft { item: item.id.clone(), reviewer: by.to_owned() },
+        ];
+        // Freezes and stops act at once; the rest waits out the grace time.
+        let fired = fire(sight, &item.id, None, &firings, "policy", at)?;
+        let mut effects = fired.words;
+        ops.extend(fired.ops);
+        let mut result = next;
+        if grace == 0 {
+            let reviews = self.store.reviews(&item.id)?;
+            ops.push(Op::PutItem {
+                level: sight.level(&result.queue),
+                item: Box::new(result.clone()),
+            });
+            if let Some((more, released, words)) = release(sight, &stored, &result, &reviews, at)? {
+                ops.extend(more);
+                effects.extend(words);
+                result = released;
+            }
+        } else {
+            ops.push(Op::PutItem {
+                level: sight.level(&result.queue),
+                item: Box::new(result.clone()),
+            });
+        }
+        let mut premises = sight.premises();
+        premises.actor = Some((actor.name.clone(), actor.version));
+        premises.item = Some((item.id.clone(), item.revision));
+        premises.lease = match request.lease {
+            Some(epoch) => LeasePremise::Held { reviewer: by.to_owned(), epoch, wall: sight.wall },
+            None => LeasePremise::FreeFor { reviewer: by.to_owned(), wall: sight.wall },
+        };
+        self.commit(Write { premises, now: at, ops }).map_err(|error| match error {
+            // A named revision that moved is the reviewer's to look at again, not ours to retry.
+            StoreError::Premise(crate::store::Premise::Item { .. })
+                if request.revision.is_some() =>
+            {
+                Trouble::Refused(refuse(error))
+            }
+            other => Trouble::Store(other),
+        })?;
+        Ok(Answer::Reviewed(Reviewed {
+            until: result.pending.as_ref().map(|p| p.until),
+            effects,
+            ..reviewed(&result)
+        }))
+    }
+
+    /// On a blind item nobody decides before having answered; otherwise whether they agreed.
+    fn own_answer(&self, item: &Item, by: &str) -> Result<Option<bool>, Trouble> {
+        if !item.blind {
+            return Ok(None);
+        }
+        match self.store.blind_answer(&item.id, by)? {
+            Some(answer) => Ok(Some(answer.agreed)),
+            None => Err(Refused::new(
+                Why::Policy,
+                format!("{} is a blind item: the proposal is shown after your own answer", item.id),
+            )
+            .hint("overrule answer ID --action ACTION gives it")
+            .into()),
+        }
+    }
+
+    /// The verdict with what the policy demands of it: known tags, notes, queues, valid outputs.
+    fn checked(
+        &self,
+        sight: &Sight,
+        stored: &StoredDecision,
+        item: &Item,
+        verdict: &Verdict,
+    ) -> Result<Verdict, Refused> {
+        let mut verdict = verdict.clone();
+        verdict.note = verdict.note.filter(|n| !n.trim().is_empty());
+        let Some(policy) = &sight.policy else { return Ok(verdict) };
+        for id in &verdict.tags {
+            let tag = policy.tag(id).ok_or_else(|| {
+                let known: Vec<&str> = policy.tags().iter().map(|t| t.id.as_str()).collect();
+                Refused::new(Why::Invalid, format!("{id} is not a tag of this policy"))
+                    .hint(format!("its tags are {}", known.join(", ")))
+            })?;
+            if tag.require_note && verdict.note.is_none() {
+                return Err(Refused::new(Why::Policy, format!("the tag {id} needs a note"))
+                    .hint("say in --note what is wrong; your draft is kept"));
+            }
+        }
+        if let Some(to) = &verdict.to
+            && policy.queue(to).is_none()
+        {
+            let known: Vec<&str> = policy.queues().map(|q| q.name.as_str()).collect();
+            return Err(Refused::new(Why::Invalid, format!("there is no queue {to}"))
+                .hint(format!("the queues are {}", known.join(", "))));
+        }
+        if verdict.verdict != VerdictKind::Edit {
+            return Ok(verdict);
+        }
+        let Some(output) = &verdict.output else { return Ok(verdict) };
+        if item.kind == Kind::Quarantine {
+            let (_, parsed) = repaired(&item.id, output)?;
+            let faults = match &parsed {
+                Ok(d) => policy.check_record(d, sight.now),
+                Err(faults) => faults.clone(),
+            };
+            return faulty("the repaired record still has faults", &faults)
+                .map_or(Ok(verdict), Err);
+        }
+        if !(output.is_string() || output.is_object()) {
+            return Err(Refused::new(Why::Invalid, "an output is a text or a JSON object"));
+        }
+        let faults = policy.check_output(&stored.columns.domain, output);
+        faulty("the edited output breaks the domain's schema", &faults).map_or(Ok(verdict), Err)
+    }
+
+    /// Where the queue asks for it, the verdict carries the reviewer's signature over what was
+    /// seen and said; where one is given, it must hold.
+    fn signed(
+        &self,
+        sight: &Sight,
+        actor: &Reviewer,
+        stored: &StoredDecision,
+        item: &Item,
+        request: &ReviewRequest,
+        seen: u64,
+    ) -> Result<(), Refused> {
+        let must = sight
+            .policy
+            .as_ref()
+            .and_then(|p| p.queue(&item.queue))
+            .is_some_and(|queue| queue.signed);
+        let refused = |what: String, hint: &str| Err(Refused::new(Why::Policy, what).hint(hint));
+        let Some(signature) = &request.signature else {
+            if must {
+                return refused(
+                    format!("verdicts in {} must be signed", item.queue),
+                    "give --sign-with KEYFILE or --sign-with agent",
+                );
+            }
+            return Ok(());
+        };
+        let Some(key) = &actor.key else {
+            return refused(
+                format!("{} has no registered key to check a signature with", actor.name),
+                "an admin registers it: overrule reviewer add NAME --level N --key FILE.pub",
+            );
+        };
+        let view = self.view_hash(sight, stored, item, &actor.name)?;
+        let held = Statement::new(&item.id, &request.request_id, seen, &request.verdict, &view)
+            .and_then(|statement| statement.bytes())
+            .and_then(|bytes| verify_signature(key, signature, &bytes));
+        if let Err(error) = held {
+            return refused(
+                format!("the signature on {} does not hold: {error}", item.id),
+                "look at the item again and sign what is shown now; your draft is kept",
+            );
+        }
+        Ok(())
+    }
+
+    /// A reviewer's own answer to a blind item: stored before the proposal is shown.
+    pub(super) fn answer_blind(&self, by: &str, command: Command) -> Result<Answer, Refused> {
+        self.retry(|sight| {
+            let Command::AnswerBlind(answer) = &command else { return Err(misplaced().into()) };
+            let actor = self.actor(by)?;
+            let (stored, item) = self.with_item(&answer.item)?;
+            authority::may(&actor, &command, subject(sight, &item))?;
+            if !item.blind {
+                return Err(Refused::new(Why::State, format!("{} is not a blind item", item.id))
+                    .hint("decide it: its proposal is shown")
+                    .into());
+            }
+            if let Some(known) = self.store.blind_answer(&item.id, by)? {
+                if known.request_id == answer.request_id {
+                    return Ok(Answer::Reviewed(Reviewed { duplicate: true, ..reviewed(&item) }));
+                }
+                return Err(Refused::new(
+                    Why::State,
+                    format!("you have answered {} already", item.id),
+                )
+                .hint("the proposal is shown now: decide it")
+                .into());
+            }
+            let BlindAnswer { request_id, action, .. } = answer;
+            let agreed = action.trim() == stored.columns.action;
+            let mut entry = Entry::new(EntryKind::ANSWER, by, sight.now, sight.wall);
+            stand(&mut entry, &item);
+            entry.req = Some(request_id.clone());
+            let mut premises = sight.premises();
+            premises.actor = Some((actor.name.clone(), actor.version));
+            premises.item = Some((item.id.clone(), item.revision));
+            self.commit(Write {
+                premises,
+                now: sight.now,
+                ops: vec![
+                    Op::Entry(draft(entry, vec![("answer".into(), json(answer)?)])?),
+                    Op::PutAnswer {
+                        item: item.id.clone(),
+                        reviewer: by.to_owned(),
+                        request_id: request_id.clone(),
+                        agreed,
+                    },
+                ],
+            })?;
+            Ok(Answer::Reviewed(reviewed(&item)))
+        })
+    }
+
+    /// Take one's pending verdict back: the item is where it was.
+    pub(super) fn undo(&self, by: &str, command: Command) -> Result<Answer, Refused> {
+        self.retry(|sight| {
+            let Command::Undo { item: id } = &command else { return Err(misplaced().into()) };
+            let actor = self.actor(by)?;
+            let (_, item) = self.with_item(id)?;
+            authority::may(&actor, &command, subject(sight, &item))?;
+            let next = life::undo(&item, by, sight.wall)?;
+            let request_id = item.pending.as_ref().map(|p| p.request_id.clone());
+            let mut entry = Entry::new(EntryKind::UNDO, by, sight.now, sight.wall);
+            stand(&mut entry, &next);
+            entry.req = request_id.clone();
+            let mut premises = sight.premises();
+            premises.actor = Some((actor.name.clone(), actor.version));
+            premises.item = Some((item.id.clone(), item.revision));
+            let mut ops = vec![
+                Op::Entry(draft(entry, Vec::new())?),
+                Op::PutItem { level: sight.level(&next.queue), item: Box::new(next.clone()) },
+            ];
+            ops.extend(request_id.map(|request_id| Op::UndoReview { request_id }));
+            self.commit(Write { premises, now: sight.now, ops })?;
+            Ok(Answer::Reviewed(reviewed(&next)))
+        })
+    }
+
+    /// Open a new, retrospective review of a settled decision.
+    pub(super) fn flag(&self, by: &str, command: Command) -> Result<Answer, Refused> {
+        self.retry(|sight| {
+            let Command::Flag { item: id, tags, note } = &command else {
+                return Err(misplaced().into());
+            };
+            let actor = self.actor(by)?;
+            let stored = self.store.decision(id)?.ok_or_else(|| no_decision(id))?;
+            let queue = stored
+                .item
+                .as_ref()
+                .map(|i| i.queue.clone())
+                .filter(|q| sight.policy.as_ref().is_none_or(|p| p.queue(q).is_some()))
+                .or_else(|| sight.policy.as_ref().map(|p| p.control().human_queue.clone()))
+                .unwrap_or_else(|| "level1".into());
+            // A decision that nobody ever looked at gets its first item here.
+            let item = stored.item.clone().unwrap_or_else(|| untouched(&stored, &queue));
+            authority::may(&actor, &command, subject(sight, &item))?;
+            let verdict = Verdict {
+                tags: tags.clone(),
+                note: note.clone(),
+                ..Verdict::plain(VerdictKind::Escalate)
+            };
+            let verdict = self.checked(sight, &stored, &item, &verdict)?;
+            let next = life::flag(&item, &queue, sight.now, |q| sight.terms(q, sight.now))?;
+            let mut entry = Entry::new(EntryKind::FLAG, by, sight.now, sight.wall);
+            stand(&mut entry, &next);
+            let text = json(&serde_json::json!({ "tags": verdict.tags, "note": verdict.note }))?;
+            let mut premises = sight.premises();
+            premises.actor = Some((actor.name.clone(), actor.version));
+            premises.item = stored.item.as_ref().map(|i| (i.id.clone(), i.revision));
+            self.commit(Write {
+                premises,
+                now: sight.now,
+                ops: vec![
+                    Op::Entry(draft(entry, vec![("flag".into(), text)])?),
+                    Op::PutItem { level: sight.level(&queue), item: Box::new(next.clone()) },
+                ],
+            })?;
+            Ok(Answer::Reviewed(reviewed(&next)))
+        })
+    }
+
+    /// What the world said after the decision was acted on.
+    pub(super) fn feedback(&self, by: &str, command: Command) -> Result<Answer, Refused> {
+        self.retry(|sight| {
+            let Command::Feedback { item: id, kind, note } = &command else {
+                return Err(misplaced().into());
+            };
+            let actor = self.actor(by)?;
+            authority::may(&actor, &command, Subject::default())?;
+            let stored = self.store.decision(id)?.ok_or_else(|| no_decision(id))?;
+            let word = serde_json::to_value(kind)
+                .ok()
+                .and_then(|v| v.as_str().map(str::to_owned))
+                .unwrap_or_default();
+            let mut entry = Entry::new(EntryKind::FEEDBACK, by, sight.now, sight.wall);
+            entry.id = Some(id.clone());
+            entry.d.insert("kind".into(), word.clone());
+            if let Some(item) = &stored.item {
+                stand(&mut entry, item);
+            }
+            let bodies = note.iter().map(|n| ("note".to_owned(), n.clone().into_bytes())).collect();
+            self.commit(Write {
+                premises: crate::store::Premises {
+                    actor: Some((actor.name.clone(), actor.version)),
+                    ..Default::default()
+                },
+                now: sight.now,
+                ops: vec![
+                    Op::Entry(draft(entry, bodies)?),
+                    Op::PutFeedback { item: id.clone(), kind: word, at: sight.now },
+                ],
+            })?;
+            Ok(Answer::Done)
+        })
+    }
+}
+
+/// What policy fires on this verdict at once; tags it adds become part of the review.
+fn firings_of(sight: &Sight, stored: &StoredDecision, review: &mut Review) -> Vec<Firing> {
+    let (Some(policy), Ok(d)) = (&sight.policy, decision_of(stored)) else { return Vec::new() };
+    let facts = crate::policy::ReviewFacts {
+        verdict: review.verdict.verdict,
+        tags: review.verdict.tags.clone(),
+        level: review.level,
+        reviewer: review.reviewer.clone(),
+        reversal: review.reversal,
+    };
+    let mut now = Vec::new();
+    for firing in policy.on_review(&d, &facts) {
+        for action in &firing.actions {
+            if let crate::policy::EffectAction::Tag(tag) = action
+                && !review.verdict.tags.contains(tag)
+            {
+                review.verdict.tags.push(tag.clone());
+            }
+        }
+        let actions: Vec<_> = firing.actions.iter().filter(|a| at_once(a)).cloned().collect();
+        if !actions.is_empty() {
+            now.push(Firing { actions, ..firing });
+        }
+    }
+    now
+}
+
+/// An item for a decision that was settled automatically.
+fn untouched(stored: &StoredDecision, queue: &str) -> Item {
+    Item {
+        id: stored.route.id.clone(),
+        kind: Kind::Retrospective,
+        state: crate::domain::ItemState::Settled,
+        queue: queue.to_owned(),
+        entered_at: stored.admitted_at,
+        due_at: None,
+        priority: 0,
+        revision: 0,
+        required: Vec::new(),
+        approvals: Vec::new(),
+        content: None,
+        pending: None,
+        blind: false,
+        sample: None,
+        breached: false,
+    }
+}
+
+fn reviewed(item: &Item) -> Reviewed {
+    Reviewed {
+        id: item.id.clone(),
+        state: item.state,
+        queue: item.queue.clone(),
+        revision: item.revision,
+        until: None,
+        duplicate: false,
+        effects: Vec::new(),
+    }
+}
+
+/// Faults as a refusal, each at its path.
+fn faulty(what: &str, faults: &[crate::domain::Fault]) -> Option<Refused> {
+    if faults.is_empty() {
+        return None;
+    }
+    let list: Vec<String> = faults.iter().map(|f| format!("\n  {f}")).collect();
+    Some(
+        Refused::new(Why::Policy, format!("{what}:{}", list.concat()))
+            .hint("mend each at its path; your draft is kept"),
+    )
+}

@@ -1,0 +1,410 @@
+//! What happens when a grace time is over, and what the policy sets off: effects as rows.
+
+use serde_json::json;
+
+use super::admit::{describe, item_of, route_of, short};
+use super::core::{Core, Sight, Trouble, draft, refuse};
+use super::prepare::{RECORD, bodies, columns};
+use crate::audit::{Entry, EntryKind};
+use crate::domain::life::{self, Effect};
+use crate::domain::record::{self, Intake, Limits};
+use crate::domain::{
+    Decision, Facts, Fault, Item, ItemState, Kind, Review, Timestamp, VerdictKind,
+};
+use crate::policy::{EffectAction, Firing};
+use crate::protocol::{Refused, Why};
+use crate::store::{Columns, Op, StoredDecision, Write};
+
+/// How many due things one tick does before it looks again.
+const BATCH: usize = 256;
+
+/// What firings make of an item.
+#[derive(Default)]
+pub(super) struct Fired {
+    pub(super) ops: Vec<Op>,
+    /// The item where an escalation put it.
+    pub(super) item: Option<Item>,
+    /// For people: "escalated to level3, due in 2h".
+    pub(super) words: Vec<String>,
+}
+
+/// Carry out firings on an item: escalations move it, the rest become rows for whoever handles
+/// them. Each firing is an entry with the values that fired it.
+pub(super) fn fire(
+    sight: &Sight,
+    id: &str,
+    item: Option<&Item>,
+    firings: &[Firing],
+    by: &str,
+    now: Timestamp,
+) -> Result<Fired, Refused> {
+    let mut fired = Fired { item: item.cloned(), ..Fired::default() };
+    for firing in firings {
+        let mut entry = Entry::new(EntryKind::EFFECT, by, now, sight.wall);
+        entry.id = Some(id.to_owned());
+        entry.d.insert("effect".into(), firing.effect.clone());
+        let done: Vec<String> = firing.actions.iter().map(spelled).collect();
+        entry.d.insert("do".into(), done.join(" "));
+        for action in &firing.actions {
+            match action {
+                EffectAction::Escalate { queue, sla } => {
+                    let Some(at) = &fired.item else { continue };
+                    let due = sla.and_then(|s| {
+                        sight.policy.as_ref().and_then(|p| p.due_at(queue, now, Some(s)))
+                    });
+                    if let Ok(moved) = life::move_to(at, queue, now, due, |q| sight.terms(q, now)) {
+                        fired.words.push(words(action));
+                        fired.item = Some(moved);
+                    }
+                }
+                // Tags are part of the route and of the review already.
+                EffectAction::Tag(_) => fired.words.push(words(action)),
+                other => {
+                    fired.words.push(words(other));
+                    let spelled = spelled(other);
+                    fired.ops.push(Op::PutEffect {
+                        key: format!("{}:{id}:{}:{spelled}", firing.effect, now.as_millisecond()),
+                        kind: spelled.split(':').next().unwrap_or_default().to_owned(),
+                        item: id.to_owned(),
+                        payload: json!({
+                            "action": spelled,
+                            "effect": firing.effect,
+                            "reason": firing.reason,
+                        }),
+                    });
+                }
+            }
+        }
+        if let Some(at) = &fired.item {
+            stand(&mut entry, at);
+        }
+        let reason = firing.reason.clone().into_bytes();
+        fired.ops.push(Op::Entry(draft(entry, vec![("reason".into(), reason)])?));
+    }
+    Ok(fired)
+}
+
+/// An action as the policy file spells it.
+fn spelled(action: &EffectAction) -> String {
+    match action {
+        EffectAction::Pause => "automation.pause".into(),
+        EffectAction::Limit(per_minute) => format!("automation.limit:{per_minute}"),
+        EffectAction::FreezeSimilar => "freeze.similar".into(),
+        EffectAction::CanaryRollback => "canary.rollback".into(),
+        EffectAction::IncidentOpen => "incident.open".into(),
+        EffectAction::Escalate { queue, sla: None } => format!("escalate:{queue}"),
+        EffectAction::Escalate { queue, sla: Some(sla) } => format!("escalate:{queue}@{sla:#}"),
+        EffectAction::Notify(to) => format!("notify:{to}"),
+        EffectAction::Tag(tag) => format!("tag:{tag}"),
+    }
+}
+
+/// An action in a few words, for the person who sets it off.
+pub(super) fn words(action: &EffectAction) -> String {
+    match action {
+        EffectAction::Pause => "pauses automation".into(),
+        EffectAction::Limit(per_minute) => format!("limits automation to {per_minute} a minute"),
+        EffectAction::FreezeSimilar => "freezes similar".into(),
+        EffectAction::CanaryRollback => "rolls the canary back".into(),
+        EffectAction::IncidentOpen => "opens an incident".into(),
+        EffectAction::Escalate { queue, sla: None } => format!("goes to {queue}"),
+        EffectAction::Escalate { queue, sla: Some(sla) } => {
+            format!("goes to {queue}, due in {sla:#}")
+        }
+        EffectAction::Notify(to) => format!("notifies {to}"),
+        EffectAction::Tag(tag) => format!("tagged {tag}"),
+    }
+}
+
+/// Where an item stands, in an entry.
+pub(super) fn stand(entry: &mut Entry, item: &Item) {
+    entry.id = Some(item.id.clone());
+    entry.state = Some(item.state);
+    entry.rev = Some(item.revision);
+    entry.queue = Some(item.queue.clone());
+}
+
+/// Everything a pending verdict does now that its grace time is over, as operations of one write;
+/// and the item it leaves.
+pub(super) fn release(
+    sight: &Sight,
+    stored: &StoredDecision,
+    item: &Item,
+    reviews: &[Review],
+    now: Timestamp,
+) -> Result<Option<(Vec<Op>, Item, Vec<String>)>, Refused> {
+    let Some(pending) = &item.pending else { return Ok(None) };
+    let Some((mut next, effect)) = life::release(item, now, |q| sight.terms(q, now)) else {
+        return Ok(None);
+    };
+    let verdict = &pending.verdict;
+    if effect == Effect::Readmit {
+        return readmit(sight, stored, item, next, now).map(Some);
+    }
+    let mut entry = Entry::new(
+        match effect {
+            Effect::Released | Effect::Refused | Effect::Readmit => EntryKind::SETTLE,
+            Effect::NextStage => EntryKind::STAGE,
+            Effect::Moved => EntryKind::MOVE,
+        },
+        pending.reviewer.as_str(),
+        now,
+        sight.wall,
+    );
+    entry.req = Some(pending.request_id.clone());
+    entry.verdict = Some(verdict.verdict);
+    stand(&mut entry, &next);
+    let mut ops = vec![Op::Entry(draft(entry, Vec::new())?)];
+    let mut words = Vec::new();
+    if next.state == ItemState::Settled {
+        ops.extend(settled(stored, &next, pending, effect, reviews, now));
+    }
+    if let Ok(d) = decision_of(stored)
+        && let Some(policy) = &sight.policy
+    {
+        let review = crate::policy::ReviewFacts {
+            verdict: verdict.verdict,
+            tags: verdict.tags.clone(),
+            level: pending.level,
+            reviewer: pending.reviewer.clone(),
+            reversal: reversal(item, verdict.verdict),
+        };
+        let firings: Vec<Firing> = policy
+            .on_review(&d, &review)
+            .into_iter()
+            .map(|f| Firing {
+                actions: f.actions.into_iter().filter(|a| !at_once(a)).collect(),
+                ..f
+            })
+            .filter(|f| !f.actions.is_empty())
+            .collect();
+        let fired = fire(sight, &next.id, Some(&next), &firings, "policy", now)?;
+        words = fired.words;
+        ops.extend(fired.ops);
+        next = fired.item.unwrap_or(next);
+    }
+    ops.push(Op::PutItem { level: sight.level(&next.queue), item: Box::new(next.clone()) });
+    Ok(Some((ops, next, words)))
+}
+
+/// A verdict that overrules a decision which is done already.
+pub(super) fn reversal(item: &Item, verdict: VerdictKind) -> bool {
+    item.kind == Kind::Retrospective && verdict.overrides()
+}
+
+/// Containment does not wait out a grace time.
+pub(super) fn at_once(action: &EffectAction) -> bool {
+    matches!(
+        action,
+        EffectAction::Pause
+            | EffectAction::Limit(_)
+            | EffectAction::FreezeSimilar
+            | EffectAction::CanaryRollback
+    )
+}
+
+/// What a settled item leaves behind: a labelled example, and word to the waiting caller.
+fn settled(
+    stored: &StoredDecision,
+    next: &Item,
+    pending: &crate::domain::Pending,
+    effect: Effect,
+    reviews: &[Review],
+    now: Timestamp,
+) -> Vec<Op> {
+    let mut ops = Vec::new();
+    if next.kind == Kind::Quarantine {
+        return ops;
+    }
+    let example = match (effect, &next.content) {
+        (Effect::Refused, _) => Some(pending.request_id.clone()),
+        (_, Some(edit)) => Some(edit.clone()),
+        (_, None) if next.sample.is_some() && next.kind == Kind::Retrospective => {
+            Some(pending.request_id.clone())
+        }
+        (_, None) => None,
+    };
+    if let Some(request_id) = example {
+        ops.push(Op::PutCorrection { item: next.id.clone(), request_id, at: now });
+    }
+    let record = super::core::record_value(stored.raw.as_deref());
+    if let Some(reply) = record.get("reply").filter(|r| !r.is_null()) {
+        let edit = next.content.as_ref().and_then(|id| {
+            if *id == pending.request_id {
+                return Some(&pending.verdict);
+            }
+            reviews.iter().find(|r| r.request_id == *id).map(|r| &r.verdict)
+        });
+        let outcome = match (effect, edit) {
+            (Effect::Refused, _) => "rejected",
+            (_, Some(_)) => "edited",
+            (_, None) => "accepted",
+        };
+        let reversal = reversal(next, pending.verdict.verdict);
+        ops.push(Op::PutEffect {
+            key: format!("reply:{}:{}", next.id, next.revision),
+            kind: "reply".into(),
+            item: next.id.clone(),
+            payload: json!({
+                "reply": reply,
+                "id": next.id,
+                "outcome": outcome,
+                "reversal": reversal,
+                "action": edit.and_then(|v| v.action.clone()).or_else(|| {
+                    record.get("action").and_then(|a| a.as_str()).map(str::to_owned)
+                }),
+                "output": edit.and_then(|v| v.output.clone()).or_else(|| {
+                    record.get("output").cloned()
+                }),
+                "label": pending.verdict.label,
+                "by": pending.reviewer,
+                "at": now,
+            }),
+        });
+    }
+    ops
+}
+
+/// The decision in a stored record; its faults where it has any.
+pub(super) fn decision_of(stored: &StoredDecision) -> Result<Decision, Vec<Fault>> {
+    let raw = stored.raw.as_deref().unwrap_or_default();
+    match record::parse(raw, &Limits::default()) {
+        Intake::Record(parsed) => Ok(parsed.decision),
+        Intake::Broken(broken) => Err(broken.faults),
+        Intake::Blank | Intake::Refused(_) => Err(Vec::new()),
+    }
+}
+
+/// A repaired record goes through the route as if it came today.
+fn readmit(
+    sight: &Sight,
+    stored: &StoredDecision,
+    item: &Item,
+    settled: Item,
+    now: Timestamp,
+) -> Result<(Vec<Op>, Item, Vec<String>), Refused> {
+    let pending = item.pending.as_ref();
+    let output = pending.and_then(|p| p.verdict.output.clone()).unwrap_or_default();
+    let (bytes, parsed) = repaired(&item.id, &output)?;
+    let facts = Facts::at(now, sight.snapshot.generation);
+    let (mut route, firings) = route_of(
+        sight.policy.as_deref(),
+        &item.id,
+        match &parsed {
+            Ok(d) => Ok(d),
+            Err(faults) => Err(faults),
+        },
+        &facts,
+    );
+    let by = pending.map_or("system", |p| p.reviewer.as_str());
+    let mut next = item_of(&route, now, settled.revision).unwrap_or(Item {
+        kind: Kind::Review,
+        sample: None,
+        ..settled
+    });
+    route.state = next.state;
+    let mut entry = Entry::new(EntryKind::READMIT, by, now, sight.wall);
+    describe(&mut entry, &route, Some(&next));
+    entry.req = pending.map(|p| p.request_id.clone());
+    let raw: serde_json::Value = super::core::record_value(Some(&bytes));
+    let kept: Vec<(String, Vec<u8>)> = bodies(&bytes, &raw, sight.policy.as_deref())?
+        .into_iter()
+        .map(|(body, _)| (body.path, body.value))
+        .collect();
+    debug_assert!(kept.first().is_some_and(|(path, _)| path == RECORD));
+    let mut ops = vec![Op::Entry(draft(entry, kept)?)];
+    let columns = Columns {
+        level: sight.level(&next.queue),
+        ..parsed.as_ref().map(columns).unwrap_or_else(|_| stored.columns.clone())
+    };
+    let mut words = vec![match route.queue.as_deref() {
+        Some(queue) => format!("re-admitted to {queue}"),
+        None => format!("re-admitted: {}", route.outcome.as_str()),
+    }];
+    let fired = fire(sight, &item.id, Some(&next), &firings, "policy", now)?;
+    words.extend(fired.words);
+    next = fired.item.unwrap_or(next);
+    ops.push(Op::Readmit {
+        id: item.id.clone(),
+        route: Box::new(route),
+        facts: Box::new(facts),
+        columns,
+    });
+    ops.extend(fired.ops);
+    ops.push(Op::PutItem { level: sight.level(&next.queue), item: Box::new(next.clone()) });
+    Ok((ops, next, words))
+}
+
+/// The bytes and meaning of a repaired record; refused where it is no record of this id.
+pub(super) fn repaired(
+    id: &str,
+    output: &serde_json::Value,
+) -> Result<(Vec<u8>, Result<Decision, Vec<Fault>>), Refused> {
+    let bytes = match output {
+        serde_json::Value::String(text) => text.clone().into_bytes(),
+        other => super::core::json(other)?,
+    };
+    let invalid = |what: String| {
+        Refused::new(Why::Invalid, what)
+            .hint("send the whole record, repaired, as JSON; your draft is kept")
+    };
+    let (found, parsed) = match record::parse(&bytes, &Limits::default()) {
+        Intake::Record(parsed) => (parsed.decision.id.clone(), Ok(parsed.decision)),
+        Intake::Broken(broken) => (broken.id.clone(), Err(broken.faults)),
+        Intake::Refused(refusal) => {
+            return Err(invalid(format!("the repaired record is not usable: {}", refusal.message)));
+        }
+        Intake::Blank => return Err(invalid("the repaired record is empty".into())),
+    };
+    if found != id {
+        return Err(invalid(format!("the repaired record has the id {found}, not {id}")));
+    }
+    Ok((bytes, parsed))
+}
+
+impl Core {
+    /// Let what is due happen. Any process may call it at any time: each item's release is one
+    /// commit with the item's revision as a premise, so it happens once. Returns how many did.
+    pub(super) fn tick(&self) -> Result<u64, Refused> {
+        let mut done = 0;
+        loop {
+            let sight = self.sight()?;
+            let due = self.store.graces_over(sight.wall, BATCH).map_err(refuse)?;
+            let full = due.len() == BATCH;
+            for item in due {
+                done += u64::from(self.release_one(&item)?);
+            }
+            if !full {
+                break;
+            }
+        }
+        let head = self.store.head().map_err(refuse)?;
+        self.keys.checkpoint_if_due(&self.store, head, (self.wall)());
+        Ok(done)
+    }
+
+    /// Release one pending verdict; `false` when somebody else already did.
+    pub(super) fn release_one(&self, item: &Item) -> Result<bool, Refused> {
+        self.retry(|sight| {
+            let Some(stored) = self.store.decision(&item.id)? else { return Ok(false) };
+            let Some(now) = &stored.item else { return Ok(false) };
+            if now.revision != item.revision {
+                return Ok(false);
+            }
+            let reviews = self.store.reviews(&item.id)?;
+            let at = sight.now;
+            let Some((ops, ..)) = release(sight, &stored, now, &reviews, at)? else {
+                return Ok(false);
+            };
+            let mut premises = sight.premises();
+            premises.item = Some((item.id.clone(), item.revision));
+            self.commit(Write { premises, now: at, ops }).map_err(Trouble::from)?;
+            Ok(true)
+        })
+    }
+}
+
+/// What a policy hash looks like in an entry.
+pub(super) fn policy_word(sight: &Sight) -> Option<String> {
+    sight.snapshot.policy.as_deref().map(short)
+}

@@ -1,0 +1,232 @@
+//! The trail: read, signed, verified, proved, erased.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::core::{Core, Trouble, misplaced, no_decision, refuse};
+use crate::audit::{
+    Entry, EntryKind, Hash, ItemRow, LogVerifier, TileSource, Verifier, tlog_proof,
+};
+use crate::authority::{self, Subject};
+use crate::domain::ItemState;
+use crate::protocol::{Answer, Command, EntryView, Refused, Reply, VerifyAsk, VerifyReport, Why};
+use crate::store::{Op, Store, StoreError, TrailSink, Write};
+
+impl Core {
+    /// Sign a checkpoint of the log as it stands, and return the newest one.
+    pub(super) fn checkpoint(&self) -> Result<String, Refused> {
+        let key = self.keys.get()?;
+        let sign = Box::new(move |size, root| key.sign(size, root));
+        if let Some(note) = self.store.checkpoint(sign).wait().map_err(refuse)? {
+            return Ok(note);
+        }
+        self.store.last_checkpoint().map_err(refuse)?.ok_or_else(|| {
+            Refused::new(Why::NotFound, "the log is empty: there is nothing to sign")
+        })
+    }
+
+    /// Read the whole trail and say whether anything was changed, and where first.
+    pub(super) fn verify(
+        &self,
+        ask: &VerifyAsk,
+        progress: &(dyn Fn(u64, u64) + Send + Sync),
+    ) -> Result<VerifyReport, Refused> {
+        let unusable = |what: &str, e: &dyn std::fmt::Display| {
+            Refused::new(Why::Invalid, format!("{what} is not usable: {e}"))
+        };
+        let key = match &ask.key {
+            Some(text) => LogVerifier::decode(text.trim()).map_err(|e| unusable("the key", &e))?,
+            None => self.keys.get()?.verifier(),
+        };
+        let mut sink = Sink { verifier: Verifier::new(key), size: 0, progress, outside: ask };
+        self.store.feed(&mut sink).map_err(refuse)?;
+        sink.verifier.end_items();
+        let report = sink.verifier.finish();
+        let faults = report
+            .faults
+            .iter()
+            .map(|f| match (f.first, f.last) {
+                (first, last) if first == last => format!("entry {first}: {}", f.reason),
+                (first, last) => format!("entries {first} to {last}: {}", f.reason),
+            })
+            .collect();
+        Ok(VerifyReport {
+            ok: report.ok(),
+            entries: report.entries,
+            root: STANDARD.encode(report.root),
+            checkpoint: self.store.last_checkpoint().map_err(refuse)?,
+            first_bad: report.first_bad().map(|f| f.first),
+            faults,
+            unanchored: report.entries.saturating_sub(outside_size(ask)),
+        })
+    }
+
+    /// Entries of an item or all, as they are hashed.
+    pub(super) fn entries(
+        &self,
+        by: &str,
+        item: Option<&str>,
+        from: u64,
+        limit: usize,
+    ) -> Result<Reply, Refused> {
+        self.actor(by)?;
+        let limit = limit.clamp(1, 1_000);
+        let total = self.store.head().map_err(refuse)?;
+        let found = self.store.entries(item, from, limit).map_err(refuse)?;
+        let next = found.last().filter(|_| found.len() == limit).map(|(i, _)| i + 1);
+        let entries = found
+            .into_iter()
+            .map(|(index, bytes)| EntryView {
+                index,
+                entry: serde_json::from_slice(&bytes).unwrap_or_default(),
+            })
+            .collect();
+        Ok(Reply::Entries { entries, next: next.filter(|n| *n < total), total })
+    }
+
+    /// A proof file that the item's last entry is in the log, under a fresh checkpoint.
+    pub(super) fn prove(&self, by: &str, id: &str) -> Result<String, Refused> {
+        self.actor(by)?;
+        let mut from = 0;
+        let mut last = None;
+        loop {
+            let page = self.store.entries(Some(id), from, 1_000).map_err(refuse)?;
+            let Some((index, _)) = page.last() else { break };
+            (from, last) = (index + 1, Some(*index));
+        }
+        let index = last.ok_or_else(|| no_decision(id))?;
+        let note = self.checkpoint()?;
+        let broken = |e: &dyn std::fmt::Display| {
+            Refused::new(Why::Unavailable, format!("no proof for {id}: {e}"))
+                .hint("overrule audit verify says what is wrong with the trail")
+        };
+        let signed = self.keys.get()?.verifier().open(&note).map_err(|e| broken(&e))?;
+        let tiles = Tiles(&*self.store);
+        let path =
+            crate::audit::inclusion_proof(&tiles, index, signed.size).map_err(|e| broken(&e))?;
+        Ok(tlog_proof(index, &path, &note))
+    }
+
+    /// Erase all text of a decision, everywhere. The trail keeps commitments that say nothing now.
+    pub(super) fn erase(&self, by: &str, command: Command) -> Result<Answer, Refused> {
+        let actor = self.actor(by)?;
+        authority::may(&actor, &command, Subject::default())?;
+        let Command::Erase { item: id, reason } = &command else { return Err(misplaced()) };
+        if reason.trim().is_empty() {
+            return Err(Refused::new(Why::Invalid, "an erasure needs a reason")
+                .hint("give the legal ground in --reason, without personal data: it stays"));
+        }
+        self.retry(|sight| {
+            let stored = self.store.decision(id)?.ok_or_else(|| no_decision(id))?;
+            if stored.state() != ItemState::Settled {
+                return Err(Refused::new(
+                    Why::State,
+                    format!("{id} is {}: people still need its text", stored.state().as_str()),
+                )
+                .hint("settle it first (reject it, if it must go now), then erase")
+                .into());
+            }
+            let mut entry = Entry::new(EntryKind::ERASE, by, sight.now, sight.wall);
+            if let Some(item) = &stored.item {
+                super::settle::stand(&mut entry, item);
+            }
+            entry.id = Some(id.clone());
+            entry.d.insert("reason".into(), reason.clone());
+            entry.x = self.commitments_of(id)?;
+            let mut premises = sight.premises();
+            premises.actor = Some((actor.name.clone(), actor.version));
+            premises.item = stored.item.as_ref().map(|i| (i.id.clone(), i.revision));
+            self.commit(Write {
+                premises,
+                now: sight.now,
+                ops: vec![
+                    Op::Entry(super::core::draft(entry, Vec::new())?),
+                    Op::Erase { item: id.clone() },
+                ],
+            })?;
+            Ok(Answer::Done)
+        })
+    }
+
+    /// Every commitment in the entries about a decision.
+    fn commitments_of(&self, id: &str) -> Result<Vec<Hash>, Trouble> {
+        let mut all = Vec::new();
+        let mut from = 0;
+        loop {
+            let page = self.store.entries(Some(id), from, 1_000)?;
+            let Some((last, _)) = page.last() else { return Ok(all) };
+            from = last + 1;
+            for (index, bytes) in &page {
+                let entry = Entry::parse(bytes).map_err(|e| {
+                    Refused::new(Why::Unavailable, format!("entry {index} is damaged: {e}"))
+                        .hint("overrule audit verify says what is wrong with the trail")
+                })?;
+                all.extend(entry.c.iter().map(|c| c.hash));
+            }
+        }
+    }
+}
+
+/// How far a checkpoint from outside the database reaches.
+fn outside_size(ask: &VerifyAsk) -> u64 {
+    ask.checkpoint
+        .as_deref()
+        .and_then(|note| crate::audit::Checkpoint::parse(note).ok())
+        .map_or(0, |c| c.size)
+}
+
+/// Feeds a verifier from a store.
+struct Sink<'a> {
+    verifier: Verifier,
+    size: u64,
+    progress: &'a (dyn Fn(u64, u64) + Send + Sync),
+    outside: &'a VerifyAsk,
+}
+
+impl TrailSink for Sink<'_> {
+    fn head(&mut self, size: u64, frontier: &[u8]) {
+        self.size = size;
+        self.verifier.head(size, frontier);
+        if let Some(note) = &self.outside.checkpoint
+            && let Err(error) = self.verifier.outside(note)
+        {
+            let last = size.saturating_sub(1);
+            self.verifier.fault(last, last, format!("the checkpoint from outside: {error}"));
+        }
+    }
+
+    fn entry(&mut self, index: u64, bytes: &[u8], bodies: &[(&str, Option<([u8; 32], &[u8])>)]) {
+        if index % 4_096 == 0 {
+            (self.progress)(index, self.size);
+        }
+        self.verifier.entry(index, bytes);
+        for (path, kept) in bodies {
+            if let Some((salt, value)) = kept {
+                self.verifier.body(index, path, salt, value);
+            }
+        }
+    }
+
+    fn tile(&mut self, level: u8, index: u64, hashes: &[u8]) {
+        self.verifier.tile(level, index, hashes);
+    }
+
+    fn checkpoint(&mut self, note: &str) {
+        self.verifier.checkpoint(None, note);
+    }
+
+    fn item(&mut self, id: &str, state: ItemState, revision: u64, queue: &str) {
+        self.verifier.item(ItemRow { id, state, revision, queue: Some(queue) });
+    }
+}
+
+/// A store as a source of tiles.
+struct Tiles<'a>(&'a dyn Store);
+
+impl TileSource for Tiles<'_> {
+    type Error = StoreError;
+
+    fn tile(&self, level: u8, index: u64, width: u64) -> Result<Vec<u8>, StoreError> {
+        self.0.tile(level, index, width)
+    }
+}

@@ -1,0 +1,264 @@
+//! What a reviewer may see of an item: blind proposals withheld, redacted paths covered.
+
+use super::core::{Core, Sight, no_decision, record_value, refuse};
+use super::lease::lease_view;
+use crate::audit::{Hash, view_hash};
+use crate::domain::{Content, Item, ItemState, Kind, Review, Route, VerdictKind};
+use crate::policy::Policy;
+use crate::protocol::{GuidelineView, ItemView, Refused};
+use crate::store::StoredDecision;
+use serde_json::Value;
+
+/// What stands in place of a redacted value.
+pub(super) const REDACTED: &str = "[redacted]";
+
+/// Fields that give a proposal away.
+const PROPOSAL: [&str; 7] =
+    ["action", "output", "confidence", "ensemble", "rationale", "attributions", "logits"];
+
+/// The parts of a view that depend on who looks.
+struct Shown {
+    blind: bool,
+    record: Value,
+    current: Option<Content>,
+    reviews: Vec<Review>,
+    handed_over: Option<Content>,
+    route: Route,
+}
+
+impl Core {
+    /// One item in full, as far as `by` may see it.
+    pub(super) fn item(&self, by: &str, id: &str) -> Result<ItemView, Refused> {
+        self.actor(by)?;
+        let sight = self.sight()?;
+        let stored = self.store.decision(id).map_err(refuse)?.ok_or_else(|| no_decision(id))?;
+        let item = stored.item.clone().unwrap_or_else(|| settled(&stored));
+        self.view_of(&sight, &stored, &item, by)
+    }
+
+    /// Is the proposal withheld from `by`?
+    pub(super) fn withheld(&self, item: &Item, by: &str) -> Result<bool, Refused> {
+        Ok(item.blind
+            && item.state != ItemState::Settled
+            && self.store.blind_answer(&item.id, by).map_err(refuse)?.is_none())
+    }
+
+    /// What `by` may see: redacted paths covered, a blind proposal withheld.
+    fn shown(
+        &self,
+        sight: &Sight,
+        stored: &StoredDecision,
+        item: &Item,
+        by: &str,
+    ) -> Result<Shown, Refused> {
+        let blind = self.withheld(item, by)?;
+        let mut reviews = self.store.reviews(&item.id).map_err(refuse)?;
+        let mut record = record_value(stored.raw.as_deref());
+        let mut current = content(&record, item, &reviews);
+        let mut handed_over = handed_over(&reviews, current.as_ref());
+        let mut route = stored.route.clone();
+        if let Some(policy) = &sight.policy {
+            redact(policy, &mut record);
+            if let Some(current) = &mut current {
+                redact_output(policy, &mut current.output);
+            }
+        }
+        if blind {
+            if let Value::Object(map) = &mut record {
+                for field in PROPOSAL {
+                    map.shift_remove(field);
+                }
+            }
+            current = None;
+            handed_over = None;
+            reviews.clear();
+            route.reason = BLIND_REASON.into();
+            route.matched.clear();
+        }
+        Ok(Shown { blind, record, current, reviews, handed_over, route })
+    }
+
+    /// The hash of what `by` is shown ([`ItemView::seen`], before hex).
+    pub(super) fn view_hash(
+        &self,
+        sight: &Sight,
+        stored: &StoredDecision,
+        item: &Item,
+        by: &str,
+    ) -> Result<Hash, Refused> {
+        let shown = self.shown(sight, stored, item, by)?;
+        Ok(seen(item, &shown.record, shown.current.as_ref()))
+    }
+
+    pub(super) fn view_of(
+        &self,
+        sight: &Sight,
+        stored: &StoredDecision,
+        item: &Item,
+        by: &str,
+    ) -> Result<ItemView, Refused> {
+        let policy = sight.policy.as_deref();
+        let Shown { blind, record, current, reviews, handed_over, route } =
+            self.shown(sight, stored, item, by)?;
+        let erased = stored.raw.is_none();
+
+        let action = current.as_ref().map(|c| c.action.clone()).unwrap_or_default();
+        let guideline = policy
+            .and_then(|p| p.guideline(&stored.columns.domain, if blind { "" } else { &action }))
+            .map(|g| GuidelineView {
+                domain: g.domain.clone(),
+                action: g.action.clone(),
+                text: g.text.clone(),
+            });
+        let seen = hex(&seen(item, &record, current.as_ref()));
+        Ok(ItemView {
+            id: item.id.clone(),
+            record,
+            state: item.state,
+            kind: item.kind,
+            queue: item.queue.clone(),
+            entered_at: item.entered_at,
+            due_at: item.due_at,
+            revision: item.revision,
+            approvals_needed: if item.state == ItemState::Settled {
+                Vec::new()
+            } else {
+                item.missing().into_iter().map(str::to_owned).collect()
+            },
+            current,
+            reviews,
+            lease: self.store.lease_of(&item.id, sight.wall).map_err(refuse)?.map(lease_view),
+            pending: item.pending.as_ref().map(|p| (p.reviewer.clone(), p.until)),
+            faults: if item.kind == Kind::Quarantine { route.faults.clone() } else { Vec::new() },
+            route,
+            blind,
+            sample: item.sample.clone(),
+            guideline,
+            signed: policy.and_then(|p| p.queue(&item.queue)).is_some_and(|q| q.signed),
+            draft: self.draft_of(by, &item.id)?,
+            handed_over,
+            seen,
+            erased,
+        })
+    }
+}
+
+/// The reason shown on a blind item: the real one would quote the proposal.
+pub(super) const BLIND_REASON: &str = "blind review: answer first, then the proposal is shown";
+
+/// Cover every redacted path of a record.
+pub(super) fn redact(policy: &Policy, record: &mut Value) {
+    for path in policy.redact().paths_in(record) {
+        cover(record, &path);
+    }
+}
+
+/// Redacted paths under `output`, on an output alone.
+pub(super) fn redact_output(policy: &Policy, output: &mut Value) {
+    if !output.is_object() {
+        return;
+    }
+    let mut whole = serde_json::json!({ "output": output.take() });
+    redact(policy, &mut whole);
+    *output = whole.get_mut("output").map(Value::take).unwrap_or_default();
+}
+
+fn cover(value: &mut Value, path: &str) {
+    let slot = path.split('.').try_fold(value, |at, key| match at {
+        Value::Object(map) => map.get_mut(key),
+        Value::Array(list) => key.parse::<usize>().ok().and_then(|i| list.get_mut(i)),
+        _ => None,
+    });
+    if let Some(slot) = slot {
+        *slot = Value::String(REDACTED.into());
+    }
+}
+
+/// The content that stands: the model's proposal with the edits that made it what it is.
+pub(super) fn content(record: &Value, item: &Item, reviews: &[Review]) -> Option<Content> {
+    let proposed = proposed(record);
+    let Some(edit) = &item.content else { return proposed };
+    let review = reviews.iter().find(|r| r.request_id == *edit)?;
+    let before = proposed.unwrap_or(Content { action: String::new(), output: Value::Null });
+    // An edit that changes only one part keeps the other as the edits before it left it.
+    let earlier = reviews
+        .iter()
+        .take_while(|r| r.request_id != *edit)
+        .filter(|r| r.verdict.verdict == VerdictKind::Edit && !r.undone);
+    let mut content = before;
+    for one in earlier.chain([review]) {
+        if let Some(action) = &one.verdict.action {
+            content.action.clone_from(action);
+        }
+        if let Some(output) = &one.verdict.output {
+            content.output.clone_from(output);
+        }
+    }
+    Some(content)
+}
+
+/// What the model proposed.
+pub(super) fn proposed(record: &Value) -> Option<Content> {
+    let action = record.get("action")?.as_str()?.to_owned();
+    Some(Content { action, output: record.get("output")?.clone() })
+}
+
+/// The draft that came along with the last escalation.
+fn handed_over(reviews: &[Review], current: Option<&Content>) -> Option<Content> {
+    let last = reviews.iter().rev().find(|r| !r.undone)?;
+    let verdict = &last.verdict;
+    if verdict.verdict != VerdictKind::Escalate
+        || (verdict.output.is_none() && verdict.action.is_none())
+    {
+        return None;
+    }
+    Some(Content {
+        action: verdict
+            .action
+            .clone()
+            .or_else(|| current.map(|c| c.action.clone()))
+            .unwrap_or_default(),
+        output: verdict
+            .output
+            .clone()
+            .or_else(|| current.map(|c| c.output.clone()))
+            .unwrap_or_default(),
+    })
+}
+
+/// SHA-256 over what was shown: id, revision, record and content, in RFC 8785 form. A signed
+/// verdict names it, so that an approval cannot be moved to other content.
+fn seen(item: &Item, record: &Value, current: Option<&Content>) -> Hash {
+    let shown = serde_json::json!({
+        "current": current,
+        "id": item.id,
+        "record": record,
+        "revision": item.revision,
+    });
+    view_hash(&serde_json_canonicalizer::to_vec(&shown).unwrap_or_default())
+}
+
+/// How a decision looks that nobody ever had in hand.
+fn settled(stored: &StoredDecision) -> Item {
+    Item {
+        id: stored.route.id.clone(),
+        kind: Kind::Review,
+        state: stored.route.state,
+        queue: stored.route.queue.clone().unwrap_or_default(),
+        entered_at: stored.admitted_at,
+        due_at: None,
+        priority: 0,
+        revision: 0,
+        required: Vec::new(),
+        approvals: Vec::new(),
+        content: None,
+        pending: None,
+        blind: false,
+        sample: None,
+        breached: false,
+    }
+}
+
+fn hex(hash: &Hash) -> String {
+    hash.iter().map(|b| format!("{b:02x}")).collect()
+}
