@@ -34,8 +34,10 @@
 //! `draw` makes chance reproducible; `hours` is the clock of a queue.
 
 mod allow;
+mod cells;
 mod diagnostics;
 mod draw;
+mod expect;
 mod hours;
 mod lang;
 mod limits;

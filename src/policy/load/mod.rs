@@ -16,7 +16,6 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use toml::de::DeTable;
 
-use super::Policy;
 use super::diagnostics::{Diagnostics, Sink};
 use super::lang::Compiled;
 use super::lang::check::{Context, Params, check};
@@ -25,6 +24,7 @@ use super::lang::ir::{Rule, Test};
 use super::nouns::{Needs, Schemas};
 use super::place::Text;
 use super::schema::{self, FieldType, Validators};
+use super::{Policy, expect};
 use table::{At, Table};
 
 /// Rule names that admission itself uses.
@@ -124,6 +124,12 @@ impl<'s> Loader<'s> {
 
         self.unused_params();
         let validators = Validators::compile(schemas, &mut self.sink);
+        if self.sink.has_errors() {
+            return Err(self.sink.finish());
+        }
+        if let Some((rule, span)) = &default.expect {
+            expect::prove(rule, span, &checks, &routes, impact, &mut self.sink);
+        }
         if self.sink.has_errors() {
             return Err(self.sink.finish());
         }

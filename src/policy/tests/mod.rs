@@ -1,5 +1,6 @@
 //! Tests of the room as a whole: files in, routes out.
 
+mod expect;
 mod route;
 mod shipped;
 
