@@ -3,13 +3,15 @@
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::lang::fields::Field;
-use super::lang::reading::Reading;
+use super::lang::words;
+use super::redact::Redaction;
 
 /// One `[[allow]]`. A dimension the file leaves out covers everything.
 #[derive(Debug)]
 pub(super) struct Allow {
     pub(super) id: Option<String>,
     pub(super) dimensions: Vec<Dimension>,
+    /// Line of the file, from 1.
     pub(super) line: usize,
 }
 
@@ -17,8 +19,8 @@ pub(super) struct Allow {
 #[derive(Debug)]
 pub(super) struct Dimension {
     pub(super) field: Field,
-    /// As sentences call it.
-    pub(super) name: &'static str,
+    /// The field's path in the record.
+    pub(super) path: &'static str,
     pub(super) patterns: Vec<Pattern>,
 }
 
@@ -26,11 +28,12 @@ pub(super) struct Dimension {
 /// counts as empty: `*` and `**` cover it.
 #[derive(Clone, Debug)]
 pub(super) struct Pattern {
-    pub(super) text: String,
+    text: String,
     glob: GlobMatcher,
 }
 
 impl Pattern {
+    /// `path`: slashes part it.
     pub(super) fn new(text: &str, path: bool) -> Result<Self, String> {
         let glob = GlobBuilder::new(text)
             .literal_separator(path)
@@ -41,26 +44,26 @@ impl Pattern {
     }
 
     fn covers(&self, value: &str) -> bool {
-        // Paths are matched as text: a decision's scope is no path of this machine.
         self.glob.is_match(value)
+    }
+
+    /// The one value it covers, if it is no pattern at all.
+    pub(super) fn literal(&self) -> Option<&str> {
+        (!self.text.contains(['*', '?', '[', ']', '{', '}', '\\'])).then_some(&self.text)
     }
 }
 
 impl Dimension {
-    fn covers(&self, reading: &Reading<'_>) -> bool {
-        let value = reading.text(&self.field).unwrap_or_default();
+    fn covers<'t>(&self, text: &impl Fn(&Field) -> Option<&'t str>) -> bool {
+        let value = text(&self.field).unwrap_or_default();
         self.patterns.iter().any(|p| p.covers(value))
     }
 }
 
 impl Allow {
-    fn missing<'s>(&'s self, reading: &Reading<'_>) -> Vec<&'s Dimension> {
-        self.dimensions.iter().filter(|d| !d.covers(reading)).collect()
-    }
-
-    /// Does it cover what is read?
-    pub(super) fn covers(&self, reading: &Reading<'_>) -> bool {
-        self.dimensions.iter().all(|d| d.covers(reading))
+    /// Does it cover the decision whose fields `text` reads?
+    pub(super) fn covers<'t>(&self, text: &impl Fn(&Field) -> Option<&'t str>) -> bool {
+        self.dimensions.iter().all(|d| d.covers(text))
     }
 
     fn said(&self, number: usize) -> String {
@@ -71,27 +74,30 @@ impl Allow {
     }
 }
 
-/// `None`: covered (or there are no scoped policies). Otherwise why not, in one sentence: the
-/// nearest `[[allow]]` and what it does not cover.
-pub(super) fn blocked(allows: &[Allow], reading: &Reading<'_>) -> Option<String> {
-    let mut nearest: Option<(usize, Vec<&Dimension>, &Allow)> = None;
-    for (i, allow) in allows.iter().enumerate() {
-        let missing = allow.missing(reading);
-        if missing.is_empty() {
-            return None;
-        }
-        if nearest.as_ref().is_none_or(|(_, best, _)| missing.len() < best.len()) {
-            nearest = Some((i + 1, missing, allow));
-        }
-    }
-    let (number, missing, allow) = nearest?;
-    let parts: Vec<String> = missing
-        .iter()
-        .map(|d| match reading.text(&d.field) {
-            Some(value) => format!("{} {}", d.name, super::lang::words::quoted(value)),
-            None => format!("a decision without {}", d.name),
+/// Is there any scoped policy, and none that covers the decision?
+pub(super) fn blocked<'t>(allows: &[Allow], text: &impl Fn(&Field) -> Option<&'t str>) -> bool {
+    !allows.is_empty() && !allows.iter().any(|a| a.covers(text))
+}
+
+/// Why a blocked decision is blocked, in one sentence: the nearest `[[allow]]` and what it does
+/// not cover.
+pub(super) fn reason<'t>(
+    allows: &[Allow],
+    text: &impl Fn(&Field) -> Option<&'t str>,
+    hidden: &Redaction,
+) -> String {
+    let missing = |a: &Allow| a.dimensions.iter().filter(|d| !d.covers(text)).count();
+    let Some((number, allow)) = allows.iter().enumerate().min_by_key(|(_, a)| missing(a)) else {
+        return String::new();
+    };
+    let lacking = allow.dimensions.iter().filter(|d| !d.covers(text));
+    let parts: Vec<String> = lacking
+        .map(|d| match text(&d.field) {
+            Some(_) if hidden.touches(d.path) => format!("this {}", d.path),
+            Some(value) => format!("{} {}", d.path, words::quoted(value)),
+            None => format!("decisions without {}", d.path),
         })
         .collect();
-    let said = allow.said(number);
-    Some(format!("no [[allow]] covers it: {said} is nearest and lacks {}", parts.join(" and ")))
+    let said = allow.said(number + 1);
+    format!("no [[allow]] covers it: {said} is nearest and leaves out {}", parts.join(" and "))
 }

@@ -15,6 +15,7 @@ use super::lang::ir::{Atom, Rule, Test};
 use super::lang::reading::Val;
 use super::nouns::Impact;
 use super::rules::RouteRule;
+use super::whatif::business_impact;
 
 /// Beyond this many combinations the promise is reported as unproved.
 const MAX_CELLS: u64 = 1_000_000;
@@ -252,15 +253,7 @@ fn axes(atoms: &[&Atom], impact: Impact) -> Option<Vec<Axis>> {
 /// The field whose cells an axis has; for the impact it is the number, whoever reads it.
 fn representative(field: &Field, read: &[&Atom]) -> Resolved {
     let found = read.iter().find(|a| a.field.field == *field).map(|a| a.field.clone());
-    found.unwrap_or_else(|| Resolved {
-        field: Field::BusinessImpact,
-        path: "business_impact".into(),
-        kind: Type::Number,
-        presence: super::lang::fields::Presence::Always,
-        range: Some((0.0, 10.0)),
-        whole: false,
-        values: None,
-    })
+    found.unwrap_or_else(business_impact)
 }
 
 /// Of which choices of its axis the atom holds.

@@ -38,6 +38,7 @@ mod cells;
 mod diagnostics;
 mod draw;
 mod expect;
+mod explain;
 mod hours;
 mod lang;
 mod limits;
@@ -53,6 +54,7 @@ mod shipped;
 #[cfg(test)]
 mod tests;
 mod trial;
+mod whatif;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -60,6 +62,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};
+pub use explain::{AtomExplanation, Explanation, RuleExplanation};
 pub use hours::Hours;
 pub use lang::fields::{CATALOGUE, FieldInfo, Presence, Scope, Type};
 pub use limits::{
@@ -72,6 +75,7 @@ pub use nouns::{
 pub use redact::Redaction;
 pub use shipped::{shipped, shipped_names};
 pub use trial::{Mismatch, RuleCoverage, RuleKind, TestReport, TestResult};
+pub use whatif::Change;
 
 use crate::domain::{Decision, Timestamp};
 use lang::reading::Reading;
@@ -249,7 +253,7 @@ impl Policy {
 
     /// Effects on `review` that fire.
     pub fn on_review(&self, d: &Decision, r: &ReviewFacts) -> Vec<Firing> {
-        let reading = Reading { review: Some(r), ..Reading::of(d, self.impact) };
+        let reading = Reading { review: Some(r), ..Reading::of(d, self.impact, &self.redact) };
         self.fire(&reading, |on| on == On::Review)
     }
 
@@ -262,13 +266,13 @@ impl Policy {
 
     /// Effects on `sla` that fire when an item's clock runs out.
     pub fn on_sla(&self, d: &Decision, s: &SlaFacts) -> Vec<Firing> {
-        let reading = Reading { sla: Some(s), ..Reading::of(d, self.impact) };
+        let reading = Reading { sla: Some(s), ..Reading::of(d, self.impact, &self.redact) };
         self.fire(&reading, |on| on == On::Sla)
     }
 
     /// Effects on `feedback` that fire; `kind` is `reversal`, `complaint`, `error` or `confirmed`.
     pub fn on_feedback(&self, d: &Decision, kind: &str) -> Vec<Firing> {
-        let reading = Reading { feedback: Some(kind), ..Reading::of(d, self.impact) };
+        let reading = Reading { feedback: Some(kind), ..Reading::of(d, self.impact, &self.redact) };
         self.fire(&reading, |on| on == On::Feedback)
     }
 

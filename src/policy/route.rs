@@ -50,8 +50,8 @@ impl<'p> Settled<'p> {
 }
 
 impl Policy {
-    pub(super) fn reading<'a>(&self, d: &'a Decision, facts: &'a Facts) -> Reading<'a> {
-        Reading { facts: Some(facts), ..Reading::of(d, self.impact) }
+    pub(super) fn reading<'a>(&'a self, d: &'a Decision, facts: &'a Facts) -> Reading<'a> {
+        Reading { facts: Some(facts), ..Reading::of(d, self.impact, &self.redact) }
     }
 
     /// The index of the first rule that matches, counting the output checks and then the routes in
@@ -70,13 +70,10 @@ impl Policy {
     /// requires, then the sample of what stays automatic.
     pub fn route(&self, d: &Decision, facts: &Facts) -> Routing {
         let reading = self.reading(d, facts);
-        let blocked = allow::blocked(&self.allows, &reading);
-        let settled = self.settle(facts, blocked.is_some(), &mut |r| r.holds(&reading));
+        let blocked = allow::blocked(&self.allows, &|f| reading.text(f));
+        let settled = self.settle(facts, blocked, &mut |r| r.holds(&reading));
         let matched = self.matched(&mut |r| r.holds(&reading));
-        let reason = match blocked {
-            Some(why) if settled.winner == Winner::Allow => why,
-            _ => self.reason(settled.winner, &reading),
-        };
+        let reason = self.reason(settled.winner, &reading);
         let drawn = (settled.outcome == Outcome::Auto)
             .then(|| self.sample(d, &mut |r| r.holds(&reading)))
             .flatten();
@@ -211,7 +208,7 @@ impl Policy {
     pub(super) fn reason(&self, winner: Winner, reading: &Reading<'_>) -> String {
         let by = |rule: Option<&Compiled>| rule.map_or_else(String::new, |r| r.reason(reading));
         match winner {
-            Winner::Allow => allow::blocked(&self.allows, reading).unwrap_or_default(),
+            Winner::Allow => allow::reason(&self.allows, &|f| reading.text(f), &self.redact),
             Winner::Check(i) => by(self.checks.get(i).map(|r| &r.when)),
             Winner::Route(i) => by(self.routes.get(i).map(|r| &r.when)),
             Winner::Require(i) => by(self.requires.get(i).map(|r| &r.when)),

@@ -382,7 +382,7 @@ impl Policy {
             let i = *i;
             let (matched, won) = match rule.kind {
                 RuleKind::Allow => {
-                    let covers = self.allows.get(i).is_some_and(|a| a.covers(&reading));
+                    let covers = self.allows.get(i).is_some_and(|a| a.covers(&|f| reading.text(f)));
                     (covers, covers)
                 }
                 RuleKind::OutputCheck => {

@@ -36,14 +36,6 @@ pub(crate) struct Const<T> {
     pub(crate) param: Option<Arc<str>>,
 }
 
-impl<T> Const<T> {
-    /// A constant written as a literal.
-    #[cfg(test)]
-    pub(crate) fn literal(value: T) -> Self {
-        Self { value, param: None }
-    }
-}
-
 /// What is asked of the field. The flag in some says which way round: `false` is the negation.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Test {

@@ -6,6 +6,7 @@ use std::cell::Cell;
 use serde_json::{Map, Value};
 
 use super::super::nouns::{Impact, ReviewFacts, SlaFacts, WindowFacts};
+use super::super::redact::Redaction;
 use super::fields::{Field, LEVELS, Type};
 use crate::domain::{Decision, Facts};
 
@@ -18,6 +19,8 @@ pub(crate) struct Reading<'a> {
     pub(crate) sla: Option<&'a SlaFacts>,
     pub(crate) feedback: Option<&'a str>,
     pub(crate) impact: Impact,
+    /// What sentences must not show.
+    pub(crate) hidden: Option<&'a Redaction>,
     /// Length of the output, counted at most once.
     pub(crate) chars: Cell<Option<f64>>,
 }
@@ -44,12 +47,13 @@ impl<'a> Reading<'a> {
             sla: None,
             feedback: None,
             impact,
+            hidden: None,
             chars: Cell::new(None),
         }
     }
 
-    pub(crate) fn of(decision: &'a Decision, impact: Impact) -> Self {
-        Self { decision: Some(decision), ..Self::new(impact) }
+    pub(crate) fn of(decision: &'a Decision, impact: Impact, hidden: &'a Redaction) -> Self {
+        Self { decision: Some(decision), hidden: Some(hidden), ..Self::new(impact) }
     }
 
     /// The number in `field`; NaN where it is absent.

@@ -1,5 +1,6 @@
 //! Atoms in words, with the values that made them true or false: reasons and explanations.
 
+use super::fields::Resolved;
 use super::ir::{Atom, Const, Test};
 use super::reading::{Reading, Val};
 
@@ -32,6 +33,14 @@ pub(crate) fn value(v: &Val<'_>) -> String {
 
 fn list(items: impl Iterator<Item = String>) -> String {
     format!("[{}]", cut(&items.collect::<Vec<_>>().join(", ")))
+}
+
+/// The value of a field at hand as a sentence shows it, unless it must not be shown.
+pub(crate) fn shown(field: &Resolved, reading: &Reading<'_>) -> String {
+    if reading.hidden.is_some_and(|r| r.touches(&field.path)) {
+        return "[redacted]".to_owned();
+    }
+    value(&reading.value(&field.field, field.kind))
 }
 
 /// `params.high 0.85`, or the literal alone.
@@ -86,21 +95,16 @@ pub(crate) fn instance(atom: &Atom, reading: &Reading<'_>) -> String {
     let Atom { field, test: t, .. } = atom;
     match t {
         Test::Tagged(..) | Test::Has(_) => condition(atom),
-        Test::Flag(_) => {
-            format!("{} is {}", field.path, value(&reading.value(&field.field, field.kind)))
-        }
+        Test::Flag(_) => format!("{} is {}", field.path, shown(field, reading)),
         Test::Versus(op, other) => format!(
             "{} {} {} {} {}",
             field.path,
-            value(&reading.value(&field.field, field.kind)),
+            shown(field, reading),
             op.sign(),
             other.path,
-            value(&reading.value(&other.field, other.kind)),
+            shown(other, reading),
         ),
-        _ => {
-            let v = value(&reading.value(&field.field, field.kind));
-            format!("{} {v} {}", field.path, test(atom))
-        }
+        _ => format!("{} {} {}", field.path, shown(field, reading), test(atom)),
     }
 }
 

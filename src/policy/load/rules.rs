@@ -31,18 +31,18 @@ impl Loader<'_> {
                 self.sink.error(&id.span, format!("the id \"{}\" stands here twice", id.value));
             }
             let mut dimensions = Vec::new();
-            for (key, name, field) in [
+            for (key, path, field) in [
                 ("domain", "domain", Field::Domain),
-                ("model", "model", Field::ModelName),
-                ("version", "model version", Field::ModelVersion),
-                ("user_group", "user group", Field::UserGroup),
+                ("model", "model.name", Field::ModelName),
+                ("version", "model.version", Field::ModelVersion),
+                ("user_group", "user_group", Field::UserGroup),
             ] {
                 let pattern = table.text(key, &mut self.sink);
                 if let Some(p) = pattern {
-                    dimensions.extend(self.dimension(field, name, &[p]));
+                    dimensions.extend(self.dimension(field, path, &[p]));
                 }
             }
-            for (key, name, field) in
+            for (key, path, field) in
                 [("actions", "action", Field::Action), ("scopes", "scope", Field::ActsIn)]
             {
                 let patterns = table.texts(key, &mut self.sink);
@@ -52,7 +52,7 @@ impl Loader<'_> {
                             format!("`{key}` of [[allow]] is empty: it would cover nothing");
                         self.sink.error(&table.span, message).help("leave it out to cover all");
                     }
-                    dimensions.extend(self.dimension(field, name, &p));
+                    dimensions.extend(self.dimension(field, path, &p));
                 }
             }
             let line = self.line(&table.span);
@@ -65,7 +65,7 @@ impl Loader<'_> {
     fn dimension(
         &mut self,
         field: Field,
-        name: &'static str,
+        path: &'static str,
         patterns: &[At<String>],
     ) -> Option<Dimension> {
         let mut out = Vec::new();
@@ -79,7 +79,7 @@ impl Loader<'_> {
             }
         }
         // With a faulty pattern the policy does not load; meanwhile the dimension stays out.
-        (out.len() == patterns.len()).then_some(Dimension { field, name, patterns: out })
+        (out.len() == patterns.len()).then_some(Dimension { field, path, patterns: out })
     }
 
     /// `[[route]]` or `[[output_check]]`.

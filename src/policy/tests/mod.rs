@@ -1,6 +1,7 @@
 //! Tests of the room as a whole: files in, routes out.
 
 mod expect;
+mod explain;
 mod route;
 mod shipped;
 

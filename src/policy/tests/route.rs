@@ -200,14 +200,14 @@ model = "chat"
     assert_eq!((r.outcome, r.rule.as_str()), (Outcome::Block, "allow"));
     assert_eq!(
         r.reason,
-        "no [[allow]] covers it: [[allow]] lending is nearest and lacks action \"delete\""
+        "no [[allow]] covers it: [[allow]] lending is nearest and leaves out action \"delete\""
     );
     assert_eq!(loan("approve", "payments/x").outcome, Outcome::Block);
     assert_eq!(ask(json!({"model": {"name": "chat", "version": "1"}})).outcome, Outcome::Auto);
     let r = ask(json!({"model": {"name": "loan-1", "version": "2"}}));
     assert_eq!(
         r.reason,
-        "no [[allow]] covers it: [[allow]] lending is nearest and lacks a decision without scope"
+        "no [[allow]] covers it: [[allow]] lending is nearest and leaves out decisions without scope"
     );
 }
 
