@@ -1,0 +1,444 @@
+//! The item on show: loaded, leased to its reviewer, kept alive, given back; the next one ready.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+
+use super::{Effect, Purpose, State};
+use crate::domain::Timestamp;
+use crate::protocol::{Answer, Command, ItemView, LeaseAsk, Query, Refused, Why};
+
+/// A cursor that passes over rows takes no leases: it must rest this long.
+const REST: SignedDuration = SignedDuration::from_millis(120);
+/// A lease is renewed this often while somebody works.
+const RENEW: SignedDuration = SignedDuration::from_secs(30);
+/// Who pressed no key this long is away: the lease runs out by itself.
+const AWAY: SignedDuration = SignedDuration::from_mins(4);
+/// Items kept besides the one on show.
+const KEPT: usize = 6;
+
+/// Who holds the item on show.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Hold {
+    /// Nobody asked yet; ask at this time.
+    Wanted(Timestamp),
+    /// Asked under this ticket.
+    Asking(u64),
+    /// The reviewer, until then (wall time).
+    Mine { epoch: u64, until: Timestamp, renewed: Timestamp },
+    /// Somebody else; the item's own lease says who and until when.
+    Theirs,
+    /// It cannot be taken, and this is why.
+    Denied(Refused),
+    /// It was the reviewer's and is not any more.
+    Lost(Refused),
+}
+
+/// The item on show.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    pub id: String,
+    /// `None` while it is loading.
+    pub view: Option<Arc<ItemView>>,
+    pub hold: Hold,
+    /// Why it cannot be shown.
+    pub failed: Option<Refused>,
+    /// First line on the screen.
+    pub scroll: usize,
+    /// The revision a frame showed in full, and since when.
+    pub painted: Option<(u64, Timestamp)>,
+}
+
+impl Shown {
+    /// The epoch of the reviewer's lease, if it is theirs now.
+    pub fn epoch(&self, now: Timestamp) -> Option<u64> {
+        match &self.hold {
+            Hold::Mine { epoch, until, .. } if *until > now => Some(*epoch),
+            _ => None,
+        }
+    }
+}
+
+/// Items loaded before, newest last.
+#[derive(Clone, Debug, Default)]
+pub struct Kept(Vec<Arc<ItemView>>);
+
+impl Kept {
+    pub fn get(&self, id: &str) -> Option<&Arc<ItemView>> {
+        self.0.iter().find(|v| v.id == id)
+    }
+
+    pub fn put(&mut self, view: Arc<ItemView>) {
+        self.drop_item(&view.id);
+        self.0.push(view);
+        if self.0.len() > KEPT {
+            self.0.remove(0);
+        }
+    }
+
+    pub fn drop_item(&mut self, id: &str) {
+        self.0.retain(|v| v.id != id);
+    }
+
+    /// Forgets what is older than the revision now known.
+    pub fn older(&mut self, id: &str, revision: u64) {
+        self.0.retain(|v| v.id != id || v.revision >= revision);
+    }
+}
+
+impl State {
+    /// Shows what the list has selected. `at_once`: take it now (the cursor will not move on).
+    pub(super) fn follow_selection(&mut self, at_once: bool) -> Vec<Effect> {
+        let Some(id) = self.list.selected.clone() else {
+            return self.leave_item();
+        };
+        self.show(&id, at_once)
+    }
+
+    /// Shows an item; gives back the one shown before.
+    pub(super) fn show(&mut self, id: &str, at_once: bool) -> Vec<Effect> {
+        if let Some(shown) = &mut self.shown
+            && shown.id == id
+        {
+            if at_once && matches!(shown.hold, Hold::Wanted(_)) {
+                shown.hold = Hold::Wanted(self.now);
+            }
+            return self.take_lease();
+        }
+        let mut effects = self.leave_item();
+        let rest = if at_once { SignedDuration::ZERO } else { REST };
+        let wanted = self.now.checked_add(rest).unwrap_or(self.now);
+        let view = self.kept.get(id).cloned();
+        let known = view.is_some();
+        self.shown = Some(Shown {
+            id: id.to_owned(),
+            view,
+            hold: Hold::Wanted(wanted),
+            failed: None,
+            scroll: 0,
+            painted: None,
+        });
+        self.dirty = true;
+        if self.held_by_other(id) {
+            self.set_hold(Hold::Theirs);
+        }
+        if !known && !(at_once && self.may_take()) {
+            effects.extend(self.load_item(id));
+        }
+        effects.extend(self.take_lease());
+        effects.extend(self.prefetch());
+        effects
+    }
+
+    /// Nothing is shown any more; a lease held goes back.
+    pub(super) fn leave_item(&mut self) -> Vec<Effect> {
+        let Some(shown) = self.shown.take() else { return Vec::new() };
+        self.dirty = true;
+        match shown.hold {
+            Hold::Mine { epoch, .. } => {
+                vec![self.tell(Purpose::Quiet, Command::Release { item: shown.id, epoch })]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Asks for the item on show again (something about it may have changed).
+    pub(super) fn reload_item(&mut self) -> Vec<Effect> {
+        let Some(id) = self.shown.as_ref().map(|s| s.id.clone()) else { return Vec::new() };
+        if self.item_slot.wants_again(&id) { self.ask_item(id) } else { Vec::new() }
+    }
+
+    fn load_item(&mut self, id: &str) -> Vec<Effect> {
+        let id = id.to_owned();
+        if self.item_slot.wants(&id) { self.ask_item(id) } else { Vec::new() }
+    }
+
+    fn ask_item(&mut self, id: String) -> Vec<Effect> {
+        let (ticket, effect) = self.ask(Purpose::Item, Query::Item { id: id.clone() });
+        self.item_slot.started(ticket, id);
+        vec![effect]
+    }
+
+    fn set_hold(&mut self, hold: Hold) {
+        if let Some(shown) = &mut self.shown {
+            shown.hold = hold;
+            self.dirty = true;
+        }
+    }
+
+    fn held_by_other(&self, id: &str) -> bool {
+        let by = self.list.find(id).and_then(|r| r.leased_by.as_deref());
+        by.is_some_and(|by| by != self.me)
+    }
+
+    /// The item on show is one that people can take: open, as far as is known.
+    fn may_take(&self) -> bool {
+        let Some(shown) = &self.shown else { return false };
+        let state = match (&shown.view, self.list.find(&shown.id)) {
+            (_, Some(row)) => row.state,
+            (Some(view), None) => view.state,
+            (None, None) => return true,
+        };
+        state.is_open()
+    }
+
+    /// Asks for the lease when it is time to.
+    pub(super) fn take_lease(&mut self) -> Vec<Effect> {
+        let Some(shown) = &self.shown else { return Vec::new() };
+        let Hold::Wanted(when) = shown.hold else { return Vec::new() };
+        if when > self.now || self.leasing.is_some() || !self.may_take() || self.ending.is_some() {
+            return Vec::new();
+        }
+        let id = shown.id.clone();
+        let ask = LeaseAsk { item: Some(id.clone()), ..LeaseAsk::default() };
+        let (ticket, effect) = self.tell_ticket(Purpose::Lease(id), Command::Lease(ask));
+        self.leasing = Some(ticket);
+        self.set_hold(Hold::Asking(ticket));
+        vec![effect]
+    }
+
+    /// When the lease on show wants something: to be asked for, renewed, or seen to run out.
+    pub(super) fn lease_wake(&self) -> Option<Timestamp> {
+        match self.shown.as_ref()?.hold {
+            Hold::Wanted(when) if self.leasing.is_none() && self.may_take() => Some(when),
+            Hold::Mine { until, renewed, .. } => {
+                let due = renewed.checked_add(RENEW).unwrap_or(until);
+                if self.is_away_at(due) { Some(until) } else { Some(due.min(until)) }
+            }
+            _ => None,
+        }
+    }
+
+    fn is_away_at(&self, when: Timestamp) -> bool {
+        when.duration_since(self.active) > AWAY
+    }
+
+    /// The heartbeat: renew what is worked on, let go of what ran out.
+    pub(super) fn heartbeat(&mut self) -> Vec<Effect> {
+        let Some(shown) = &self.shown else { return Vec::new() };
+        let Hold::Mine { epoch, until, renewed } = shown.hold else { return self.take_lease() };
+        let item = shown.id.clone();
+        if until <= self.now {
+            self.set_hold(Hold::Lost(
+                Refused::new(Why::LeaseLost, format!("your lease on {item} ran out"))
+                    .hint("any key takes it again"),
+            ));
+            return Vec::new();
+        }
+        if self.now.duration_since(renewed) < RENEW || self.is_away_at(self.now) {
+            return Vec::new();
+        }
+        self.set_hold(Hold::Mine { epoch, until, renewed: self.now });
+        vec![self.tell(Purpose::Renew(item.clone()), Command::Renew { item, epoch })]
+    }
+
+    /// A key was pressed: whoever lost a lease by being away takes it again.
+    pub(super) fn woke_up(&mut self) -> Vec<Effect> {
+        let ran_out = self.shown.as_ref().is_some_and(|s| {
+            matches!(&s.hold, Hold::Lost(_))
+                || matches!(&s.hold, Hold::Mine { until, .. } if *until <= self.now)
+        });
+        if !ran_out {
+            return self.heartbeat();
+        }
+        self.set_hold(Hold::Wanted(self.now));
+        self.take_lease()
+    }
+
+    /// The answer to a lease asked for `id`.
+    pub(super) fn leased(
+        &mut self,
+        ticket: u64,
+        id: &str,
+        answer: Result<Answer, Refused>,
+    ) -> Vec<Effect> {
+        self.leasing = None;
+        let current =
+            self.shown.as_ref().is_some_and(|s| s.id == id && s.hold == Hold::Asking(ticket));
+        let mut effects = Vec::new();
+        match answer {
+            Ok(Answer::Leased(Some(view))) => {
+                let lease = view.lease.clone().filter(|l| l.reviewer == self.me);
+                let view = Arc::new(*view);
+                self.kept.put(view.clone());
+                match (current, lease) {
+                    (true, Some(lease)) => {
+                        self.set_hold(Hold::Mine {
+                            epoch: lease.epoch,
+                            until: lease.until,
+                            renewed: self.now,
+                        });
+                        effects.extend(self.got_view(view));
+                    }
+                    (true, None) => {
+                        self.set_hold(Hold::Theirs);
+                        effects.extend(self.got_view(view));
+                    }
+                    // The reviewer has moved on: give it back.
+                    (false, Some(lease)) => {
+                        let command = Command::Release { item: id.to_owned(), epoch: lease.epoch };
+                        effects.push(self.tell(Purpose::Quiet, command));
+                    }
+                    (false, None) => {}
+                }
+            }
+            Ok(_) if current => {
+                self.set_hold(Hold::Theirs);
+                effects.extend(self.reload_item());
+            }
+            Err(refused) if current => {
+                let hold = match refused.kind {
+                    Why::LeaseLost => Hold::Theirs,
+                    _ => Hold::Denied(refused),
+                };
+                self.set_hold(hold);
+                effects.extend(self.reload_item());
+            }
+            Ok(_) | Err(_) => {}
+        }
+        effects.extend(self.take_lease());
+        effects.extend(self.prefetch());
+        effects
+    }
+
+    /// The answer to a renewal.
+    pub(super) fn renewed(&mut self, id: &str, answer: Result<Answer, Refused>) -> Vec<Effect> {
+        let now = self.now;
+        let Some(shown) = self.shown.as_mut().filter(|s| s.id == id) else { return Vec::new() };
+        let Hold::Mine { epoch, until, renewed } = &mut shown.hold else { return Vec::new() };
+        match answer {
+            Ok(Answer::Renewed(lease)) => {
+                *epoch = lease.epoch;
+                *until = lease.until;
+                *renewed = now;
+                self.dirty |= self.painted.countdown != super::Countdown::None;
+                Vec::new()
+            }
+            Err(refused) if refused.kind == Why::LeaseLost => {
+                self.toast_refused("", &refused);
+                self.set_hold(Hold::Lost(refused));
+                self.reload_item()
+            }
+            // Try again at the next beat; the lease still runs.
+            Ok(_) | Err(_) => Vec::new(),
+        }
+    }
+
+    /// The reply to an item asked for.
+    pub(super) fn item_came(
+        &mut self,
+        ticket: u64,
+        reply: Result<ItemView, Refused>,
+    ) -> Vec<Effect> {
+        let wanted = self.item_slot.running().cloned();
+        let next = self.item_slot.ended(ticket);
+        let mut effects = Vec::new();
+        match (reply, wanted) {
+            (Ok(view), _) => {
+                let view = Arc::new(view);
+                self.kept.put(view.clone());
+                effects.extend(self.got_view(view));
+            }
+            (Err(refused), Some(id)) => {
+                if let Some(shown) = self.shown.as_mut().filter(|s| s.id == id)
+                    && shown.view.is_none()
+                {
+                    shown.failed = Some(refused);
+                    self.dirty = true;
+                }
+            }
+            (Err(_), None) => {}
+        }
+        if let Some(id) = next {
+            effects.extend(self.ask_item(id));
+        }
+        effects.extend(self.prefetch());
+        effects
+    }
+
+    /// A view of an item came, from wherever: show it if it is the one on show.
+    fn got_view(&mut self, view: Arc<ItemView>) -> Vec<Effect> {
+        let me = self.me.clone();
+        let now = self.now;
+        let Some(shown) = self.shown.as_mut().filter(|s| s.id == view.id) else {
+            return Vec::new();
+        };
+        if shown.view.as_ref().is_some_and(|old| **old == *view) {
+            return Vec::new();
+        }
+        if shown.view.as_ref().is_some_and(|old| old.revision != view.revision) {
+            shown.painted = None;
+        }
+        match &view.lease {
+            Some(lease) if lease.reviewer != me && lease.until > now => {
+                if !matches!(shown.hold, Hold::Lost(_) | Hold::Denied(_)) {
+                    shown.hold = Hold::Theirs;
+                }
+            }
+            // Free again: take it.
+            None if shown.hold == Hold::Theirs && view.state.is_open() => {
+                shown.hold = Hold::Wanted(now);
+            }
+            _ => {}
+        }
+        shown.failed = None;
+        shown.view = Some(view);
+        self.dirty = true;
+        let mut effects = self.take_lease();
+        effects.extend(self.view_changed());
+        effects
+    }
+
+    /// Loads the item that comes next, so that it is there when the verdict is.
+    pub(super) fn prefetch(&mut self) -> Vec<Effect> {
+        let busy = self.shown.as_ref().is_some_and(|s| s.view.is_none() && s.failed.is_none());
+        if busy || self.prefetching.is_some() || self.ending.is_some() {
+            return Vec::new();
+        }
+        let Some(row) = self.next_free() else { return Vec::new() };
+        if self.kept.get(&row.id).is_some_and(|v| v.revision >= row.revision)
+            || self.prefetch_failed.as_ref() == Some(&row.id)
+        {
+            return Vec::new();
+        }
+        let id = row.id.clone();
+        let (ticket, effect) = self.ask(Purpose::Prefetch(id.clone()), Query::Item { id });
+        self.prefetching = Some(ticket);
+        vec![effect]
+    }
+
+    /// The reply to a prefetch.
+    pub(super) fn prefetched(
+        &mut self,
+        id: String,
+        reply: Result<ItemView, Refused>,
+    ) -> Vec<Effect> {
+        self.prefetching = None;
+        match reply {
+            Ok(view) => {
+                self.prefetch_failed = None;
+                let view = Arc::new(view);
+                self.kept.put(view.clone());
+                self.got_view(view)
+            }
+            Err(_) => {
+                self.prefetch_failed = Some(id);
+                Vec::new()
+            }
+        }
+    }
+
+    /// A frame showed this item in full.
+    pub(super) fn item_painted(&mut self, item: Option<&(String, u64)>) {
+        let now = self.now;
+        let Some(shown) = &mut self.shown else { return };
+        match item {
+            Some((id, revision)) if *id == shown.id => {
+                if shown.painted.is_none_or(|(seen, _)| seen != *revision) {
+                    shown.painted = Some((*revision, now));
+                }
+            }
+            _ => shown.painted = None,
+        }
+    }
+}

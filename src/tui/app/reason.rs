@@ -1,0 +1,356 @@
+//! The sheet that asks why: tags by their letters, a note, what would have been right.
+
+use crossterm::event::{KeyCode, KeyEvent};
+
+use super::bulk::BulkVerdict;
+use super::line::Line;
+use super::toast::Tone;
+use super::verdict::{About, Order, Target};
+use super::{Effect, Overlay, State};
+use crate::domain::{Output, Verdict, VerdictKind};
+use crate::protocol::{Command, Draft, TagView};
+use crate::tui::keymap::{Action, Context};
+
+/// What the sheet is filled in for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ReasonFor {
+    Reject(Target),
+    /// The editor's text, to go with its tags.
+    Edit {
+        target: Target,
+        output: Option<Output>,
+        action: Option<String>,
+    },
+    /// A new review of a settled decision.
+    Flag(String),
+    /// Every marked item.
+    Bulk(usize),
+}
+
+/// Which line has the keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    Tags,
+    Note,
+    Label,
+}
+
+/// Tags and note as last sent; `.` fills them in again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reason {
+    pub tags: Vec<String>,
+    pub note: Option<String>,
+    pub label: Option<String>,
+}
+
+/// The sheet.
+#[derive(Clone, Debug)]
+pub struct ReasonForm {
+    pub about: ReasonFor,
+    /// Every tag with the letter that chooses it.
+    pub tags: Vec<(char, TagView)>,
+    /// Ids of the chosen tags, in the order they were chosen.
+    pub chosen: Vec<String>,
+    pub note: Line,
+    pub label: Line,
+    pub field: Field,
+    /// What is missing.
+    pub fault: Option<String>,
+}
+
+impl ReasonForm {
+    fn new(about: ReasonFor, tags: &[TagView]) -> Self {
+        Self {
+            about,
+            tags: letters(tags),
+            chosen: Vec::new(),
+            note: Line::default(),
+            label: Line::default(),
+            field: Field::Tags,
+            fault: None,
+        }
+    }
+
+    /// The item it is about, if it is one.
+    pub fn item(&self) -> Option<&str> {
+        match &self.about {
+            ReasonFor::Reject(target) | ReasonFor::Edit { target, .. } => Some(&target.id),
+            ReasonFor::Flag(id) => Some(id),
+            ReasonFor::Bulk(_) => None,
+        }
+    }
+
+    /// A reject (and only it) may say what would have been right.
+    pub fn has_label(&self) -> bool {
+        matches!(self.about, ReasonFor::Reject(_) | ReasonFor::Bulk(_))
+    }
+
+    pub(super) fn context(&self) -> Context {
+        if self.field == Field::Tags { Context::Tags } else { Context::Prompt }
+    }
+
+    fn fill(&mut self, reason: Reason) {
+        self.chosen = reason.tags;
+        self.chosen.retain(|id| self.tags.iter().any(|(_, t)| t.id == *id));
+        self.note = Line::with(&reason.note.unwrap_or_default());
+        self.label = Line::with(&reason.label.unwrap_or_default());
+    }
+
+    fn reason(&self) -> Reason {
+        Reason { tags: self.chosen.clone(), note: self.note.said(), label: self.label.said() }
+    }
+
+    pub(super) fn typed(&mut self, event: &KeyEvent) {
+        self.fault = None;
+        match self.field {
+            Field::Tags => match event.code {
+                KeyCode::Char(c) => self.toggle(c),
+                KeyCode::Backspace => {
+                    self.chosen.pop();
+                }
+                _ => {}
+            },
+            Field::Note => {
+                self.note.key(event);
+            }
+            Field::Label => {
+                self.label.key(event);
+            }
+        }
+    }
+
+    pub(super) fn pasted(&mut self, text: &str) {
+        match self.field {
+            Field::Tags => {
+                self.fault = Some("tags are chosen by letter; Tab goes to the note".into())
+            }
+            Field::Note => self.note.insert(text),
+            Field::Label => self.label.insert(text),
+        }
+    }
+
+    fn toggle(&mut self, c: char) {
+        let Some((_, tag)) = self.tags.iter().find(|(letter, _)| *letter == c) else {
+            self.fault = Some(format!("no tag has the letter {}", c.escape_debug()));
+            return;
+        };
+        match self.chosen.iter().position(|id| *id == tag.id) {
+            Some(i) => {
+                self.chosen.remove(i);
+            }
+            None => self.chosen.push(tag.id.clone()),
+        }
+    }
+
+    fn next_field(&mut self, forward: bool) {
+        self.field = match (self.field, forward, self.has_label()) {
+            (Field::Tags, true, _) | (Field::Label, false, _) => Field::Note,
+            (Field::Note, true, true) | (Field::Tags, false, true) => Field::Label,
+            (Field::Tags, false, false) => Field::Note,
+            (Field::Note | Field::Label, _, _) => Field::Tags,
+        };
+    }
+
+    /// A chosen tag that wants a note while there is none.
+    fn wants_note(&self) -> Option<&TagView> {
+        if self.note.said().is_some() {
+            return None;
+        }
+        let chosen = |t: &&TagView| t.require_note && self.chosen.contains(&t.id);
+        self.tags.iter().map(|(_, t)| t).find(chosen)
+    }
+}
+
+/// A letter for every tag: its own, else the first of its name that is free, else a digit.
+fn letters(tags: &[TagView]) -> Vec<(char, TagView)> {
+    let mut taken: Vec<char> = tags.iter().filter_map(|t| t.key).collect();
+    // `.` repeats the last reason.
+    taken.push('.');
+    let mut used = Vec::new();
+    tags.iter()
+        .filter_map(|tag| {
+            let own = tag.key.filter(|k| !used.contains(k));
+            let key = own.or_else(|| {
+                let name = tag.id.chars().filter(char::is_ascii_alphabetic);
+                name.chain('1'..='9').chain('a'..='z').find(|c| !taken.contains(c))
+            })?;
+            taken.push(key);
+            used.push(key);
+            Some((key, tag.clone()))
+        })
+        .collect()
+}
+
+impl State {
+    /// Opens the sheet for a reject of the item on show, or of every marked one.
+    pub(super) fn open_reject(&mut self, repeat: bool) -> Vec<Effect> {
+        if !self.marks.is_empty() {
+            return self.open_bulk_reason(repeat);
+        }
+        if self.item().is_some_and(|v| v.blind) {
+            return self.open_blind();
+        }
+        if self.refuse_early(VerdictKind::Reject) {
+            return Vec::new();
+        }
+        let Some(target) = self.target() else { return Vec::new() };
+        let draft =
+            self.draft(&target.id).filter(|d| d.verdict.as_deref() == Some("reject")).cloned();
+        self.open_reason(ReasonFor::Reject(target), draft, repeat);
+        Vec::new()
+    }
+
+    fn open_bulk_reason(&mut self, repeat: bool) -> Vec<Effect> {
+        self.open_reason(ReasonFor::Bulk(self.marks.len()), None, repeat);
+        Vec::new()
+    }
+
+    /// `Space r`: the same, by its own key.
+    pub(super) fn bulk_reject(&mut self) -> Vec<Effect> {
+        if self.marks.is_empty() {
+            self.toast(Tone::Info, "nothing is marked; m marks the item under the cursor");
+            return Vec::new();
+        }
+        self.open_bulk_reason(false)
+    }
+
+    /// Opens the sheet for a new review of the settled decision under the cursor.
+    pub(super) fn open_flag(&mut self) -> Vec<Effect> {
+        let id = match self.view {
+            super::View::Audit => self.audit.item_here(),
+            super::View::Learning => self.learning.here().map(|c| c.id.clone()),
+            _ => self.shown.as_ref().map(|s| s.id.clone()),
+        };
+        let Some(id) = id else {
+            self.toast(Tone::Info, "there is no decision under the cursor");
+            return Vec::new();
+        };
+        let open = self.item().is_some_and(|v| v.id == id && v.state.is_open());
+        if open {
+            self.toast(
+                Tone::Info,
+                format!("{id} is under review already; flags are for settled ones"),
+            );
+            return Vec::new();
+        }
+        self.open_reason(ReasonFor::Flag(id), None, false);
+        Vec::new()
+    }
+
+    pub(super) fn open_reason(&mut self, about: ReasonFor, draft: Option<Draft>, repeat: bool) {
+        let tags = self.policy.as_ref().map(|p| p.tags.clone()).unwrap_or_default();
+        let mut form = ReasonForm::new(about, &tags);
+        if let Some(draft) = draft {
+            form.fill(Reason { tags: draft.tags, note: draft.note, label: None });
+        }
+        if repeat {
+            match self.last_reason.clone() {
+                Some(reason) => form.fill(reason),
+                None => form.fault = Some("no reason was given yet in this session".into()),
+            }
+        }
+        if tags.is_empty() {
+            form.field = Field::Note;
+        }
+        self.open(Overlay::Reason(form));
+    }
+
+    pub(super) fn reason_act(&mut self, action: Action) -> Vec<Effect> {
+        let last = self.last_reason.clone();
+        let Some(Overlay::Reason(form)) = self.overlays.last_mut() else { return Vec::new() };
+        match action {
+            Action::PaneNext | Action::Down => form.next_field(true),
+            Action::PanePrev | Action::Up => form.next_field(false),
+            Action::RepeatReason => match last {
+                Some(reason) => form.fill(reason),
+                None => form.fault = Some("no reason was given yet in this session".into()),
+            },
+            Action::Back => return self.leave_reason(),
+            Action::Submit => return self.send_reason(),
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    /// Esc: what was typed is kept.
+    fn leave_reason(&mut self) -> Vec<Effect> {
+        let Some(Overlay::Reason(form)) = self.overlays.pop() else { return Vec::new() };
+        let reason = form.reason();
+        match &form.about {
+            ReasonFor::Reject(target) if reason != Reason::default() => {
+                let draft = Draft {
+                    tags: reason.tags,
+                    note: reason.note,
+                    verdict: Some("reject".into()),
+                    ..Draft::default()
+                };
+                self.keep_draft(&target.id.clone(), draft)
+            }
+            ReasonFor::Edit { .. } => {
+                if let Some(Overlay::Edit(edit)) = self.overlays.last_mut() {
+                    edit.tags = reason.tags;
+                    edit.note = reason.note;
+                }
+                Vec::new()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn send_reason(&mut self) -> Vec<Effect> {
+        let Some(Overlay::Reason(form)) = self.overlays.last_mut() else { return Vec::new() };
+        if let Some(tag) = form.wants_note() {
+            form.fault = Some(format!("{} needs a note", tag.id));
+            form.field = Field::Note;
+            return Vec::new();
+        }
+        let (reason, about) = (form.reason(), form.about.clone());
+        self.close();
+        let Reason { tags, note, label } = reason.clone();
+        if !matches!(about, ReasonFor::Flag(_)) && reason != Reason::default() {
+            self.last_reason = Some(reason);
+        }
+        match about {
+            ReasonFor::Reject(target) => {
+                let verdict = Verdict { tags, note, label, ..Verdict::plain(VerdictKind::Reject) };
+                self.with_draft(&target, &verdict, None);
+                self.decide(target, verdict)
+            }
+            ReasonFor::Edit { target, output, action } => {
+                let text = match self.overlays.pop() {
+                    Some(Overlay::Edit(edit)) => Some(edit.text()),
+                    _ => None,
+                };
+                let verdict =
+                    Verdict { output, action, tags, note, ..Verdict::plain(VerdictKind::Edit) };
+                self.with_draft(&target, &verdict, text);
+                self.decide(target, verdict)
+            }
+            ReasonFor::Flag(id) => {
+                self.verdicts.outbox.push_back(Order {
+                    command: Command::Flag { item: id.clone(), tags, note },
+                    sign: false,
+                    about: About::Flag(id),
+                });
+                self.pump()
+            }
+            ReasonFor::Bulk(_) => {
+                self.open_bulk(BulkVerdict::Reject { tags, note, label });
+                Vec::new()
+            }
+        }
+    }
+
+    /// What is about to be sent is kept as a draft first, so that a refusal loses nothing.
+    pub(super) fn with_draft(&mut self, target: &Target, verdict: &Verdict, text: Option<String>) {
+        let draft = Draft {
+            output: text,
+            action: verdict.action.clone(),
+            tags: verdict.tags.clone(),
+            note: verdict.note.clone(),
+            verdict: Some(verdict.verdict.as_str().to_owned()),
+            to: verdict.to.clone(),
+        };
+        self.drafts.insert(target.id.clone(), draft);
+    }
+}

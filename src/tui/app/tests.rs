@@ -1,0 +1,1 @@
+//! Tables: message in, state and effects out.
