@@ -1,0 +1,108 @@
+//! The sheet that asks why: tags by letter, a note, what would have been right.
+
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::{fault, field, height, padded};
+use crate::protocol::TagView;
+use crate::text::{Clean, width};
+use crate::tui::app::{Field, ReasonFor, ReasonForm};
+use crate::tui::keymap::Action;
+use crate::tui::screens::{Ui, cells, centred, fit};
+use crate::tui::theme::Role;
+
+pub fn draw(ui: &mut Ui<'_, '_>, area: Rect, form: &ReasonForm) {
+    let cols = area.width.min(76).saturating_sub(4);
+    let cols = usize::from(cols);
+    let mut lines = tags(ui, form, cols);
+    if !form.tags.is_empty() {
+        let mark =
+            if form.field == Field::Tags { ui.span(Role::Accent, "▸ ") } else { Span::raw("  ") };
+        let mut chosen = vec![mark];
+        if form.chosen.is_empty() {
+            chosen.push(ui.span(Role::InputHint, "no tag yet: press its letter"));
+        }
+        for (n, id) in form.chosen.iter().enumerate() {
+            if n > 0 {
+                chosen.push(ui.span(Role::Dim, ", "));
+            }
+            chosen.extend(ui.one(Role::Marked, id));
+        }
+        lines.push(Line::from(fit(chosen, cols)));
+    }
+    lines.push(field(ui, "note   ", &form.note, form.field == Field::Note, cols));
+    if form.has_label() {
+        lines.push(field(ui, "right  ", &form.label, form.field == Field::Label, cols));
+    }
+    match &form.fault {
+        Some(text) => lines.push(fault(ui, text)),
+        None => lines.push(Line::default()),
+    }
+    let back = match form.about {
+        ReasonFor::Edit { .. } => "back to the text",
+        ReasonFor::Reject(_) => "back, the draft is kept",
+        ReasonFor::Flag(_) | ReasonFor::Bulk(_) => "back",
+    };
+    let send = if matches!(form.about, ReasonFor::Bulk(_)) { "go on" } else { "send" };
+    let hints = [
+        (Action::Submit, send),
+        (Action::PaneNext, "next field"),
+        (Action::RepeatReason, "last reason"),
+        (Action::Back, back),
+    ];
+    lines.push(Line::from(fit(ui.hints(&hints), cols)));
+    let mut title = vec![ui.span(
+        Role::Title,
+        match form.about {
+            ReasonFor::Reject(_) => "reject ".to_owned(),
+            ReasonFor::Edit { .. } => "why was it edited? ".to_owned(),
+            ReasonFor::Flag(_) => "flag for a new review ".to_owned(),
+            ReasonFor::Bulk(n) => format!("reject {n} marked items"),
+        },
+    )];
+    if let Some(id) = form.item() {
+        title.extend(ui.one(Role::Title, id));
+    }
+    let at = centred(area, 76, height(lines.len()));
+    let inside = padded(ui.boxed(at, title));
+    // A short screen keeps what is typed and how to go on; the list of tags gives way.
+    let skip = lines.len().saturating_sub(usize::from(inside.height));
+    ui.put_lines(inside, &lines, skip);
+}
+
+/// Every tag with its letter, side by side where they fit; those with a consequence alone.
+fn tags(ui: &Ui<'_, '_>, form: &ReasonForm, cols: usize) -> Vec<Line<'static>> {
+    let (mut lines, mut line): (Vec<Line<'static>>, Vec<Span<'static>>) = (Vec::new(), Vec::new());
+    let widest = form.tags.iter().map(|(_, t)| width(&name(t))).max().unwrap_or(0).min(30) + 4;
+    for (key, tag) in &form.tags {
+        let role = if form.chosen.contains(&tag.id) { Role::Marked } else { Role::Text };
+        let mut entry = vec![ui.span(Role::Key, format!("{key} "))];
+        entry.extend(ui.one(role, &name(tag)));
+        if let Some(what) = &tag.consequence {
+            entry.push(ui.span(Role::Warn, " ▲ "));
+            entry.extend(ui.one(Role::Warn, what));
+            if !line.is_empty() {
+                lines.push(Line::from(std::mem::take(&mut line)));
+            }
+            lines.push(Line::from(fit(entry, cols)));
+            continue;
+        }
+        let used = cells(&line);
+        if used > 0 && used + widest > cols {
+            lines.push(Line::from(std::mem::take(&mut line)));
+        }
+        let gap = widest.saturating_sub(cells(&entry));
+        line.extend(fit(entry, widest.min(cols)));
+        line.push(Span::raw(" ".repeat(gap)));
+    }
+    if !line.is_empty() {
+        lines.push(Line::from(line));
+    }
+    lines
+}
+
+/// The id as people read it; a title may be long and stands in help.
+fn name(tag: &TagView) -> String {
+    let star = if tag.require_note { "*" } else { "" };
+    format!("{}{star}", Clean::line_first(&tag.id.replace('_', " "), 28))
+}

@@ -1,0 +1,167 @@
+//! The audit view: the trail, entry by entry, and whether it verifies.
+
+use jiff::Timestamp;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use serde_json::Value;
+
+use super::paint::{Ui, bar, cells, clean, count, fit, two};
+use crate::protocol::EntryView;
+use crate::text::{Clean, Folds, pad, pad_left, tree};
+use crate::tui::app::Verify;
+use crate::tui::theme::Role;
+
+pub fn draw(ui: &mut Ui<'_, '_>, body: Rect) {
+    let cols = usize::from(body.width);
+    let line = summary(ui, cols);
+    ui.put(body, 0, &line);
+    let rule = Line::from(ui.span(Role::Border, "─".repeat(cols)));
+    ui.put(body, 1, &rule);
+    let mut room = Rect { y: body.y + 2, height: body.height.saturating_sub(2), ..body };
+    let audit = &ui.state.audit;
+    if let Some(failed) = &audit.failed {
+        let mut spans = vec![ui.span(Role::Danger, " ▲ ")];
+        spans.extend(ui.one(Role::Danger, &failed.message));
+        ui.put(room, 0, &Line::from(spans));
+        return;
+    }
+    if audit.entries.is_empty() {
+        let text = if audit.loading { " reading the trail…" } else { " no entries" };
+        let line = Line::from(ui.span(Role::Dim, text));
+        ui.put(room, 0, &line);
+        return;
+    }
+    let here = audit.here();
+    if audit.open
+        && let Some(entry) = here
+    {
+        let lines = unfolded(ui, entry);
+        let most = room.height / 2;
+        let height = u16::try_from(lines.len() + 1).unwrap_or(most).min(most);
+        let at = Rect { y: room.bottom() - height, height, ..room };
+        ui.put(at, 0, &rule);
+        let below = Rect { y: at.y + 1, height: at.height.saturating_sub(1), ..at };
+        ui.put_lines(below, &lines, 0);
+        room.height -= height;
+    }
+    let height = usize::from(room.height).max(1);
+    ui.painted.room = height;
+    ui.painted.lines = audit.entries.len();
+    let top = audit.selected.saturating_sub(height - 1).max(
+        audit.selected.saturating_sub(height / 2).min(audit.entries.len().saturating_sub(height)),
+    );
+    for (y, (i, entry)) in (0..room.height).zip(audit.entries.iter().enumerate().skip(top)) {
+        let line = row(ui, entry, i == audit.selected, cols);
+        ui.put(room, y, &line);
+    }
+}
+
+fn summary(ui: &mut Ui<'_, '_>, cols: usize) -> Line<'static> {
+    let audit = &ui.state.audit;
+    let mut left = vec![Span::raw(" ")];
+    match &audit.item {
+        Some(id) => {
+            left.push(ui.span(Role::Dim, "entries of "));
+            left.extend(ui.one(Role::Strong, id));
+        }
+        None => left.push(ui.span(Role::Dim, "all entries")),
+    }
+    left.push(ui.span(Role::Dim, format!("  {}", count(audit.total))));
+    let mut right = match &audit.verify {
+        Verify::Never => ui.hint(crate::tui::keymap::Action::VerifyAudit, "verifies the trail"),
+        Verify::Running { done, all, .. } => {
+            let share = if *all == 0 { 0.0 } else { *done as f64 / *all as f64 };
+            let mut spans = vec![ui.span(Role::Dim, "verifying ")];
+            spans.extend(bar(ui.theme, share, 20));
+            spans.push(ui.span(Role::Dim, format!(" {} of {}", count(*done), count(*all))));
+            spans
+        }
+        Verify::Done(report) if report.ok => {
+            let mut spans =
+                vec![ui.span(Role::Ok, format!("✓ {} entries verify", count(report.entries)))];
+            if report.unanchored > 0 {
+                spans.push(ui.span(
+                    Role::Dim,
+                    format!(" · {} not under an outside checkpoint", count(report.unanchored)),
+                ));
+            }
+            spans
+        }
+        Verify::Done(report) => {
+            let at = report.first_bad.map_or_else(String::new, |i| format!(" at entry {i}"));
+            let mut spans = vec![ui.span(Role::BannerDanger, format!(" ▲ does not verify{at} "))];
+            if let Some(fault) = report.faults.first() {
+                spans.push(Span::raw(" "));
+                spans.extend(ui.one(Role::Danger, fault));
+            }
+            spans
+        }
+        Verify::Failed(refused) => ui.one(Role::Danger, &refused.message),
+    };
+    right.push(Span::raw(" "));
+    let right = fit(right, cols.saturating_sub(cells(&left).min(cols / 3) + 2));
+    two(left, right, cols)
+}
+
+/// The parts of an entry that make a line, by the names entries use.
+fn field<'a>(entry: &'a Value, names: &[&str]) -> Option<&'a str> {
+    names.iter().find_map(|n| entry.get(*n)?.as_str())
+}
+
+fn row(ui: &Ui<'_, '_>, view: &EntryView, here: bool, cols: usize) -> Line<'static> {
+    let entry = &view.entry;
+    let mut left = vec![
+        if here { ui.span(Role::Accent, "▸") } else { Span::raw(" ") },
+        ui.span(Role::Dim, pad_left(&count(view.index), 9)),
+        Span::raw("  "),
+    ];
+    let at =
+        field(entry, &["at", "desk", "wall", "time"]).and_then(|t| t.parse::<Timestamp>().ok());
+    if let Some(at) = at {
+        left.push(ui.span(Role::Dim, at.strftime("%m-%d %H:%M:%S").to_string()));
+        left.push(Span::raw("  "));
+    }
+    let kind = field(entry, &["kind", "type", "entry", "event"]).unwrap_or("entry");
+    let kind = Clean::line_first(kind, 60);
+    left.push(ui.span(Role::Text, pad(kind.as_str(), 14)));
+    left.push(Span::raw("  "));
+    if let Some(id) = field(entry, &["item", "id", "decision"]) {
+        left.extend(ui.one(Role::Strong, id));
+        left.push(Span::raw("  "));
+    }
+    for name in ["verdict", "outcome", "queue", "to", "rule", "state"] {
+        if let Some(value) = field(entry, &[name]) {
+            left.extend(ui.one(Role::Text, value));
+            left.push(Span::raw("  "));
+        }
+    }
+    let mut right = field(entry, &["by", "reviewer", "actor"])
+        .map(|by| ui.one(Role::Dim, by))
+        .unwrap_or_default();
+    right.push(Span::raw(" "));
+    let line = two(left, right, cols);
+    if here {
+        let style = ui.theme.style(Role::Selection);
+        let gap = cols.saturating_sub(cells(&line.spans));
+        let mut spans = line.spans;
+        spans.push(Span::raw(" ".repeat(gap)));
+        for span in &mut spans {
+            span.style = style.patch(span.style);
+        }
+        return Line::from(spans);
+    }
+    line
+}
+
+fn unfolded(ui: &Ui<'_, '_>, view: &EntryView) -> Vec<Line<'static>> {
+    let rows = tree(&view.entry, &Folds::default(), 60);
+    rows.nodes
+        .iter()
+        .map(|node| {
+            let name = format!("{}{}", "  ".repeat(node.depth), node.key);
+            let mut line = vec![ui.span(Role::Dim, format!("   {}  ", pad(&name, 22)))];
+            line.extend(clean(ui.theme, Role::Text, &node.value));
+            Line::from(line)
+        })
+        .collect()
+}

@@ -1,0 +1,594 @@
+//! An item as a document of lines: cleaned, ordered, wrapped. Dear to make, so it is cached.
+
+use ratatui::text::{Line, Span};
+use serde_json::Value;
+
+use super::context;
+use super::paint::{bar, cells, clean, one, probability, span, two, wrapped};
+use crate::domain::{Kind, Review, SampleKind, Timestamp, VerdictKind};
+use crate::protocol::ItemView;
+use crate::text::{ChunkKind, Clean, DiffUnit, Folds, NodeKind, diff, pad, time, tree};
+use crate::tui::app::verdict::past;
+use crate::tui::theme::{Role, Theme};
+
+/// Characters of one text that are laid out; the rest is announced.
+const MOST: usize = 40_000;
+/// Where texts beside a heading begin.
+const LABEL: usize = 11;
+
+/// Id, domain and action; the model at the right.
+pub fn title(theme: &Theme, view: &ItemView, cols: usize) -> Line<'static> {
+    let mut left = one(theme, Role::Dim, &view.id);
+    left.push(Span::raw("   "));
+    let domain = view.route_domain();
+    left.extend(one(theme, Role::Strong, if domain.is_empty() { "no domain" } else { &domain }));
+    if let Some(current) = &view.current {
+        left.push(span(theme, Role::Dim, " · "));
+        left.extend(one(theme, Role::Strong, &current.action));
+    }
+    two(left, one(theme, Role::Dim, &model(view)), cols)
+}
+
+fn model(view: &ItemView) -> String {
+    let part = |name: &str| view.record.pointer(name).and_then(Value::as_str).unwrap_or_default();
+    format!("{} {}", part("/model/name"), part("/model/version")).trim().to_owned()
+}
+
+/// How many characters the item's texts hide.
+pub fn hidden(view: &ItemView) -> usize {
+    fn of(value: &Value) -> usize {
+        match value {
+            // Most text is plain: look before the work of cleaning.
+            Value::String(text)
+                if text.bytes().all(|b| (0x20..0x7f).contains(&b) || b == b'\n') =>
+            {
+                0
+            }
+            Value::String(text) => Clean::new(text).hidden(),
+            Value::Array(items) => items.iter().map(of).sum(),
+            Value::Object(fields) => {
+                fields.iter().map(|(k, v)| Clean::line(k).hidden() + of(v)).sum()
+            }
+            _ => 0,
+        }
+    }
+    let current = view.current.as_ref().map_or(0, |c| {
+        // The model's own output is in the record already.
+        if view.record.get("output") == Some(&c.output) { 0 } else { of(&c.output) }
+    });
+    of(&view.record) + current
+}
+
+/// All lines below the title. `full`: nothing is folded away.
+pub fn lines(
+    theme: &Theme,
+    view: &ItemView,
+    cols: usize,
+    full: bool,
+    now: Timestamp,
+) -> Vec<Line<'static>> {
+    let mut doc = Document { theme, view, cols, full, lines: Vec::new() };
+    doc.state();
+    doc.why();
+    doc.faults();
+    if view.erased {
+        doc.section("ERASED", "the text of this decision has been erased; the proofs still hold");
+    } else {
+        // A text is judged against the question it answers: that stands first.
+        let question_first = view.current.as_ref().is_some_and(|c| c.output.is_string());
+        if question_first {
+            doc.context();
+        }
+        doc.proposal();
+        doc.handed_over();
+        doc.rationale();
+        if !question_first {
+            doc.context();
+        }
+        doc.models();
+        doc.more();
+    }
+    doc.history(now);
+    doc.lines
+}
+
+struct Document<'a> {
+    theme: &'a Theme,
+    view: &'a ItemView,
+    cols: usize,
+    full: bool,
+    lines: Vec<Line<'static>>,
+}
+
+impl Document<'_> {
+    fn blank(&mut self) {
+        if !self.lines.is_empty() {
+            self.lines.push(Line::default());
+        }
+    }
+
+    fn heading(&self, label: &str) -> Span<'static> {
+        span(self.theme, Role::Heading, pad(label, LABEL.max(label.len() + 1)))
+    }
+
+    /// A heading with a text beside it, the following lines under the text.
+    fn section(&mut self, label: &str, text: &str) {
+        self.beside(label, Role::Text, text);
+    }
+
+    fn beside(&mut self, label: &str, role: Role, text: &str) {
+        let heading = self.heading(label);
+        let indent = heading.content.len();
+        let room = self.cols.saturating_sub(indent).max(8);
+        let text = Clean::first(text, MOST);
+        let mut first = Some(heading);
+        for spans in wrapped(self.theme, role, &text, room) {
+            let lead = first.take().unwrap_or_else(|| Span::raw(" ".repeat(indent)));
+            self.lines.push(Line::from([vec![lead], spans].concat()));
+        }
+        if let Some(heading) = first {
+            self.lines.push(Line::from(heading));
+        }
+    }
+
+    /// A text under its heading, indented by two.
+    fn under(&mut self, role: Role, text: &str) {
+        let text = Clean::first(text, MOST);
+        for spans in wrapped(self.theme, role, &text, self.cols.saturating_sub(2).max(8)) {
+            self.lines.push(Line::from([vec![Span::raw("  ")], spans].concat()));
+        }
+    }
+
+    fn state(&mut self) {
+        let (theme, view) = (self.theme, self.view);
+        let say = |role, text: &str| Line::from(span(theme, role, text.to_owned()));
+        match view.kind {
+            Kind::Quarantine => self.lines.push(say(
+                Role::Warn,
+                "▲ a broken record: repair it or reject it; it cannot be accepted",
+            )),
+            Kind::Retrospective => self
+                .lines
+                .push(say(Role::Warn, "already done automatically: overruling it is a reversal")),
+            Kind::Review => {}
+        }
+        if view.blind {
+            self.lines.push(say(
+                Role::Accent,
+                "blind: say what you would do, then the proposal is shown",
+            ));
+        }
+        if let Some(sample) = &view.sample {
+            let kind = match sample.kind {
+                SampleKind::Random => "random",
+                SampleKind::Targeted => "targeted",
+            };
+            let mut line = vec![span(
+                theme,
+                Role::Dim,
+                format!(
+                    "{kind} sample, drawn with probability {} by ",
+                    probability(sample.probability)
+                ),
+            )];
+            line.extend(one(theme, Role::Dim, &sample.rule));
+            self.lines.push(Line::from(line));
+        }
+        if view.signed {
+            self.lines.push(say(Role::Dim, "a verdict here is signed with your key"));
+        }
+    }
+
+    /// Why a person is asked, with the rule's name at the right.
+    fn why(&mut self) {
+        let rule = one(self.theme, Role::Dim, &self.view.route.rule);
+        let heading = self.heading("WHY HERE");
+        let indent = heading.content.len();
+        let taken = cells(&rule) + 2;
+        let beside = self.cols.saturating_sub(indent + taken) >= 24;
+        let room = self.cols.saturating_sub(indent + if beside { taken } else { 0 }).max(8);
+        let reason = readable_reason(&self.view.route.reason);
+        let text = Clean::line_first(&reason, 600);
+        let mut rule = Some(rule);
+        let mut first = Some(heading);
+        for spans in wrapped(self.theme, Role::Text, &text, room) {
+            let lead = first.take().unwrap_or_else(|| Span::raw(" ".repeat(indent)));
+            let left = [vec![lead], spans].concat();
+            let right = if beside { rule.take().unwrap_or_default() } else { Vec::new() };
+            self.lines.push(two(left, right, self.cols));
+        }
+        if let Some(rule) = rule {
+            self.lines.push(Line::from([vec![Span::raw(" ".repeat(indent))], rule].concat()));
+        }
+        let needed = &self.view.approvals_needed;
+        if needed.len() > 1 || self.view.route.approvals.len() > 1 {
+            let text = if needed.is_empty() {
+                "all given".to_owned()
+            } else {
+                format!("still needed from {}", needed.join(", then "))
+            };
+            self.section("APPROVALS", &text);
+        }
+    }
+
+    fn faults(&mut self) {
+        if self.view.faults.is_empty() {
+            return;
+        }
+        self.blank();
+        self.lines.push(Line::from(self.heading("FAULTS")));
+        for fault in &self.view.faults {
+            let path = if fault.path.is_empty() { "the record" } else { &fault.path };
+            let mut line = vec![Span::raw("  ")];
+            line.extend(one(self.theme, Role::InputFault, path));
+            line.push(span(self.theme, Role::Dim, format!("  {}", fault.kind.slug())));
+            self.lines.push(Line::from(line));
+            let text = Clean::line_first(&fault.message, 400);
+            for spans in wrapped(self.theme, Role::Text, &text, self.cols.saturating_sub(4).max(8))
+            {
+                self.lines.push(Line::from([vec![Span::raw("    ")], spans].concat()));
+            }
+        }
+    }
+
+    fn proposal(&mut self) {
+        if self.view.kind == Kind::Quarantine {
+            return self.broken();
+        }
+        let Some(current) = &self.view.current else { return };
+        self.blank();
+        let theme = self.theme;
+        let proposed = self.view.record.get("output");
+        let edited = proposed.is_some_and(|p| *p != current.output)
+            || self.view.record.get("action").and_then(Value::as_str) != Some(&current.action);
+        let by = self
+            .view
+            .reviews
+            .iter()
+            .rev()
+            .find(|r| r.verdict.verdict == VerdictKind::Edit && !r.undone);
+        let mut heading = vec![self.heading("PROPOSAL")];
+        if edited && let Some(by) = by {
+            heading.push(span(theme, Role::Edited, "as edited by "));
+            heading.extend(one(theme, Role::Edited, &by.reviewer));
+        }
+        let confidence = self.view.record.get("confidence").and_then(Value::as_f64);
+        let right = confidence
+            .map(|p| {
+                let mut spans = vec![span(theme, Role::Dim, "confidence ")];
+                spans.extend(bar(theme, p, 10));
+                spans.push(Span::raw(format!(" {}", probability(p))));
+                spans
+            })
+            .unwrap_or_default();
+        self.lines.push(two(heading, right, self.cols));
+        match &current.output {
+            Value::String(text) => {
+                let mut action = vec![Span::raw("  ")];
+                action.extend(one(theme, Role::Strong, &current.action));
+                self.lines.push(Line::from(action));
+                match proposed.and_then(Value::as_str).filter(|old| edited && *old != text) {
+                    Some(old) => self.difference(old, text),
+                    None => self.under(Role::Text, text),
+                }
+            }
+            object => self.tree(&current.action, object),
+        }
+    }
+
+    /// What an edit changed, word by word.
+    fn difference(&mut self, old: &str, new: &str) {
+        let (old, new) = (Clean::first(old, MOST), Clean::first(new, MOST));
+        let found = diff(&old, &new);
+        self.lines.extend(
+            diff_lines(self.theme, &found, self.cols.saturating_sub(2))
+                .into_iter()
+                .map(|l| Line::from([vec![Span::raw("  ")], l.spans].concat())),
+        );
+        if found.unit != DiffUnit::Words {
+            self.lines.push(Line::from(span(
+                self.theme,
+                Role::Dim,
+                "  compared by lines, the text is long",
+            )));
+        }
+    }
+
+    /// A JSON output: the action and small values on one line where they fit, else a tree.
+    fn tree(&mut self, action: &str, output: &Value) {
+        let theme = self.theme;
+        let rows = tree(output, &Folds::default(), if self.full { 400 } else { 24 });
+        let mut line = vec![Span::raw("  ")];
+        line.extend(one(theme, Role::Strong, action));
+        let short =
+            rows.nodes.len() <= 4 && rows.nodes.iter().all(|n| n.depth == 0 && n.folded.is_none());
+        if short {
+            let mut inline = Vec::new();
+            for node in &rows.nodes {
+                // The action said twice is noise.
+                if node.value.as_str() == action {
+                    continue;
+                }
+                inline.push(Span::raw("    "));
+                inline.extend(clean(theme, Role::Dim, &node.key));
+                inline.push(Span::raw(" "));
+                inline.extend(clean(theme, Role::Text, &node.value));
+            }
+            if cells(&line) + cells(&inline) <= self.cols {
+                line.extend(inline);
+                self.lines.push(Line::from(line));
+                return;
+            }
+        }
+        self.lines.push(Line::from(line));
+        self.tree_rows(&rows);
+    }
+
+    fn tree_rows(&mut self, rows: &crate::text::Tree) {
+        let theme = self.theme;
+        let key = |depth: usize, k: &str| depth * 2 + crate::text::width(k);
+        let widest = rows.nodes.iter().map(|n| key(n.depth, n.key.as_str())).max().unwrap_or(0);
+        let indent = widest.min(self.cols / 2).min(28);
+        for node in &rows.nodes {
+            let name = format!("{}{}", "  ".repeat(node.depth), node.key);
+            let role = match node.kind {
+                NodeKind::Null => Role::Dim,
+                _ if node.folded.is_some() => Role::Dim,
+                _ => Role::Text,
+            };
+            let room = self.cols.saturating_sub(indent + 4).max(8);
+            let mut lead = Some(span(theme, Role::Dim, format!("  {}  ", pad(&name, indent))));
+            for spans in wrapped(theme, role, &node.value, room) {
+                let lead = lead.take().unwrap_or_else(|| Span::raw(" ".repeat(indent + 4)));
+                self.lines.push(Line::from([vec![lead], spans].concat()));
+            }
+            if let Some(lead) = lead {
+                self.lines.push(Line::from(lead));
+            }
+        }
+        if rows.more > 0 {
+            self.lines.push(Line::from(span(
+                theme,
+                Role::Dim,
+                format!("  {} more  (Tab)", rows.more),
+            )));
+        }
+    }
+
+    /// A broken record is shown as it is: whatever there is of it.
+    fn broken(&mut self) {
+        self.blank();
+        self.lines.push(Line::from(self.heading("RECORD")));
+        let rows = tree(&self.view.record, &Folds::default(), if self.full { 400 } else { 30 });
+        self.tree_rows(&rows);
+    }
+
+    fn handed_over(&mut self) {
+        let Some(content) = &self.view.handed_over else { return };
+        self.blank();
+        self.lines.push(Line::from(vec![
+            self.heading("HANDED OVER"),
+            span(self.theme, Role::Escalated, "a draft came with the escalation"),
+        ]));
+        let text = crate::tui::app::show_output(&content.output);
+        let mut action = vec![Span::raw("  ")];
+        action.extend(one(self.theme, Role::Strong, &content.action));
+        self.lines.push(Line::from(action));
+        self.under(Role::Text, &text);
+    }
+
+    fn rationale(&mut self) {
+        let Some(text) = self.view.record.get("rationale").and_then(Value::as_str) else { return };
+        if text.trim().is_empty() {
+            return;
+        }
+        self.blank();
+        self.lines.push(Line::from(self.heading("RATIONALE")));
+        self.under(Role::Text, text);
+    }
+
+    fn context(&mut self) {
+        if self.view.kind == Kind::Quarantine {
+            return;
+        }
+        let Some(input) = self.view.record.get("input") else { return };
+        self.blank();
+        let cohort = cohort(self.view.record.get("cohort"));
+        let right = one(self.theme, Role::Dim, &cohort);
+        let heading = two(vec![self.heading("CONTEXT")], right, self.cols);
+        self.lines.push(heading);
+        self.lines.extend(context::lines(self.theme, input, self.cols, self.full));
+    }
+
+    fn models(&mut self) {
+        let Some(members) = self.view.record.get("ensemble").and_then(Value::as_array) else {
+            return;
+        };
+        let scores: Vec<(&str, f64)> = members
+            .iter()
+            .filter_map(|m| Some((m.get("name")?.as_str()?, m.get("score")?.as_f64()?)))
+            .collect();
+        if scores.is_empty() {
+            return;
+        }
+        self.blank();
+        let theme = self.theme;
+        let mut line = vec![self.heading("MODELS")];
+        for (name, score) in &scores {
+            line.extend(one(theme, Role::Text, name));
+            line.push(span(theme, Role::Dim, format!(" {}   ", probability(*score))));
+        }
+        let hi = scores.iter().map(|(_, s)| *s).fold(f64::MIN, f64::max);
+        let lo = scores.iter().map(|(_, s)| *s).fold(f64::MAX, f64::min);
+        let role = if hi - lo >= 0.2 { Role::Warn } else { Role::Dim };
+        let spread = vec![span(theme, role, format!("spread {}", probability(hi - lo)))];
+        self.lines.push(two(line, spread, self.cols));
+    }
+
+    /// The rest of the record, for whoever looks closer.
+    fn more(&mut self) {
+        if !self.full || self.view.kind == Kind::Quarantine {
+            return;
+        }
+        const SHOWN: &[&str] = &[
+            "id",
+            "domain",
+            "action",
+            "model",
+            "confidence",
+            "ensemble",
+            "cohort",
+            "input",
+            "output",
+            "rationale",
+        ];
+        let Some(fields) = self.view.record.as_object() else { return };
+        let rest: serde_json::Map<String, Value> = fields
+            .iter()
+            .filter(|(k, v)| !SHOWN.contains(&k.as_str()) && !v.is_null())
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect();
+        if rest.is_empty() {
+            return;
+        }
+        self.blank();
+        self.lines.push(Line::from(self.heading("RECORD")));
+        let rows = tree(&Value::Object(rest), &Folds::default(), 400);
+        self.tree_rows(&rows);
+    }
+
+    fn history(&mut self, now: Timestamp) {
+        self.blank();
+        let theme = self.theme;
+        let ago = |at: Timestamp| time::ago(now.duration_since(at));
+        let mut first = vec![self.heading("HISTORY"), span(theme, Role::Dim, "in ")];
+        first.extend(one(theme, Role::Text, &self.view.queue));
+        first.push(span(theme, Role::Dim, format!(" since {}", ago(self.view.entered_at))));
+        if let Some(due) = self.view.due_at {
+            let left = due.duration_since(now);
+            let (role, text) = if left.is_negative() {
+                (Role::DueLate, time::left(left))
+            } else {
+                (Role::Dim, format!("due in {}", time::left(left)))
+            };
+            first.push(span(theme, Role::Dim, " · "));
+            first.push(span(theme, role, text));
+        }
+        self.lines.push(Line::from(first));
+        for review in &self.view.reviews {
+            let line = self.review(review, &ago(review.at));
+            self.lines.extend(line);
+        }
+    }
+
+    fn review(&self, review: &Review, ago: &str) -> Vec<Line<'static>> {
+        let theme = self.theme;
+        let role = match review.verdict.verdict {
+            VerdictKind::Accept => Role::Accepted,
+            VerdictKind::Edit => Role::Edited,
+            VerdictKind::Reject => Role::Rejected,
+            VerdictKind::Escalate => Role::Escalated,
+        };
+        let mut line = vec![Span::raw(" ".repeat(LABEL))];
+        line.extend(one(theme, Role::Text, &review.reviewer));
+        line.push(Span::raw(" "));
+        line.push(span(theme, role, past(review.verdict.verdict)));
+        let mut rest = format!(" {ago} · level {} · {}", review.level, review.queue);
+        if review.undone {
+            rest.push_str(" · taken back");
+        }
+        if review.signature.is_some() {
+            rest.push_str(" · signed");
+        }
+        if let Some(agreed) = review.agreed {
+            rest.push_str(if agreed {
+                " · blind answer agreed"
+            } else {
+                " · blind answer differed"
+            });
+        }
+        if let Some(to) = &review.verdict.to {
+            rest.push_str(&format!(" · to {to}"));
+        }
+        if !review.verdict.tags.is_empty() {
+            rest.push_str(&format!(" · {}", review.verdict.tags.join(", ")));
+        }
+        line.extend(one(theme, Role::Dim, &rest));
+        let mut lines = vec![Line::from(line)];
+        if let Some(note) = &review.verdict.note {
+            let text = Clean::line_first(note, 2000);
+            for spans in
+                wrapped(theme, Role::Text, &text, self.cols.saturating_sub(LABEL + 2).max(8))
+            {
+                let lead = Span::raw(" ".repeat(LABEL + 2));
+                lines.push(Line::from([vec![lead], spans].concat()));
+            }
+        }
+        lines
+    }
+}
+
+/// A diff as lines of at most `cols` cells: what went struck out, what came underlined.
+pub fn diff_lines(theme: &Theme, found: &crate::text::Diff, cols: usize) -> Vec<Line<'static>> {
+    let (mut lines, mut line, mut used) = (Vec::new(), Vec::new(), 0);
+    for chunk in &found.chunks {
+        let role = match chunk.kind {
+            ChunkKind::Same => Role::Text,
+            ChunkKind::Added => Role::Added,
+            ChunkKind::Removed => Role::Removed,
+        };
+        for piece in clean(theme, role, &chunk.text) {
+            // A hidden character keeps its look, on top of what became of it.
+            for (i, part) in piece.content.split('\n').enumerate() {
+                if i > 0 {
+                    lines.push(Line::from(std::mem::take(&mut line)));
+                    used = 0;
+                }
+                for word in part.split_inclusive(' ') {
+                    let mut word = word.to_owned();
+                    loop {
+                        let w = crate::text::width(&word);
+                        if used + crate::text::width(word.trim_end()) <= cols {
+                            used += w;
+                            line.push(Span::styled(word, piece.style));
+                            break;
+                        }
+                        if used > 0 {
+                            lines.push(Line::from(std::mem::take(&mut line)));
+                            used = 0;
+                            continue;
+                        }
+                        // A word wider than the line is cut where the line ends.
+                        let cut = crate::text::wrap(&word, cols.max(1)).next().map_or(0, |r| r.end);
+                        if cut == 0 || cut >= word.len() {
+                            line.push(Span::styled(word, piece.style));
+                            used = cols;
+                            break;
+                        }
+                        let rest = word.split_off(cut);
+                        lines.push(Line::from(Span::styled(word, piece.style)));
+                        word = rest;
+                    }
+                }
+            }
+        }
+    }
+    lines.push(Line::from(line));
+    lines
+}
+
+/// `confidence 0.71 <= params.high 0.85 and …` with signs people read faster.
+fn readable_reason(reason: &str) -> String {
+    reason.replace("<=", "≤").replace(">=", "≥").replace("!=", "≠").replace("params.", "")
+}
+
+fn cohort(value: Option<&Value>) -> String {
+    match value {
+        Some(Value::String(group)) => group.clone(),
+        Some(Value::Object(groups)) => {
+            let pair = |(k, v): (&String, &Value)| Some(format!("{k} {}", v.as_str()?));
+            groups.iter().filter_map(pair).collect::<Vec<_>>().join(" · ")
+        }
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,132 @@
+//! The first line: where I am, what waits, how automation is, who I am.
+
+use ratatui::layout::Rect;
+use ratatui::text::Span;
+
+use super::paint::{Ui, cells, count, fit, two};
+use crate::tui::app::View;
+use crate::tui::theme::Role;
+
+/// The name of a view.
+pub fn view_name(view: View) -> &'static str {
+    match view {
+        View::Queue => "queue",
+        View::Signals => "signals",
+        View::Containment => "containment",
+        View::Audit => "audit",
+        View::Learning => "learning",
+        View::Policy => "policy",
+    }
+}
+
+pub fn draw(ui: &mut Ui<'_, '_>, area: Rect) {
+    let cols = usize::from(area.width);
+    let left = left(ui, cols);
+    let mut parts = right(ui);
+    // What matters least goes first when the line is short.
+    let room = cols.saturating_sub(cells(&left) + 2);
+    while parts.iter().map(|p| cells(p) + 3).sum::<usize>() > room && parts.len() > 1 {
+        parts.remove(0);
+    }
+    let mut spans: Vec<Span<'static>> = Vec::new();
+    for part in parts {
+        if !spans.is_empty() {
+            spans.push(Span::raw("   "));
+        }
+        spans.extend(part);
+    }
+    spans.push(Span::raw(" "));
+    let line = two(left, fit(spans, room.max(8)), cols);
+    ui.put(area, 0, &line);
+}
+
+fn left(ui: &Ui<'_, '_>, cols: usize) -> Vec<Span<'static>> {
+    let state = ui.state;
+    let mut spans = vec![Span::raw(" ")];
+    if cols >= 80 {
+        spans.push(ui.span(Role::Title, "overrule"));
+        spans.push(Span::raw("  "));
+    }
+    if state.view != View::Queue {
+        spans.push(ui.span(Role::Accent, view_name(state.view)));
+        return spans;
+    }
+    let name = state.queue.as_deref().unwrap_or("all queues");
+    spans.extend(ui.one(Role::Accent, name));
+    spans.push(ui.span(Role::Dim, " ▾"));
+    let Some(header) = &state.header else {
+        spans.push(ui.span(Role::Dim, "   opening…"));
+        return spans;
+    };
+    let queues: Vec<_> = header
+        .queues
+        .iter()
+        .filter(|q| state.queue.as_ref().is_none_or(|n| *n == q.name))
+        .collect();
+    let sum = |f: fn(&crate::protocol::QueueView) -> u64| queues.iter().map(|q| f(q)).sum::<u64>();
+    let (waiting, soon, late) = (sum(|q| q.waiting), sum(|q| q.due_soon), sum(|q| q.late));
+    spans.push(ui.span(Role::Strong, format!("  {}", count(waiting))));
+    spans.push(ui.span(Role::Dim, " waiting"));
+    if soon > 0 {
+        spans.push(ui.span(Role::DueSoon, format!("  {}", count(soon))));
+        spans.push(ui.span(Role::Dim, " due <5m"));
+    }
+    if late > 0 {
+        spans.push(ui.span(Role::DueLate, format!("  {} late", count(late))));
+    }
+    let new = state.list.arrived();
+    if new > 0 {
+        spans.push(ui.span(Role::Accent, format!("  +{} new", count(new))));
+    }
+    if !state.list.filter_text.is_empty() {
+        spans.push(ui.span(Role::Dim, "  /"));
+        spans.extend(ui.one(Role::Match, &state.list.filter_text));
+        spans.push(ui.span(Role::Dim, format!(" {}", count(state.list.total))));
+    }
+    if !state.marks.is_empty() {
+        spans.push(ui.span(Role::Marked, format!("  {} marked", state.marks.len())));
+    }
+    spans
+}
+
+/// Parts from the one that goes first to the one that stays longest.
+fn right(ui: &Ui<'_, '_>) -> Vec<Vec<Span<'static>>> {
+    let state = ui.state;
+    let me = |level: Option<u8>| {
+        let mut spans = ui.one(Role::Strong, &state.me);
+        if let Some(level) = level {
+            spans.push(ui.span(Role::Dim, format!(" · level {level}")));
+        }
+        spans
+    };
+    let Some(header) = &state.header else {
+        return vec![me(None)];
+    };
+    let mut parts = vec![ui.one(Role::Dim, &header.store)];
+    match header.unsent {
+        Some(0) => parts.push(vec![ui.span(Role::Dim, "sync "), ui.span(Role::Ok, "✓")]),
+        Some(n) => parts
+            .push(vec![ui.span(Role::Dim, "sync "), ui.span(Role::Warn, format!("{n} unsent"))]),
+        None => {}
+    }
+    parts.push(me(Some(header.reviewer.level)));
+    let role = match header.automation.as_str() {
+        "on" => Role::StateOn,
+        "killed" => Role::StateKilled,
+        "paused" => Role::StatePaused,
+        _ => Role::StateLimited,
+    };
+    let sign = if role == Role::StateKilled { "■ " } else { "● " };
+    let mut automation = vec![ui.span(Role::Dim, "automation "), ui.span(role, sign)];
+    automation.extend(ui.one(role, &header.automation));
+    parts.push(automation);
+    if state.header_failed.is_some() {
+        parts.push(vec![ui.span(Role::Danger, "▲ store not readable")]);
+    }
+    // Automation stands left of the name, but outlives it.
+    let n = parts.len();
+    if state.header_failed.is_none() && n >= 2 {
+        parts.swap(n - 1, n - 2);
+    }
+    parts
+}

@@ -1,0 +1,170 @@
+//! The item: what is proposed, why it is here, on what grounds, what happened to it.
+
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::cache::ItemKey;
+use super::document;
+use super::paint::{Ui, fit, two};
+use crate::protocol::{ItemView, Row};
+use crate::tui::app::Pane;
+use crate::tui::app::item::{Hold, Shown};
+use crate::tui::theme::Role;
+
+pub fn draw(ui: &mut Ui<'_, '_>, area: Rect) {
+    if area.is_empty() {
+        return;
+    }
+    let state = ui.state;
+    let inner = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
+    let Some(shown) = &state.shown else { return };
+    match (&shown.view, &shown.failed) {
+        (Some(view), _) => whole(ui, inner, shown, view),
+        (None, Some(failed)) => {
+            let mut line = vec![ui.span(Role::Danger, "▲ ")];
+            line.extend(ui.one(Role::Danger, &failed.message));
+            ui.put(inner, 0, &Line::from(line));
+            if let Some(hint) = &failed.hint {
+                let hint = Line::from(ui.one(Role::Dim, hint));
+                ui.put(inner, 1, &hint);
+            }
+        }
+        (None, None) => loading(ui, inner, &shown.id, state.list.find(&shown.id)),
+    }
+}
+
+/// What the row already tells, while the item is on its way.
+fn loading(ui: &mut Ui<'_, '_>, area: Rect, id: &str, row: Option<&Row>) {
+    let mut left = ui.one(Role::Dim, id);
+    if let Some(row) = row {
+        left.push(Span::raw("   "));
+        left.extend(ui.one(Role::Strong, &row.domain));
+        if let Some(action) = &row.action {
+            left.push(ui.span(Role::Strong, " · "));
+            left.extend(ui.one(Role::Strong, action));
+        }
+    }
+    let right = row.map(|r| ui.one(Role::Dim, &r.model)).unwrap_or_default();
+    let line = two(left, right, usize::from(area.width));
+    ui.put(area, 0, &line);
+    let wait = Line::from(ui.span(Role::Dim, "…"));
+    ui.put(area, 2, &wait);
+}
+
+fn whole(ui: &mut Ui<'_, '_>, area: Rect, shown: &Shown, view: &ItemView) {
+    let state = ui.state;
+    let cols = usize::from(area.width);
+    let full = state.pane == Pane::Item;
+    let title = document::title(ui.theme, view, cols);
+    ui.put(area, 0, &title);
+    let mut top = 1;
+    for line in banners(ui, shown, view) {
+        let line = Line::from(fit(line, cols));
+        ui.put(area, top, &line);
+        top += 1;
+    }
+    let body = Rect {
+        y: area.y.saturating_add(top).min(area.bottom()),
+        height: area.height.saturating_sub(top),
+        ..area
+    };
+    let key = ItemKey {
+        id: view.id.clone(),
+        revision: view.revision,
+        seen: view.seen.clone(),
+        version: (view.reviews.len() + view.faults.len()) as u64,
+        cols,
+        full,
+        minute: state.desk_now().as_second().div_euclid(60),
+        find: state.list.filter.text.clone(),
+    };
+    let (theme, now) = (ui.theme, state.desk_now());
+    let lines = ui.cache.item(key, || document::lines(theme, view, cols, full, now));
+    let (count, room) = (lines.len(), usize::from(body.height));
+    let skip = shown.scroll.min(count.saturating_sub(room));
+    let part: Vec<Line<'static>> = lines.iter().skip(skip).take(room).cloned().collect();
+    ui.put_lines(body, &part, 0);
+    if ui.state.header.as_ref().is_none_or(|h| h.clock != "record") {
+        ui.painted.counts(crate::tui::app::Countdown::Minutes);
+    }
+    if count > skip + room && room > 0 {
+        let rest = count - skip - room;
+        let note = format!(" {rest} more line{} ", if rest == 1 { "" } else { "s" });
+        let cells = u16::try_from(note.chars().count()).unwrap_or(0);
+        if cells < body.width {
+            let at =
+                Rect { x: body.right() - cells, y: body.bottom() - 1, width: cells, height: 1 };
+            let note = Line::from(ui.span(Role::Dim, note));
+            ui.put(at, 0, &note);
+        }
+    }
+    ui.painted.lines = count;
+    ui.painted.room = room;
+    // A screen too small for the proposal has not shown the item.
+    if body.height >= 2 {
+        ui.painted.item = Some((view.id.clone(), view.revision));
+    }
+}
+
+/// What must be known before anything else is read.
+fn banners(ui: &mut Ui<'_, '_>, shown: &Shown, view: &ItemView) -> Vec<Vec<Span<'static>>> {
+    let mut lines = Vec::new();
+    let hidden = document::hidden(view);
+    if hidden > 0 {
+        let plural = if hidden == 1 { "" } else { "s" };
+        let text = format!(" ▲ hides {hidden} character{plural}, shown as <U+…> ");
+        let mut line = vec![ui.span(Role::BannerWarn, text), Span::raw(" ")];
+        line.extend(ui.hint(crate::tui::keymap::Action::RawView, "code points"));
+        lines.push(line);
+    }
+    match &shown.hold {
+        Hold::Lost(refused) => {
+            let mut line = vec![ui.span(Role::BannerWarn, " ▲ lease lost "), Span::raw(" ")];
+            line.extend(ui.one(Role::Warn, &refused.message));
+            if let Some(hint) = &refused.hint {
+                line.push(ui.span(Role::Dim, " · "));
+                line.extend(ui.one(Role::Dim, hint));
+            }
+            lines.push(line);
+        }
+        Hold::Denied(refused) => {
+            let mut line = vec![ui.span(Role::Warn, "▲ ")];
+            line.extend(ui.one(Role::Warn, &refused.message));
+            if let Some(hint) = &refused.hint {
+                line.push(ui.span(Role::Dim, " · "));
+                line.extend(ui.one(Role::Dim, hint));
+            }
+            lines.push(line);
+        }
+        Hold::Theirs => {
+            if let Some(lease) = view.lease.as_ref().filter(|l| l.reviewer != ui.state.me) {
+                let left = ui.until(lease.until);
+                let mut line = vec![ui.span(Role::Warn, "▲ leased to ")];
+                line.extend(ui.one(Role::Warn, &lease.reviewer));
+                line.push(ui.span(Role::Dim, format!(", {left} left · read only")));
+                lines.push(line);
+            }
+        }
+        Hold::Mine { .. } | Hold::Wanted(_) | Hold::Asking(_) => {}
+    }
+    if let Some((by, until)) = &view.pending {
+        let left = ui.until(*until);
+        let mut line = vec![ui.span(Role::Dim, "decided by ")];
+        line.extend(ui.one(Role::Text, by));
+        line.push(ui.span(Role::Dim, format!(", final in {left}")));
+        lines.push(line);
+    }
+    lines
+}
+
+/// `leased to you, 4m left`, for the rule between list and item.
+pub fn lease_note(ui: &mut Ui<'_, '_>) -> Vec<Span<'static>> {
+    let Some(shown) = &ui.state.shown else { return Vec::new() };
+    match shown.hold {
+        Hold::Mine { until, .. } if until > ui.state.now => {
+            let left = ui.until(until);
+            vec![ui.span(Role::Dim, format!(" leased to you, {left} left "))]
+        }
+        _ => Vec::new(),
+    }
+}
