@@ -7,6 +7,8 @@
 //! Calls that write return a [`Ticket`]: the operation is queued at once, grouped with others into
 //! one commit, and the ticket is fulfilled when that commit is durable.
 
+#[cfg(test)]
+pub(crate) mod conformance;
 pub mod sqlite;
 mod ticket;
 mod types;

@@ -32,3 +32,7 @@ fn a_fresh_store_is_empty_and_only_its_owner_may_read_it() {
     assert_eq!(store.head(), Err(StoreError::Closed));
     assert_eq!(store.put_draft("x", "ann", None).wait(), Err(StoreError::Closed));
 }
+
+crate::store::conformance::suite!(|folder: &Path| -> Box<dyn Store> {
+    Box::new(Sqlite::open(&folder.join("desk.db"), mode(), &fresh()).unwrap())
+});

@@ -1,0 +1,155 @@
+//! Leases and drafts: what people hold while they work.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
+use super::Open;
+use super::fixtures::*;
+use crate::domain::{Approval, ItemState, VerdictKind};
+use crate::store::{Lease, Op, StoreError, TakeLease};
+
+pub(crate) fn no_item_is_leased_twice(open: Open<'_>) {
+    const PEOPLE: usize = 64;
+    const ITEMS: usize = 2_000;
+    let store = open();
+    let rows = (0..ITEMS)
+        .map(|n| waiting(&format!("i{n}"), ["level1", "level2"][n % 2], Some(n as i64 % 7), 0));
+    admit(&*store, rows.collect());
+    let given = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for person in 0..PEOPLE {
+            let (store, given) = (&store, &given);
+            scope.spawn(move || {
+                let name = format!("p{person}");
+                let mut mine = Vec::new();
+                let ask = next_for(&name, &["level1", "level2"], 0);
+                while let Some(lease) = store.lease(ask.clone()).wait().unwrap() {
+                    assert_eq!((lease.reviewer.as_str(), lease.epoch), (name.as_str(), 1));
+                    mine.push(lease.item);
+                }
+                given.lock().unwrap().extend(mine);
+            });
+        }
+    });
+    let given = given.into_inner().unwrap();
+    assert_eq!(given.len(), ITEMS);
+    assert_eq!(given.iter().collect::<BTreeSet<_>>().len(), ITEMS, "an item was given twice");
+    let leased: u64 = store.queues(at(0), at(0)).unwrap().iter().map(|q| q.leased).sum();
+    assert_eq!(leased, ITEMS as u64);
+}
+
+pub(crate) fn leases_expire_and_epochs_rise(open: Open<'_>) {
+    let store = open();
+    admit(&*store, vec![waiting("a", "level1", None, 0)]);
+    let lease = |reviewer: &str, until, epoch| Lease {
+        item: "a".to_owned(),
+        reviewer: reviewer.to_owned(),
+        until: at(until),
+        epoch,
+    };
+    let next = |reviewer: &str, wall| store.lease(next_for(reviewer, &["level1"], wall)).wait();
+    assert_eq!(next("ann", 0), Ok(Some(lease("ann", 60, 1))));
+    assert_eq!(store.lease_of("a", at(59)).unwrap(), Some(lease("ann", 60, 1)));
+    assert_eq!(store.lease_of("a", at(60)).unwrap(), None);
+    assert_eq!(next("bob", 59), Ok(None));
+    assert_eq!(store.renew("a", "ann", 1, at(100)).wait(), Ok(lease("ann", 100, 1)));
+    assert_eq!(next("bob", 99), Ok(None));
+    assert_eq!(next("bob", 100), Ok(Some(lease("bob", 160, 2))));
+    // Ann is too late: she is told who has it.
+    let lost = |holder: Option<&str>, until: Option<i64>| StoreError::LeaseLost {
+        item: "a".to_owned(),
+        holder: holder.map(str::to_owned),
+        until: until.map(at),
+    };
+    let renewed = store.renew("a", "ann", 1, at(200)).wait();
+    assert_eq!(renewed, Err(lost(Some("bob"), Some(160))));
+    // Giving back what is not held changes nothing.
+    store.release("a", "ann", 1).wait().unwrap();
+    store.release("a", "bob", 1).wait().unwrap();
+    assert_eq!(store.lease_of("a", at(100)).unwrap(), Some(lease("bob", 160, 2)));
+    store.release("a", "bob", 2).wait().unwrap();
+    assert_eq!(store.lease_of("a", at(100)).unwrap(), None);
+    assert_eq!(store.renew("a", "bob", 2, at(200)).wait(), Err(lost(None, None)));
+    assert_eq!(next("ann", 100), Ok(Some(lease("ann", 160, 3))));
+    apply(&*store, vec![Op::EndLease { item: "a".to_owned() }]);
+    assert_eq!(next("bob", 100), Ok(Some(lease("bob", 160, 4))));
+}
+
+pub(crate) fn named_leases_and_those_stepped_over(open: Open<'_>) {
+    let store = open();
+    let rows = ["a", "b", "c", "d"].iter().zip(1..).map(|(id, due)| {
+        let queue = if *id == "b" { "level2" } else { "level1" };
+        waiting(id, queue, Some(60 * due), 0)
+    });
+    admit(&*store, rows.collect());
+    admit(&*store, vec![auto("z")]);
+    let given = |ask: TakeLease| store.lease(ask).wait().map(|l| l.map(|l| (l.item, l.epoch)));
+    let some = |id: &str, epoch| Ok(Some((id.to_owned(), epoch)));
+    assert_eq!(given(lease_item("ann", "c", 0)), some("c", 1));
+    // In order over both queues; what is held or to be stepped over is not given.
+    let next = |queues: &[&str], skip: &[&str]| TakeLease {
+        skip: skip.iter().map(|s| (*s).to_owned()).collect(),
+        ..next_for("ann", queues, 0)
+    };
+    assert_eq!(given(next(&["level2", "level1"], &["a"])), some("b", 1));
+    assert_eq!(given(next(&["level1", "none"], &[])), some("a", 1));
+    assert_eq!(given(next(&["level2"], &[])), Ok(None));
+    assert_eq!(given(next(&[], &[])), Ok(None));
+    // One's own again: a new grant, and the old epoch is worth nothing.
+    assert_eq!(given(lease_item("ann", "c", 0)), some("c", 2));
+    assert!(matches!(store.renew("c", "ann", 1, at(9)).wait(), Err(StoreError::LeaseLost { .. })));
+    let held = StoreError::LeaseLost {
+        item: "c".to_owned(),
+        holder: Some("ann".to_owned()),
+        until: Some(at(60)),
+    };
+    assert_eq!(given(lease_item("bob", "c", 0)), Err(held));
+    assert_eq!(given(lease_item("bob", "z", 0)), Ok(None), "an automatic decision is not open");
+    assert_eq!(given(lease_item("bob", "x", 0)), Err(StoreError::Missing("decision x".to_owned())));
+    let d = item(&*store, "d");
+    let r = review("r1", &d, "ann", VerdictKind::Accept);
+    apply(&*store, [reviewed(&r), vec![put(&decided(&d, &r, 9))]].concat());
+    assert_eq!(given(lease_item("bob", "d", 0)), Ok(None));
+    assert_eq!(given(next(&["level1"], &[])), Ok(None));
+}
+
+pub(crate) fn who_approved_is_not_asked_again(open: Open<'_>) {
+    let store = open();
+    admit(&*store, vec![waiting("a", "level1", Some(60), 0), waiting("b", "level1", Some(120), 0)]);
+    let mut a = item(&*store, "a");
+    a.state = ItemState::AwaitingApproval;
+    a.approvals.push(Approval {
+        queue: "level2".to_owned(),
+        reviewer: "ann".to_owned(),
+        content: None,
+    });
+    apply(&*store, vec![put(&a)]);
+    let next = |name: &str, wall| {
+        let lease = store.lease(next_for(name, &["level1"], wall)).wait().unwrap().unwrap();
+        lease.item
+    };
+    assert_eq!(next("ann", 0), "b");
+    assert_eq!(next("bob", 0), "a");
+    // The content was edited since: she may look at it again.
+    a.content = Some("r1".to_owned());
+    apply(&*store, vec![put(&a)]);
+    assert_eq!(next("ann", 100), "a");
+}
+
+pub(crate) fn drafts_are_kept_and_dropped(open: Open<'_>) {
+    let store = open();
+    admit(&*store, vec![waiting("a", "level1", None, 0)]);
+    let keep =
+        |who: &str, text: Option<&[u8]>| store.put_draft("a", who, text.map(<[u8]>::to_vec)).wait();
+    keep("ann", Some(b"one")).unwrap();
+    keep("bob", Some(b"two")).unwrap();
+    keep("ann", Some(b"three")).unwrap();
+    assert_eq!(store.draft("a", "ann").unwrap().as_deref(), Some(b"three".as_slice()));
+    keep("ann", None).unwrap();
+    assert_eq!(store.draft("a", "ann").unwrap(), None);
+    let drop = Op::DropDraft { item: "a".to_owned(), reviewer: "bob".to_owned() };
+    apply(&*store, vec![drop]);
+    assert_eq!(store.draft("a", "bob").unwrap(), None);
+    let missing = store.put_draft("x", "ann", Some(Vec::new())).wait();
+    assert_eq!(missing, Err(StoreError::Missing("decision x".to_owned())));
+}

@@ -1,0 +1,87 @@
+//! What every store must do, as cases that any store can be put through.
+//!
+//! A case gets a function that opens *its* store: the first call makes it, every later one opens
+//! the same store again, also while an earlier one is still open (as a second process would).
+//! A store joins with
+//!
+//! ```ignore
+//! crate::store::conformance::suite!(|folder: &Path| Box::new(MyStore::open(folder)));
+//! ```
+
+mod admission;
+mod coordination;
+mod erasure;
+mod fixtures;
+mod paging;
+mod queues;
+mod trail;
+mod writes;
+
+pub(crate) use admission::*;
+pub(crate) use coordination::*;
+pub(crate) use erasure::*;
+pub(crate) use paging::*;
+pub(crate) use queues::*;
+pub(crate) use trail::*;
+pub(crate) use writes::*;
+
+use super::Store;
+
+/// Opens the case's store, again and again the same.
+pub(crate) type Open<'a> = &'a dyn Fn() -> Box<dyn Store>;
+
+/// A test for every case. The argument makes or opens the store of a (temporary) folder.
+macro_rules! suite {
+    ($open:expr) => {
+        $crate::store::conformance::suite!($open;
+            new_duplicate_and_conflict_also_within_a_batch,
+            a_batch_is_refused_whole_when_a_premise_moved,
+            what_admission_sets_off_happens_once,
+            routes_facts_and_columns_come_back_exactly,
+            cohorts_and_models_are_counted,
+            a_repaired_record_takes_the_place_of_the_broken_one,
+            dead_letters_are_kept_once,
+            every_premise_is_compared_and_nothing_is_written,
+            a_request_is_stored_once,
+            nobody_counts_twice,
+            a_verdict_and_its_undo,
+            a_refused_operation_leaves_its_neighbours_alone,
+            rows_refer_to_the_entry_before_them,
+            corrections_join_what_was_decided,
+            effects_wait_once_per_key,
+            reviewers_and_policies,
+            blind_answers_are_given_once,
+            desk_time_never_runs_backwards,
+            no_item_is_leased_twice,
+            leases_expire_and_epochs_rise,
+            named_leases_and_those_stepped_over,
+            who_approved_is_not_asked_again,
+            drafts_are_kept_and_dropped,
+            pages_are_the_sorted_list_both_ways,
+            filters_find_what_they_say,
+            free_text_is_scanned_in_steps,
+            items_i_decided,
+            cursors_of_no_page_are_refused,
+            counters_equal_a_recount,
+            late_and_due_soon,
+            graces_over_and_overdue,
+            erasure_leaves_proofs_and_no_text,
+            erased_texts_of_pending_verdicts_are_gone,
+            the_trail_is_fed_in_order,
+            tiles_for_proofs,
+            checkpoints_are_signed_when_something_was_added,
+            entries_of_an_item_and_of_all,
+            the_head_is_monotone_and_shared,
+            a_closed_store_keeps_everything,
+        );
+    };
+    ($open:expr; $($case:ident,)*) => {$(
+        #[test]
+        fn $case() {
+            let folder = tempfile::tempdir().unwrap();
+            let open = $open;
+            $crate::store::conformance::$case(&|| open(folder.path()));
+        }
+    )*};
+}
+pub(crate) use suite;
