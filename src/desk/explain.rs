@@ -36,7 +36,7 @@ impl Core {
         let reproduced = json(&again)? == json(&original)?;
         let (explanation, text) = match (&policy, &decision) {
             (Some(policy), Ok(d)) if again.faults.is_empty() => {
-                let explanation = policy.route(d, &stored.facts);
+                let explanation = policy.explain(d, &stored.facts);
                 (serde_json::to_value(&explanation).unwrap_or_default(), explanation.reason.clone())
             }
             _ => (serde_json::json!({ "faults": again.faults }), plain(policy.as_ref(), &again)),
