@@ -37,7 +37,7 @@ impl Core {
         let (explanation, text) = match (&policy, &decision) {
             (Some(policy), Ok(d)) if again.faults.is_empty() => {
                 let explanation = policy.explain(d, &stored.facts);
-                (serde_json::to_value(&explanation).unwrap_or_default(), explanation.reason.clone())
+                (serde_json::to_value(&explanation).unwrap_or_default(), explanation.to_string())
             }
             _ => (serde_json::json!({ "faults": again.faults }), plain(policy.as_ref(), &again)),
         };
