@@ -40,7 +40,7 @@ pub(super) fn raw(id: &str) -> Vec<u8> {
 }
 
 /// An automatic decision.
-pub(super) fn auto(id: &str) -> Admission {
+pub(crate) fn auto(id: &str) -> Admission {
     Admission {
         content: Sha256::digest(raw(id)).into(),
         route: Route {

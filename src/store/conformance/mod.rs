@@ -20,6 +20,7 @@ mod writes;
 pub(crate) use admission::*;
 pub(crate) use coordination::*;
 pub(crate) use erasure::*;
+pub(crate) use fixtures::auto;
 pub(crate) use paging::*;
 pub(crate) use queues::*;
 pub(crate) use trail::*;

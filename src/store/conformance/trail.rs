@@ -138,7 +138,7 @@ pub(crate) fn tiles_for_proofs(open: Open<'_>) {
         leaves.iter().take(size).for_each(|leaf| tree.push(*leaf, &mut Vec::new()));
         for index in [0, size / 2, size - 1] {
             let (index, size) = (index as u64, size as u64);
-            let path = inclusion_proof(&Tiles(&*store), index, size).unwrap();
+            let path = inclusion_proof(Tiles(&*store), index, size).unwrap();
             let leaf = leaves[index as usize];
             verify_inclusion(index, size, &leaf, &path, &tree.root()).unwrap();
         }
