@@ -10,6 +10,8 @@
 pub(crate) mod ast;
 pub(crate) mod check;
 pub(crate) mod closure;
+#[cfg(test)]
+mod differential;
 pub(crate) mod fields;
 mod guard;
 pub(crate) mod ir;
