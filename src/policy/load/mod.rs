@@ -122,11 +122,12 @@ impl<'s> Loader<'s> {
         let tests = self.trials(&mut top, &checks, &routes, &requires, &samples, &effects);
         top.finish(&mut self.sink);
 
-        self.unused_params();
         let validators = Validators::compile(schemas, &mut self.sink);
         if self.sink.has_errors() {
             return Err(self.sink.finish());
         }
+        // Only now: a rule at fault may be the one that uses it.
+        self.unused_params();
         if let Some((rule, span)) = &default.expect {
             expect::prove(rule, span, &checks, &routes, impact, &mut self.sink);
         }

@@ -168,14 +168,15 @@ impl Loader<'_> {
     pub(super) fn default_rule(&mut self, top: &mut Table<'_>, control: &Control) -> LoadedDefault {
         let people =
             || Target::Queue { queue: control.human_queue.clone(), sla: None, priority: 0 };
+        let written = top.has("default");
         let Some(mut table) = top.table("default", &mut self.sink) else {
-            let message = format!(
-                "there is no [default]: what no rule matches goes to {}",
-                control.human_queue
-            );
-            self.sink
-                .warn(&(0..0), message)
-                .help("add [default] with to = \"auto\", a queue or \"block\"");
+            if !written {
+                let to = &control.human_queue;
+                let message = format!("there is no [default]: what no rule matches goes to {to}");
+                self.sink
+                    .warn(&(0..0), message)
+                    .help("add [default] with to = \"auto\", a queue or \"block\"");
+            }
             let rule = DefaultRule { to: people(), expect: None, line: 1 };
             return LoadedDefault { rule, expect: None };
         };

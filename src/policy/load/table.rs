@@ -198,7 +198,11 @@ impl<'t> Table<'t> {
         zero: bool,
         sink: &mut Sink,
     ) -> Option<At<SignedDuration>> {
-        let text = self.text(key, sink)?;
+        let value = self.take(key)?;
+        let Some(text) = value.get_ref().as_str() else {
+            return self.mistyped(key, "a length of time, e.g. \"30m\"", value, sink);
+        };
+        let text = At::new(text.to_owned(), value.span());
         match time::duration(&text.value) {
             Some(d) if zero || d > SignedDuration::ZERO => Some(At::new(d, text.span)),
             found => {
