@@ -211,12 +211,10 @@ fn an_honest_log_verifies() {
 
 #[test]
 fn every_flipped_bit_of_an_entry_is_found_where_it_is() {
-    let good = log(8);
+    let good = log(6);
     for i in 0..good.entries.len() {
         for at in 0..good.entries[i].1.len() {
-            // Every bit of the first entries and the last; of the others one bit a byte.
-            let all = i < 3 || i + 1 == good.entries.len();
-            for bit in (0..8).filter(|bit| all || at % 8 == *bit) {
+            for bit in 0..8 {
                 let mut db = good.clone();
                 db.entries[i].1[at] ^= 1 << bit;
                 assert_eq!(
@@ -254,7 +252,7 @@ fn every_flipped_bit_of_a_body_is_found_where_it_is() {
 }
 
 #[test]
-fn every_flipped_bit_of_a_leaf_hash_is_found_where_it_is() {
+fn a_flipped_bit_of_a_leaf_hash_is_found_where_it_is() {
     let good = log(300);
     let tile = good.tiles.iter().position(|t| t.level == 0).unwrap();
     for at in (0..good.tiles[tile].bytes.len()).step_by(97) {
