@@ -18,6 +18,9 @@ use clap::{Args, Parser, Subcommand};
   overrule ingest decisions.jsonl        admit decisions into your own desk
   overrule                               review what waits
 
+OVERRULE_STORE, OVERRULE_POLICY, OVERRULE_REVIEWER and OVERRULE_CONFIG say what --store, --policy,
+--as and --config say.
+
 Exit codes: 0 done · 1 failed · 2 usage · 3 refused by a rule · 4 a verification failed"
 )]
 pub struct Cli {
@@ -33,15 +36,21 @@ pub struct Cli {
 #[command(next_help_heading = "Common flags")]
 pub struct Common {
     /// The desk's store: a SQLite file [default: desk.db in your data folder]
-    #[arg(long, global = true, value_name = "PATH", env = "OVERRULE_STORE")]
+    #[arg(long, global = true, value_name = "PATH", env = "OVERRULE_STORE", hide_env = true)]
     pub store: Option<String>,
 
     /// A policy file to install on a store that has none
-    #[arg(long, global = true, value_name = "FILE", env = "OVERRULE_POLICY")]
+    #[arg(long, global = true, value_name = "FILE", env = "OVERRULE_POLICY", hide_env = true)]
     pub policy: Option<PathBuf>,
 
     /// Act as this reviewer [default: you, by your user name]
-    #[arg(long = "as", global = true, value_name = "NAME", env = "OVERRULE_REVIEWER")]
+    #[arg(
+        long = "as",
+        global = true,
+        value_name = "NAME",
+        env = "OVERRULE_REVIEWER",
+        hide_env = true
+    )]
     pub by: Option<String>,
 
     /// JSON on standard output, JSON errors on standard error
@@ -53,12 +62,26 @@ pub struct Common {
     pub quiet: bool,
 
     /// Read this configuration instead of config.toml in your config folder
-    #[arg(long, global = true, value_name = "FILE", env = "OVERRULE_CONFIG")]
+    #[arg(long, global = true, value_name = "FILE", env = "OVERRULE_CONFIG", hide_env = true)]
     pub config: Option<PathBuf>,
 }
 
-/// The commands.
+/// The commands, in the order of a day's work.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Ingest(super::ingest::Ingest),
+    Queue(super::queue::Queue),
+    Show(super::show::Show),
+    Next(super::next::Next),
+    Decide(super::decide::Decide),
+    Answer(super::answer::Answer),
+    Undo(super::undo::Undo),
+    Flag(super::flag::Flag),
+    Feedback(super::feedback::Feedback),
+    Policy(super::policy::Policy),
+    Learn(super::learn::Learn),
+    Audit(super::audit::Audit),
+    Reviewer(super::reviewer::Reviewer),
+    Doctor(super::doctor::Doctor),
     Completions(super::completions::Completions),
 }

@@ -3,6 +3,7 @@
 //! ```toml
 //! store = "~/desks/loans.db"     # a path; relative ones count from this file
 //! reviewer = "ann"               # who acts, where --as says nothing
+//! key = "~/.ssh/id_ed25519"      # signs verdicts in queues that want signatures
 //! theme = "dark"                 # a shipped theme, or themes/NAME.toml beside this file
 //! keymap = "default"             # a shipped keymap, or keymaps/NAME.toml beside this file
 //!
@@ -28,6 +29,8 @@ use super::places::Places;
 pub struct Config {
     pub store: Option<String>,
     pub reviewer: Option<String>,
+    /// The ssh key (a private key file, or a public one that ssh-agent holds) that signs verdicts.
+    pub key: Option<PathBuf>,
     pub theme: Option<String>,
     pub keymap: Option<String>,
     pub log_file: Option<PathBuf>,
@@ -44,7 +47,7 @@ struct Fault {
     help: Option<String>,
 }
 
-const KEYS: [&str; 5] = ["store", "reviewer", "theme", "keymap", "log"];
+const KEYS: [&str; 6] = ["store", "reviewer", "key", "theme", "keymap", "log"];
 const LOG_KEYS: [&str; 2] = ["file", "filter"];
 
 impl Config {
@@ -91,6 +94,10 @@ impl Config {
                     });
                 }
                 "reviewer" => config.reviewer = text_of("reviewer", value, &mut faults),
+                "key" => {
+                    config.key = text_of("key", value, &mut faults)
+                        .map(|path| places.resolve(&path, folder));
+                }
                 "theme" => config.theme = text_of("theme", value, &mut faults),
                 "keymap" => config.keymap = text_of("keymap", value, &mut faults),
                 "log" => config.log(value, folder, places, &mut faults),
@@ -261,7 +268,7 @@ mod tests {
             (
                 "zzz = 1",
                 "/c/config.toml:1:1: there is no setting `zzz`",
-                "the settings here are store, reviewer, theme, keymap, log",
+                "the settings here are store, reviewer, key, theme, keymap, log",
             ),
             ("store = ''", "/c/config.toml:1:9: `store` is empty", "give it a value"),
             ("theme = 'a", "/c/config.toml:1:11: ", "correct the file"),

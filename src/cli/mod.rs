@@ -9,13 +9,34 @@
 //! output, words about the work to standard error, and a failure is an exit code with what
 //! happened, to what, and what to do next.
 
+mod answer;
+mod app;
 pub mod args;
+mod audit;
 mod completions;
 pub mod config;
+mod decide;
+mod doctor;
 pub mod failure;
+mod feedback;
+mod flag;
+mod ingest;
+mod learn;
+mod log;
+mod next;
+mod open;
 pub mod out;
 pub mod places;
+mod policy;
+mod queue;
+mod reviewer;
+mod session;
+mod show;
+mod sign;
 pub mod signer;
+mod table;
+mod time;
+mod undo;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -23,9 +44,12 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
+use app::App;
 use args::{Cli, Command};
+use config::Config;
 use failure::{Exit, Failure, Outcome};
 use out::Out;
+use places::Places;
 
 /// Run the command these arguments name (the first is the program) and say how it ended.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -34,27 +58,51 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return ExitCode::from(usage(&args, &error)),
     };
+    let places = Places::of_this_user();
     let out = Out::new(cli.common.json, cli.common.quiet);
-    let outcome = dispatch(cli, &out);
-    let outcome = outcome.and_then(|()| out.flush()).or_else(|failure| {
-        // What was said before the failure still counts.
-        let _ = out.flush();
-        Err(failure)
-    });
-    match outcome {
+    let (config, trouble) =
+        match Config::load(cli.common.config.as_deref(), &places, out.colours_err()) {
+            Ok(config) => (config, Ok(())),
+            Err(failure) => (Config::default(), Err(failure)),
+        };
+    let app = App { common: cli.common, config, places, out };
+    let outcome = dispatch(cli.command, &app, trouble);
+    // What was said before a failure still counts.
+    let flushed = app.out.flush();
+    match outcome.and(flushed) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
+            tracing::warn!(kind = failure.kind, message = failure.message, "command failed");
             if failure.exit != Exit::ReaderGone {
-                out.failure(&failure);
+                app.out.failure(&failure);
             }
             ExitCode::from(failure.exit.code())
         }
     }
 }
 
-fn dispatch(cli: Cli, out: &Out) -> Outcome {
-    match cli.command {
-        Some(Command::Completions(command)) => command.run(out),
+/// `trouble`: the configuration could not be used. Only what does not depend on it goes on then.
+fn dispatch(command: Option<Command>, app: &App, trouble: Outcome) -> Outcome {
+    match command {
+        Some(Command::Completions(command)) => return command.run(&app.out),
+        Some(Command::Doctor(command)) => return command.run(app, trouble),
+        _ => trouble.and_then(|()| log::start(app))?,
+    }
+    match command {
+        Some(Command::Ingest(command)) => command.run(app),
+        Some(Command::Queue(command)) => command.run(app),
+        Some(Command::Show(command)) => command.run(app),
+        Some(Command::Next(command)) => command.run(app),
+        Some(Command::Decide(command)) => command.run(app),
+        Some(Command::Answer(command)) => command.run(app),
+        Some(Command::Undo(command)) => command.run(app),
+        Some(Command::Flag(command)) => command.run(app),
+        Some(Command::Feedback(command)) => command.run(app),
+        Some(Command::Policy(command)) => command.run(app),
+        Some(Command::Learn(command)) => command.run(app),
+        Some(Command::Audit(command)) => command.run(app),
+        Some(Command::Reviewer(command)) => command.run(app),
+        Some(Command::Completions(_) | Command::Doctor(_)) => Ok(()),
         None => Err(Failure::usage("no command is named").hint("overrule --help lists them")),
     }
 }

@@ -10,6 +10,7 @@ use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use serde::Serialize;
 
 use super::failure::{Failure, Outcome};
+use crate::text::{Clean, inert_json};
 
 /// What a piece of text means; the colour follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +92,11 @@ impl Out {
         paint(self.colour && self.stderr_tty, tone, text)
     }
 
+    /// Colour may be used on standard output.
+    pub fn colours(&self) -> bool {
+        self.colour && self.stdout_tty
+    }
+
     /// Colour may be used on standard error.
     pub fn colours_err(&self) -> bool {
         self.colour && self.stderr_tty
@@ -105,7 +111,7 @@ impl Out {
     pub fn json(&self, value: &impl Serialize) -> Outcome {
         let text = serde_json::to_string(value)
             .map_err(|e| Failure::defect(format!("the result cannot be written as JSON: {e}")))?;
-        self.write(|w| writeln!(w, "{}", inert(&text)))
+        self.write(|w| writeln!(w, "{}", inert_json(&text)))
     }
 
     /// Bytes of the result exactly as they are (a checkpoint, a proof, an export).
@@ -126,7 +132,7 @@ impl Out {
             && !self.quiet
             && let Ok(text) = serde_json::to_string(value)
         {
-            let _ = writeln!(io::stderr(), "{}", inert(&text));
+            let _ = writeln!(io::stderr(), "{}", inert_json(&text));
         }
     }
 
@@ -139,7 +145,7 @@ impl Out {
     pub fn failure(&self, failure: &Failure) {
         let mut err = io::stderr().lock();
         if self.json {
-            let _ = writeln!(err, "{}", inert(&failure.to_json().to_string()));
+            let _ = writeln!(err, "{}", inert_json(&failure.to_json().to_string()));
             return;
         }
         if let Some(detail) = &failure.detail {
@@ -163,41 +169,14 @@ fn paint(on: bool, tone: Tone, text: impl Display) -> String {
     if on { format!("\x1b[{}m{text}\x1b[0m", tone.sgr()) } else { text.to_string() }
 }
 
-/// JSON text in which no character can steer a terminal or reorder what is read: control
-/// characters, bidi marks, zero-width and tag characters stand there as `\u` escapes. It is the
-/// same JSON: outside strings none of these can occur.
-pub fn inert(json: &str) -> String {
-    if json.bytes().all(|b| (0x20..0x7f).contains(&b)) {
-        return json.to_owned();
-    }
-    let mut out = String::with_capacity(json.len() + 16);
-    for c in json.chars() {
-        if steers(c) {
-            let mut units = [0u16; 2];
-            for unit in c.encode_utf16(&mut units) {
-                out.push_str(&format!("\\u{unit:04x}"));
-            }
-        } else {
-            out.push(c);
-        }
-    }
-    out
-}
-
-/// Can this character do something other than stand there and be read?
-fn steers(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
-            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
-            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
-}
-
-/// Foreign text for people: nothing in it can steer the terminal.
+/// Foreign text of many lines, for people.
 pub fn clean(text: &str) -> String {
-    text.chars().map(|c| if c != '\n' && steers(c) { '\u{fffd}' } else { c }).collect()
+    Clean::new(text).to_string()
+}
+
+/// Foreign text on one line, for people.
+pub fn clean_line(text: &str) -> String {
+    Clean::line(text).to_string()
 }
 
 #[cfg(test)]
@@ -208,7 +187,7 @@ mod tests {
     fn json_on_a_terminal_says_the_same_and_steers_nothing() {
         let value = serde_json::json!({"t": "a\u{1b}[2J\u{9b}31m\u{202e}\u{200b}\u{e0041}é\u{7f}"});
         let text = serde_json::to_string(&value).unwrap();
-        let safe = inert(&text);
+        let safe = inert_json(&text);
         assert_eq!(safe, r#"{"t":"a\u001b[2J\u009b31m\u202e\u200b\udb40\udc41é\u007f"}"#);
         assert_eq!(serde_json::from_str::<serde_json::Value>(&safe).unwrap(), value);
     }

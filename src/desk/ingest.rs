@@ -150,7 +150,11 @@ pub fn run(
         }
         match source.next(LINGER)? {
             Chunk::Line(line, prepared) => run.line(line, *prepared)?,
-            Chunk::Quiet => run.flush()?,
+            // Nothing more for now: whoever reads the answers gets those there are.
+            Chunk::Quiet => {
+                run.flush()?;
+                run.land_all()?;
+            }
             Chunk::End => break,
         }
         if told.elapsed() >= PROGRESS {

@@ -171,7 +171,9 @@ impl Core {
 fn outside_size(ask: &VerifyAsk) -> u64 {
     ask.checkpoint
         .as_deref()
-        .and_then(|note| crate::audit::Checkpoint::parse(note).ok())
+        // The signatures stand after an empty line.
+        .and_then(|note| note.split_once("\n\n"))
+        .and_then(|(text, _)| crate::audit::Checkpoint::parse(&format!("{text}\n")).ok())
         .map_or(0, |c| c.size)
 }
 

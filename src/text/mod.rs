@@ -27,7 +27,7 @@ mod wrap;
 pub use clean::{Clean, MOST_MARKS, MOST_SCRIPT_MARKS, Segment, SegmentKind, TAB};
 pub use code_points::{CodePoint, CodePoints, code_points};
 pub use diff::{Chunk, ChunkKind, Diff, DiffUnit, MOST_LINES, MOST_WORDS, diff};
-pub use export::{csv_cell, escape_log};
+pub use export::{csv_cell, escape_log, inert_json};
 pub use tree::{Folds, Node, NodeKind, Tree, humanise_key, tree};
 pub use width::{pad, pad_left, truncate, width};
 pub use wrap::{Wrap, WrapCache, wrap};

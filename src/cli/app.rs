@@ -1,0 +1,53 @@
+//! What every command starts from: common flags, configuration, places, output.
+
+use std::path::PathBuf;
+
+use super::args::Common;
+use super::config::Config;
+use super::failure::Failure;
+use super::out::Out;
+use super::places::{self, Places};
+
+/// One run of the program.
+#[derive(Debug)]
+pub struct App {
+    pub common: Common,
+    pub config: Config,
+    pub places: Places,
+    pub out: Out,
+}
+
+impl App {
+    /// The file of the store: `--store`, `OVERRULE_STORE`, the configuration, the user's own.
+    pub fn store(&self) -> Result<PathBuf, Failure> {
+        let named = self.common.store.as_ref().or(self.config.store.as_ref());
+        match named {
+            Some(address) if address.contains("://") => Err(Failure::usage(format!(
+                "the store {address} is an address, and this version opens files only"
+            ))
+            .hint("name a file: --store desk.db")),
+            Some(path) if path.is_empty() => {
+                Err(Failure::usage("the store's name is empty")
+                    .hint("name a file: --store desk.db"))
+            }
+            Some(path) => Ok(PathBuf::from(path)),
+            None => self.places.default_store().ok_or_else(|| {
+                Failure::usage("there is no home folder to keep a store in")
+                    .hint("name a file: --store desk.db")
+            }),
+        }
+    }
+
+    /// Who acts: `--as`, `OVERRULE_REVIEWER`, the configuration, the operating-system user.
+    pub fn reviewer(&self) -> Result<String, Failure> {
+        self.common
+            .by
+            .clone()
+            .or_else(|| self.config.reviewer.clone())
+            .or_else(places::user_name)
+            .ok_or_else(|| {
+                Failure::usage("the operating system does not say who you are")
+                    .hint("say it: --as NAME")
+            })
+    }
+}

@@ -1,0 +1,311 @@
+//! `audit log|verify|checkpoint|prove|erase|key`: the trail, for those who have to check it.
+
+use std::path::Path;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use super::app::App;
+use super::decide::read_text;
+use super::failure::{Failure, Outcome};
+use super::open::Fresh;
+use super::out::{Tone, clean_line};
+use super::session::variant;
+use super::table::{self, dim, numbers, words};
+use crate::protocol::{Answer, Command, EntryView, Query, Reply, VerifyAsk, VerifyReport};
+
+/// The trail: what happened, and proof that nobody rewrote it
+#[derive(Debug, clap::Args)]
+#[command(arg_required_else_help = true)]
+pub struct Audit {
+    #[command(subcommand)]
+    command: AuditCommand,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum AuditCommand {
+    Log(Log),
+    Verify(Verify),
+    /// Sign a checkpoint of the trail and print it; keep it elsewhere
+    #[command(after_help = "Example:
+  overrule audit checkpoint > /mnt/elsewhere/desk.checkpoint")]
+    Checkpoint,
+    Prove(Prove),
+    Erase(Erase),
+    /// Print the public key that checkpoints are signed with
+    #[command(after_help = "Example:
+  overrule audit key > desk.vkey         then, anywhere: overrule audit verify --key desk.vkey")]
+    Key,
+}
+
+/// List the entries of the trail
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  overrule audit log --item lap-1664
+  overrule audit log --from 1000 --limit 100 --json")]
+struct Log {
+    /// Only entries about this decision
+    #[arg(long, value_name = "ID")]
+    item: Option<String>,
+    /// From this index on
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    from: u64,
+    /// At most this many
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+}
+
+/// Check every entry, every commitment and every signature; exits 4 if anything is wrong
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  overrule audit verify
+  overrule audit verify --key desk.vkey --checkpoint /mnt/elsewhere/desk.checkpoint
+
+Whoever can write the store can also replace the key beside it. A key and a checkpoint that were
+kept elsewhere close that hole: everything up to the checkpoint is then proved unchanged.")]
+struct Verify {
+    /// The public key, or a file that holds it
+    #[arg(long, value_name = "KEY|FILE")]
+    key: Option<String>,
+    /// A checkpoint kept outside the store
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<std::path::PathBuf>,
+}
+
+/// Print a proof that a decision's last entry is in the signed trail
+#[derive(Debug, clap::Args)]
+struct Prove {
+    /// The decision's id
+    id: String,
+}
+
+/// Erase all text of a decision, everywhere; the proofs still hold
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  overrule audit erase lap-1664 --reason 'request 2026-118 of the applicant'")]
+struct Erase {
+    /// The decision's id
+    id: String,
+    /// Why (kept in the trail: name no personal data)
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "asked for on the command line",
+        hide_default_value = true
+    )]
+    reason: String,
+}
+
+impl Audit {
+    pub fn run(self, app: &App) -> Outcome {
+        match self.command {
+            AuditCommand::Log(log) => log.run(app),
+            AuditCommand::Verify(verify) => verify.run(app),
+            AuditCommand::Checkpoint => checkpoint(app),
+            AuditCommand::Prove(prove) => prove.run(app),
+            AuditCommand::Erase(erase) => erase.run(app),
+            AuditCommand::Key => key(app),
+        }
+    }
+}
+
+/// What a desk gives at most at once.
+const PAGE: usize = 500;
+
+impl Log {
+    fn run(self, app: &App) -> Outcome {
+        let session = app.open(Fresh::No)?;
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let mut entries: Vec<EntryView> = Vec::new();
+        let mut from = self.from;
+        let (next, total) = loop {
+            let query = Query::Entries {
+                item: self.item.clone(),
+                from,
+                limit: (limit - entries.len()).min(PAGE),
+            };
+            let (page, next, total) = variant!(
+                session.ask(query)?,
+                Reply::Entries { entries, next, total } => (entries, next, total)
+            )?;
+            entries.extend(page);
+            match next {
+                Some(next) if entries.len() < limit => from = next,
+                next => break (next, total),
+            }
+        };
+        if app.out.json {
+            return app.out.json(&json!({"entries": entries, "next": next, "total": total}));
+        }
+        let columns =
+            [numbers("index"), dim("when"), words("what"), words("by"), words("id"), words("")];
+        let rows: Vec<Vec<String>> = entries.iter().map(row).collect();
+        table::lines(&app.out, &columns, &rows)
+            .into_iter()
+            .try_for_each(|line| app.out.line(line))?;
+        if let Some(next) = next {
+            app.out.note(format!("{total} entries; go on with --from {next}"));
+        }
+        Ok(())
+    }
+}
+
+/// An entry in one line: the fields everybody looks for, then what else it says.
+fn row(view: &EntryView) -> Vec<String> {
+    let text = |name: &str| match view.entry.get(name) {
+        Some(Value::String(text)) => clean_line(text),
+        Some(other) => clean_line(&other.to_string()),
+        None => String::new(),
+    };
+    let mut rest = Vec::new();
+    for name in ["outcome", "verdict", "queue", "rule", "state"] {
+        let value = text(name);
+        if !value.is_empty() {
+            rest.push(value);
+        }
+    }
+    if let Some(Value::Object(details)) = view.entry.get("d") {
+        for (name, value) in details {
+            let value = value.as_str().unwrap_or_default();
+            rest.push(clean_line(&format!("{name}={value}")));
+        }
+    }
+    let when = text("at").replace('T', " ");
+    vec![view.index.to_string(), when, text("t"), text("by"), text("id"), rest.join(" · ")]
+}
+
+impl Verify {
+    fn run(self, app: &App) -> Outcome {
+        let key = self.key.map(key_text).transpose()?;
+        let checkpoint = self.checkpoint.as_deref().map(read_text).transpose()?;
+        let session = app.open(Fresh::No)?;
+        let ask = VerifyAsk { key, checkpoint };
+        let bar = app.out.shows_progress().then(progress);
+        let shown = bar.clone();
+        let told = move |done: u64, all: u64| {
+            if let Some(bar) = &shown {
+                bar.set_length(all);
+                bar.set_position(done);
+            }
+        };
+        let report = session.runtime().block_on(session.desk.verify(ask, Box::new(told)));
+        if let Some(bar) = bar {
+            bar.finish_and_clear();
+        }
+        let report = report?;
+        if app.out.json {
+            app.out.json(&report_json(&report)?)?;
+        } else {
+            print(app, &report)?;
+        }
+        if report.ok { Ok(()) } else { Err(broken(&report)) }
+    }
+}
+
+/// The contract's fields first, then what else is known.
+fn report_json(report: &VerifyReport) -> Result<Value, Failure> {
+    serde_json::to_value(report)
+        .map_err(|e| Failure::defect(format!("a report cannot be written as JSON: {e}")))
+}
+
+fn print(app: &App, report: &VerifyReport) -> Outcome {
+    let out = &app.out;
+    if report.ok {
+        out.line(format!(
+            "{} {} entries, root {}",
+            out.tone(Tone::Good, "the trail holds:"),
+            report.entries,
+            report.root
+        ))?;
+        if report.unanchored > 0 {
+            out.note(format!(
+                "{} entries are covered by nothing kept outside the store \
+                 (--key and --checkpoint say more)",
+                report.unanchored
+            ));
+        }
+        return Ok(());
+    }
+    for fault in &report.faults {
+        out.line(format!("{} {}", out.tone(Tone::Bad, "wrong:"), clean_line(fault)))?;
+    }
+    Ok(())
+}
+
+fn broken(report: &VerifyReport) -> Failure {
+    let place = match report.first_bad {
+        Some(index) => format!("the first bad entry is {index}"),
+        None => "no single entry is to blame".to_owned(),
+    };
+    let fault = report.faults.first().cloned().unwrap_or_default();
+    Failure::verification(format!("the trail does not hold: {place}: {fault}")).hint(
+        "keep this file as it is; `overrule audit log --from N` shows the entries, \
+         and a copy from before that place can be compared",
+    )
+}
+
+fn progress() -> ProgressBar {
+    let bar = ProgressBar::new(0);
+    let style = ProgressStyle::with_template(
+        "verifying {bar:30} {human_pos}/{human_len} entries  {per_sec}  {eta} left",
+    );
+    match style {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+/// A key as it stands on the command line, or the file that holds it.
+fn key_text(named: String) -> Result<String, Failure> {
+    // A verifier key is `name+id+base64`; a file of that very name is not one to be surprised by.
+    if named.matches('+').count() >= 2 && !Path::new(&named).exists() {
+        return Ok(named);
+    }
+    Ok(read_text(Path::new(&named))?.trim().to_owned())
+}
+
+fn checkpoint(app: &App) -> Outcome {
+    let session = app.open(Fresh::No)?;
+    let note = variant!(session.execute(Command::Checkpoint)?, Answer::Checkpoint(note) => note)?;
+    if app.out.json {
+        return app.out.json(&json!({"checkpoint": note}));
+    }
+    app.out.raw(&note)
+}
+
+impl Prove {
+    fn run(self, app: &App) -> Outcome {
+        let session = app.open(Fresh::No)?;
+        let query = Query::Prove { item: self.id.clone() };
+        let proof = variant!(session.ask(query)?, Reply::Proof(proof) => proof)?;
+        if app.out.json {
+            return app.out.json(&json!({"id": self.id, "proof": proof}));
+        }
+        app.out.raw(&proof)
+    }
+}
+
+impl Erase {
+    fn run(self, app: &App) -> Outcome {
+        let session = app.open(Fresh::No)?;
+        session.done(Command::Erase { item: self.id.clone(), reason: self.reason })?;
+        if app.out.json {
+            return app.out.json(&json!({"id": self.id, "erased": true}));
+        }
+        app.out.line(format!(
+            "the text of {} is gone from this store; the trail still proves that it was decided",
+            clean_line(&self.id)
+        ))?;
+        app.out
+            .note("copies elsewhere (exports, backups, the file it came from) are yours to erase");
+        Ok(())
+    }
+}
+
+fn key(app: &App) -> Outcome {
+    let key = app.open(Fresh::No)?.local.verifier_key()?;
+    if app.out.json {
+        return app.out.json(&json!({"key": key}));
+    }
+    app.out.line(key)
+}

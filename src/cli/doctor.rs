@@ -1,0 +1,182 @@
+//! `doctor`: looks at everything the desk stands on, and says what to do about what is wrong.
+//! It changes nothing and makes nothing.
+
+mod files;
+mod terminal;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::app::App;
+use super::failure::{Exit, Failure, Outcome};
+use super::open::How;
+use super::out::{Tone, clean_line};
+use super::session::variant;
+use crate::protocol::{Query, Reply};
+
+/// Look at store, policy, keys and terminal, and say what is wrong
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  overrule doctor
+  overrule doctor --json | jq '.checks[] | select(.status != \"ok\")'
+
+Exits 1 if something fails; warnings alone are 0.")]
+pub struct Doctor {}
+
+/// How a check went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    Ok,
+    Warn,
+    Fail,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Check {
+    name: &'static str,
+    status: Status,
+    message: String,
+    /// What to do next, where something is not as it should be.
+    hint: Option<String>,
+}
+
+impl Check {
+    fn ok(name: &'static str, message: impl Into<String>) -> Self {
+        Self { name, status: Status::Ok, message: message.into(), hint: None }
+    }
+
+    fn warn(name: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { name, status: Status::Warn, message: message.into(), hint: Some(hint.into()) }
+    }
+
+    fn fail(name: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { name, status: Status::Fail, message: message.into(), hint: Some(hint.into()) }
+    }
+
+    fn failed(name: &'static str, failure: &Failure) -> Self {
+        Self {
+            name,
+            status: Status::Fail,
+            message: failure.message.clone(),
+            hint: failure.hint.clone(),
+        }
+    }
+}
+
+impl Doctor {
+    pub fn run(self, app: &App, config: Result<(), Failure>) -> Outcome {
+        let mut checks = vec![match (&config, &app.config.file) {
+            (Err(failure), _) => Check::failed("config", failure),
+            (Ok(()), Some(file)) => Check::ok("config", file.display().to_string()),
+            (Ok(()), None) => Check::ok("config", "none; the defaults hold"),
+        }];
+        store(app, &mut checks);
+        checks.extend(terminal::checks());
+        tell(app, &checks)
+    }
+}
+
+fn tell(app: &App, checks: &[Check]) -> Outcome {
+    if app.out.json {
+        app.out.json(&json!({"checks": checks}))?;
+    } else {
+        for check in checks {
+            let (tone, word) = match check.status {
+                Status::Ok => (Tone::Good, "ok  "),
+                Status::Warn => (Tone::Warn, "warn"),
+                Status::Fail => (Tone::Bad, "fail"),
+            };
+            app.out.line(format!(
+                "{}  {:<9} {}",
+                app.out.tone(tone, word),
+                check.name,
+                clean_line(&check.message)
+            ))?;
+            if let Some(hint) = &check.hint {
+                app.out.line(format!("                next: {}", clean_line(hint)))?;
+            }
+        }
+    }
+    let failed = checks.iter().filter(|c| c.status == Status::Fail).count();
+    if failed == 0 {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::Failed, "doctor", format!("{failed} checks failed"))
+        .hint("each line above says what to do"))
+}
+
+/// The store, what is in it, and the files beside it.
+fn store(app: &App, checks: &mut Vec<Check>) {
+    let path = match app.store() {
+        Ok(path) => path,
+        Err(failure) => return checks.push(Check::failed("store", &failure)),
+    };
+    if !path.exists() {
+        return checks.push(Check::warn(
+            "store",
+            format!("there is none at {} yet", path.display()),
+            "`overrule ingest FILE` makes it",
+        ));
+    }
+    checks.extend(files::checks(&path));
+    let session = match app.open_how(How { install: false, ..How::read() }) {
+        Ok(session) => session,
+        Err(failure) => return checks.push(Check::failed("store", &failure)),
+    };
+    let header = match session.header() {
+        Ok(header) => header,
+        Err(failure) => return checks.push(Check::failed("store", &failure)),
+    };
+    let waiting: u64 = header.queues.iter().map(|q| q.waiting).sum();
+    checks.push(Check::ok(
+        "store",
+        format!(
+            "{}: {} decisions, {waiting} wait, {} trail entries, {} clock",
+            path.display(),
+            header.decisions,
+            header.head,
+            header.clock
+        ),
+    ));
+    checks.push(Check::ok(
+        "reviewer",
+        format!("{}, level {}", header.reviewer.name, header.reviewer.level),
+    ));
+    checks.push(policy(&session, header.policy.is_some()));
+    match session.ask(Query::Reviewers).and_then(|r| variant!(r, Reply::Reviewers(all) => all)) {
+        Ok(all) => {
+            let admins =
+                all.iter().filter(|r| !r.disabled && r.has(crate::domain::Role::Admin)).count();
+            if admins == 0 {
+                checks.push(Check::warn(
+                    "reviewers",
+                    "nobody is an admin",
+                    "the file's owner can restore one from a backup",
+                ));
+            }
+        }
+        Err(failure) => checks.push(Check::failed("reviewers", &failure)),
+    }
+}
+
+/// The policy in force still loads, and says what it said.
+fn policy(session: &super::session::Session, in_force: bool) -> Check {
+    if !in_force {
+        return Check::warn(
+            "policy",
+            "none is in force: every decision goes to a person",
+            "overrule policy activate FILE; `overrule ingest` installs the default",
+        );
+    }
+    match session.policy() {
+        Ok(view) => Check::ok("policy", format!("{} {}", view.name, short(&view.hash))),
+        Err(failure) => Check::failed("policy", &failure),
+    }
+}
+
+/// Enough of a hash to recognise it.
+fn short(hash: &str) -> String {
+    hash.chars().take("sha256:".len() + 12).collect()
+}

@@ -1,0 +1,206 @@
+//! `ingest FILE…`: admits decisions, however many, and says what became of them.
+
+mod letters;
+mod report;
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, IsTerminal as _, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::ValueEnum;
+
+use super::app::App;
+use super::decide::open_text;
+use super::failure::{Exit, Failure, Outcome};
+use super::open::{Fresh, How};
+use super::policy::file;
+use super::session::Session;
+use crate::desk::ingest::{self, IngestOptions, Input, ReplayVerdict};
+use report::Report;
+
+/// Admit decisions: JSON Lines from files or standard input
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  overrule ingest decisions.jsonl
+  producer | overrule ingest -
+  overrule ingest day*.jsonl --clock record       a fresh store that lives by the records' own times
+  overrule ingest new.jsonl --dry-run --json      the routes, and nothing stored
+  overrule ingest --refused                       what could not be taken, and why
+  overrule ingest --retry                         try those again
+
+Run it again after an interruption: what is stored already is recognised.
+Exits 3 when some lines were refused; the others are admitted all the same.")]
+pub struct Ingest {
+    /// Files of JSON Lines; `-` is standard input
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Route everything and store nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// The clock of a fresh store
+    #[arg(long, value_enum, value_name = "CLOCK")]
+    clock: Option<Clock>,
+    /// Verdicts to interleave by time, one JSON object a line: {"id","verdict",…,"at"}
+    #[arg(long, value_name = "FILE")]
+    verdicts: Option<PathBuf>,
+    /// List refused lines instead of admitting
+    #[arg(long, conflicts_with_all = ["files", "dry_run", "clock", "verdicts"])]
+    refused: bool,
+    /// Admit refused lines again: all, or these numbers
+    #[arg(long, value_name = "N,…", num_args = 0..=1, require_equals = true, value_delimiter = ',', default_missing_value = "0", conflicts_with_all = ["files", "dry_run", "clock", "verdicts", "refused"])]
+    retry: Option<Vec<u64>>,
+    /// --refused: go on after this number (`next` of the page before)
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "refused")]
+    after: u64,
+    /// --refused: at most this many
+    #[arg(long, value_name = "N", default_value_t = 100, requires = "refused", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+}
+
+/// What time a desk goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Clock {
+    /// The machine's
+    Wall,
+    /// The latest `occurred_at` admitted
+    Record,
+}
+
+impl Ingest {
+    pub fn run(self, app: &App) -> Outcome {
+        if self.refused {
+            return letters::list(app, self.after, self.limit);
+        }
+        if let Some(numbers) = self.retry {
+            return letters::retry(app, numbers);
+        }
+        self.admit(app)
+    }
+
+    fn admit(self, app: &App) -> Outcome {
+        // Every file is opened before anything is admitted: a typing mistake costs nothing.
+        let inputs = inputs(&self.files)?;
+        let verdicts = self.verdicts.as_deref().map(verdicts).transpose()?.unwrap_or_default();
+        // Without a store there is nothing to route against: a throw-away one serves a dry run.
+        let spare = match (self.dry_run, app.store()?.try_exists().unwrap_or(true)) {
+            (true, false) => {
+                Some(tempfile::tempdir().map_err(|e| Failure::io("a temporary folder", &e))?)
+            }
+            _ => None,
+        };
+        let session = app.open_how(How {
+            fresh: Fresh::Make,
+            record_clock: self.clock == Some(Clock::Record),
+            interactive: false,
+            path: spare.as_ref().map(|folder| folder.path().join("dry-run.db")),
+            ..How::read()
+        })?;
+        let header = session.header()?;
+        check_clock(self.clock, &header.clock)?;
+        if header.policy.is_none() && header.decisions == 0 {
+            session.execute(file::shipped(file::DEFAULT)?.activate(true)?)?;
+        }
+
+        let total = inputs.iter().map(|i| i.len).sum::<Option<u64>>();
+        let mut report = Report::new(app, self.dry_run, total);
+        let stop = stop_on_interrupt(&session);
+        let options =
+            IngestOptions { by: session.by.clone(), dry_run: self.dry_run, verdicts, stop };
+        session.wrote();
+        let summary =
+            ingest::run(&session.local, inputs, options, &mut |event| report.event(event));
+        report.finish(&summary?)
+    }
+}
+
+/// A store keeps the clock it was made with.
+fn check_clock(asked: Option<Clock>, has: &str) -> Outcome {
+    let asked = match asked {
+        None => return Ok(()),
+        Some(Clock::Wall) => "wall",
+        Some(Clock::Record) => "record",
+    };
+    if asked == has {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::Refused,
+        "policy",
+        format!("this store was made with the {has} clock; it cannot change to the {asked} clock"),
+    )
+    .hint("leave --clock out, or name a fresh store with --store"))
+}
+
+/// The files, or standard input where none is named and something is piped in.
+fn inputs(files: &[PathBuf]) -> Result<Vec<Input>, Failure> {
+    if files.is_empty() {
+        if std::io::stdin().is_terminal() {
+            return Err(Failure::usage("no file is named, and nothing is piped in")
+                .hint("overrule ingest FILE, or: producer | overrule ingest -"));
+        }
+        return Ok(vec![input(Path::new("-"))?]);
+    }
+    files.iter().map(|file| input(file)).collect()
+}
+
+fn input(file: &Path) -> Result<Input, Failure> {
+    if file.as_os_str() == "-" {
+        return Ok(Input { name: "-".into(), reader: Box::new(std::io::stdin()), len: None });
+    }
+    let name = file.display().to_string();
+    let cannot = |e: &std::io::Error| Failure::io(format!("{name} cannot be read"), e);
+    let opened = File::open(file).map_err(|e| cannot(&e))?;
+    let metadata = opened.metadata().map_err(|e| cannot(&e))?;
+    if metadata.is_dir() {
+        return Err(cannot(&std::io::Error::from(std::io::ErrorKind::IsADirectory)));
+    }
+    let len = metadata.is_file().then_some(metadata.len());
+    let reader: Box<dyn Read + Send> = Box::new(opened);
+    Ok(Input { name, reader, len })
+}
+
+/// Every verdict of a file; a line that is none is a mistake to be corrected first.
+fn verdicts(file: &Path) -> Result<Vec<ReplayVerdict>, Failure> {
+    let name = file.display().to_string();
+    let reader = BufReader::new(open_text(file)?);
+    let mut verdicts = Vec::new();
+    for (number, line) in (1u64..).zip(reader.lines()) {
+        let line = line.map_err(|e| Failure::io(format!("{name} cannot be read"), &e))?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        verdicts.push(serde_json::from_str(&line).map_err(|e| {
+            Failure::usage(format!("{name}:{number}: this is not a verdict: {e}"))
+                .hint("write {\"id\":…,\"verdict\":\"accept|edit|reject|escalate\",…}")
+        })?);
+    }
+    Ok(verdicts)
+}
+
+/// A flag that Ctrl-C (or a polite kill) raises: the batch at hand is finished, then ingest stops.
+/// A second one ends the process at once; what was acknowledged is durable even then.
+fn stop_on_interrupt(session: &Session) -> Arc<AtomicBool> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let stop = Arc::new(AtomicBool::new(false));
+    let raised = stop.clone();
+    session.runtime().spawn(async move {
+        // Without handlers a signal ends the process, which loses nothing either.
+        let (Ok(mut pressed), Ok(mut asked)) =
+            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+        else {
+            return;
+        };
+        loop {
+            tokio::select! {
+                _ = pressed.recv() => {}
+                _ = asked.recv() => {}
+            }
+            if raised.swap(true, Ordering::Relaxed) {
+                std::process::exit(i32::from(Exit::Interrupted.code()));
+            }
+        }
+    });
+    stop
+}

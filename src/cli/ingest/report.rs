@@ -1,0 +1,194 @@
+//! What ingest says while it works and when it is done: a bar, routes, refusals, a summary.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use super::super::app::App;
+use super::super::failure::{Exit, Failure, Outcome, word};
+use super::super::out::{Tone, clean_line};
+use crate::desk::ingest::{IngestEvent, Summary};
+
+/// So many refused lines are told one by one; the rest are in the list of dead letters.
+const TOLD: u64 = 10;
+
+/// Listens to an ingest and tells people or machines about it.
+pub struct Report<'a> {
+    app: &'a App,
+    dry_run: bool,
+    bar: Option<ProgressBar>,
+    refused: u64,
+    /// The first failure of standard output; told at the end.
+    broken: Option<Failure>,
+}
+
+impl<'a> Report<'a> {
+    /// `total`: bytes to read, where every input has a length.
+    pub fn new(app: &'a App, dry_run: bool, total: Option<u64>) -> Self {
+        let bar = app.out.shows_progress().then(|| bar(total));
+        Self { app, dry_run, bar, refused: 0, broken: None }
+    }
+
+    /// One thing happened.
+    pub fn event(&mut self, event: IngestEvent<'_>) {
+        match event {
+            IngestEvent::Route(route) => {
+                if self.app.out.json && self.broken.is_none() {
+                    self.broken = self.app.out.json(route).err();
+                }
+            }
+            IngestEvent::Refused { source, line, refusal } => {
+                self.app.out.note_json(&json!({"refused": {
+                    "source": source, "line": line,
+                    "reason": refusal.reason, "message": refusal.message,
+                }}));
+                let place = clean_line(&format!("{source}:{line}"));
+                self.remark(&place, &format!("{}: {}", refusal.reason, refusal.message));
+            }
+            IngestEvent::VerdictRefused { id, refused } => {
+                self.app.out.note_json(&json!({"verdict_refused": {
+                    "id": id, "reason": word(refused.kind), "message": refused.message,
+                }}));
+                self.remark(&format!("verdict on {}", clean_line(id)), &refused.message);
+            }
+            IngestEvent::Progress { bytes, lines } => {
+                // Whoever reads our routes reads them while we work.
+                if self.broken.is_none() {
+                    self.broken = self.app.out.flush().err();
+                }
+                if let Some(bar) = &self.bar {
+                    bar.set_position(bytes);
+                    bar.set_message(lines.to_string());
+                }
+            }
+        }
+    }
+
+    /// Tell people of a refusal; the first few one by one.
+    fn remark(&mut self, place: &str, what: &str) {
+        self.refused += 1;
+        let text = match self.refused {
+            n if n <= TOLD => format!(
+                "{} {place}: {}",
+                self.app.out.tone_err(Tone::Warn, "refused"),
+                clean_line(what)
+            ),
+            n if n == TOLD + 1 => "more are refused; `overrule ingest --refused` lists them".into(),
+            _ => return,
+        };
+        match &self.bar {
+            Some(bar) => bar.suspend(|| self.app.out.note(text)),
+            None => self.app.out.note(text),
+        }
+    }
+
+    /// The summary, and how the command ended.
+    pub fn finish(self, summary: &Summary) -> Outcome {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        if self.app.out.json {
+            let admitted = summary.admitted();
+            self.app.out.note_json(
+                &json!({"summary": summary, "admitted": admitted, "dry_run": self.dry_run}),
+            );
+        } else if !self.app.out.quiet {
+            self.app.out.line(sentence(summary, self.dry_run))?;
+        }
+        if let Some(broken) = self.broken {
+            return Err(broken);
+        }
+        if summary.interrupted {
+            return Err(Failure::new(
+                Exit::Interrupted,
+                "interrupted",
+                format!("stopped after {} lines; everything told so far is durable", summary.lines),
+            )
+            .hint("run the same command again: what is stored already is recognised"));
+        }
+        if summary.refused > 0 {
+            let were = if summary.refused == 1 { "line was" } else { "lines were" };
+            return Err(Failure::new(
+                Exit::Refused,
+                "refused_input",
+                format!("{} of {} {were} refused", summary.refused, summary.lines),
+            )
+            .hint(if self.dry_run {
+                "correct them before you admit the file"
+            } else {
+                "overrule ingest --refused lists them with the reason; --retry tries them again"
+            }));
+        }
+        if summary.verdicts_refused > 0 {
+            return Err(Failure::new(
+                Exit::Refused,
+                "refused_verdicts",
+                format!("{} verdicts were refused", summary.verdicts_refused),
+            )
+            .hint("overrule show ID says where each item stands"));
+        }
+        Ok(())
+    }
+}
+
+/// What became of the lines, in one sentence; only what happened is named.
+fn sentence(s: &Summary, dry_run: bool) -> String {
+    let parts: Vec<String> = [
+        (s.auto, "automatic"),
+        (s.review, "to review"),
+        (s.quarantine, "quarantined"),
+        (s.block, "blocked"),
+        (s.fallback, "sent to another version"),
+    ]
+    .into_iter()
+    .filter(|(n, _)| *n > 0)
+    .map(|(n, what)| format!("{n} {what}"))
+    .collect();
+    let verb = if dry_run { "would be admitted" } else { "admitted" };
+    let mut sentence = format!("{} {verb}", s.admitted());
+    if !parts.is_empty() {
+        sentence.push_str(&format!(": {}", parts.join(", ")));
+    }
+    for (n, text) in [
+        (s.sampled, "of the automatic ones sampled"),
+        (s.duplicates, "known already"),
+        (s.refused, "refused"),
+        (s.verdicts, "verdicts given"),
+        (s.verdicts_idle, "verdicts on what never came before people"),
+        (s.verdicts_refused, "verdicts refused"),
+    ] {
+        if n > 0 {
+            sentence.push_str(&format!("; {n} {text}"));
+        }
+    }
+    sentence
+}
+
+fn bar(total: Option<u64>) -> ProgressBar {
+    let (bar, template) = match total {
+        Some(total) => (
+            ProgressBar::new(total),
+            "{bar:30} {percent:>3}%  {msg} lines  {bytes_per_sec}  {eta} left",
+        ),
+        None => (ProgressBar::new_spinner(), "{spinner} {bytes}  {msg} lines  {bytes_per_sec}"),
+    };
+    bar.enable_steady_tick(Duration::from_millis(200));
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sentence_names_only_what_happened() {
+        let summary = Summary { lines: 3, auto: 2, review: 1, ..Summary::default() };
+        assert_eq!(sentence(&summary, false), "3 admitted: 2 automatic, 1 to review");
+        let again = Summary { lines: 3, duplicates: 2, refused: 1, ..Summary::default() };
+        assert_eq!(sentence(&again, true), "0 would be admitted; 2 known already; 1 refused");
+    }
+}

@@ -1,0 +1,140 @@
+//! Opening the desk: which store, whose name, and the policy that was asked for.
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use super::app::App;
+use super::failure::{Exit, Failure};
+use super::places;
+use super::policy::file;
+use super::session::Session;
+use crate::desk::{Local, OpenOptions};
+
+/// May the command make a store where there is none?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fresh {
+    /// Yes.
+    Make,
+    /// No: there would be nothing to show or decide.
+    No,
+}
+
+/// How a command wants its store.
+#[derive(Clone, Debug)]
+pub struct How {
+    pub fresh: Fresh,
+    /// A fresh store runs on the record clock.
+    pub record_clock: bool,
+    /// A person waits for every write; a bulk ingest makes room for those.
+    pub interactive: bool,
+    /// `--policy` installs or is refused. Commands that change the policy do without.
+    pub install: bool,
+    /// Another file than the one the flags name.
+    pub path: Option<PathBuf>,
+}
+
+impl How {
+    /// As most commands do: the store has to be there.
+    pub fn read() -> Self {
+        Self { fresh: Fresh::No, record_clock: false, interactive: true, install: true, path: None }
+    }
+
+    /// Make the store where it is missing.
+    pub fn make() -> Self {
+        Self { fresh: Fresh::Make, ..Self::read() }
+    }
+}
+
+impl App {
+    /// Open the desk in the reviewer's name.
+    pub fn open(&self, fresh: Fresh) -> Result<Session, Failure> {
+        self.open_how(How { fresh, ..How::read() })
+    }
+
+    /// Open the desk as `how` says: registered reviewer, policy installed where one was asked for.
+    pub fn open_how(&self, how: How) -> Result<Session, Failure> {
+        let path = match &how.path {
+            Some(path) => path.clone(),
+            None => self.store()?,
+        };
+        let by = self.reviewer()?;
+        let owner = places::user_name().unwrap_or_else(|| by.clone());
+        let exists = path.try_exists().unwrap_or(true);
+        if !exists {
+            if how.fresh == Fresh::No {
+                return Err(missing(&path));
+            }
+            if by != owner {
+                return Err(Failure::new(
+                    Exit::Refused,
+                    "authority",
+                    format!(
+                        "{by} is not a registered reviewer: a fresh store knows only you, {owner}"
+                    ),
+                )
+                .hint(format!(
+                    "run it as yourself first, then: overrule reviewer add {by} --level 1"
+                )));
+            }
+            self.make_home(&path)?;
+        }
+        let local = Local::open(OpenOptions {
+            create: how.fresh == Fresh::Make,
+            record_clock: how.record_clock,
+            interactive: how.interactive,
+            ..OpenOptions::new(path, owner)
+        })?;
+        let session = Session::new(local, by, runtime()?);
+        // Unknown and disabled reviewers are refused here, before anything is done in their name.
+        let header = session.header()?;
+        if how.install
+            && let Some(file) = &self.common.policy
+        {
+            self.install(&session, file, header.policy.as_deref())?;
+        }
+        Ok(session)
+    }
+
+    /// `--policy FILE`: put it in force where nothing is; the same one changes nothing; another one
+    /// is refused by the desk.
+    fn install(
+        &self,
+        session: &Session,
+        path: &Path,
+        in_force: Option<&str>,
+    ) -> Result<(), Failure> {
+        let policy = file::read(path, self.out.colours_err())?;
+        if in_force == Some(policy.hash()) {
+            return Ok(());
+        }
+        session.execute(policy.activate(true)?).map(|_| ())
+    }
+
+    /// The folder of the default store is ours to make; any other has to be there.
+    fn make_home(&self, store: &Path) -> Result<(), Failure> {
+        if self.places.default_store().as_deref() != Some(store) {
+            return Ok(());
+        }
+        let Some(folder) = store.parent() else { return Ok(()) };
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(|e| Failure::io(format!("{} cannot be made", folder.display()), &e))
+    }
+}
+
+fn missing(path: &Path) -> Failure {
+    Failure::new(Exit::Failed, "not_found", format!("there is no store at {}", path.display()))
+        .hint("`overrule ingest FILE` makes one; `overrule demo` shows one; --store names another")
+}
+
+/// Where the desk's tasks run.
+pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::io("the program's threads cannot be started", &e))
+}

@@ -1,0 +1,104 @@
+//! A desk that is open, in the name of one person: what every command speaks to.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use tokio::runtime::Runtime;
+
+use super::failure::{Failure, Outcome};
+use crate::desk::Local;
+use crate::protocol::{
+    Answer, Command, Desk, Header, ItemView, Page, PageAsk, PolicyView, Query, Reply, Reviewed,
+};
+
+/// An open desk and who acts at it.
+pub struct Session {
+    pub desk: Arc<dyn Desk>,
+    /// The desk as one over a store on this machine.
+    pub local: Local,
+    /// The reviewer in whose name everything is said.
+    pub by: String,
+    runtime: Runtime,
+    /// Something was done: the store gets a last checkpoint when the session ends.
+    wrote: Cell<bool>,
+}
+
+/// Take one variant out of an answer; any other is a defect of the desk.
+macro_rules! variant {
+    ($value:expr, $pattern:pat => $result:expr) => {
+        match $value {
+            $pattern => Ok($result),
+            other => Err($crate::cli::failure::Failure::defect(format!(
+                "the desk gave an answer of another kind: {other:?}"
+            ))),
+        }
+    };
+}
+pub(super) use variant;
+
+impl Session {
+    /// Speak to `local` in the name of `by`.
+    pub fn new(local: Local, by: String, runtime: Runtime) -> Self {
+        let desk: Arc<dyn Desk> = Arc::new(local.clone());
+        Self { desk, local, by, runtime, wrote: Cell::new(false) }
+    }
+
+    /// Say that the store was written to by other means than [`Session::execute`].
+    pub fn wrote(&self) {
+        self.wrote.set(true);
+    }
+
+    /// Where tasks run.
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// Ask, and wait for the reply.
+    pub fn ask(&self, query: Query) -> Result<Reply, Failure> {
+        Ok(self.runtime.block_on(self.desk.ask(&self.by, query))?)
+    }
+
+    /// Do, and wait until it is durable.
+    pub fn execute(&self, command: Command) -> Result<Answer, Failure> {
+        self.wrote.set(true);
+        Ok(self.runtime.block_on(self.desk.execute(&self.by, command))?)
+    }
+
+    /// Do something that has no answer but "done".
+    pub fn done(&self, command: Command) -> Outcome {
+        variant!(self.execute(command)?, Answer::Done => ())
+    }
+
+    /// Do something that changes where an item stands.
+    pub fn reviewed(&self, command: Command) -> Result<Reviewed, Failure> {
+        variant!(self.execute(command)?, Answer::Reviewed(reviewed) => reviewed)
+    }
+
+    pub fn header(&self) -> Result<Header, Failure> {
+        variant!(self.ask(Query::Header)?, Reply::Header(header) => *header)
+    }
+
+    pub fn page(&self, ask: PageAsk) -> Result<Page, Failure> {
+        variant!(self.ask(Query::Page(ask))?, Reply::Page(page) => page)
+    }
+
+    pub fn item(&self, id: &str) -> Result<ItemView, Failure> {
+        let query = Query::Item { id: id.to_owned() };
+        variant!(self.ask(query)?, Reply::Item(item) => *item)
+    }
+
+    pub fn policy(&self) -> Result<PolicyView, Failure> {
+        variant!(self.ask(Query::Policy)?, Reply::Policy(policy) => *policy)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // Who only looked signs nothing: a checkpoint over a store that somebody tampered with
+        // would make the tampering look right. Everything acknowledged is durable already, so a
+        // failure here loses nothing.
+        if self.wrote.get() {
+            let _ = self.local.close();
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The command line through its front door: the real binary, a fresh store, no knowledge of the
+//! inside. One test binary, one module a subject.
+
+mod admission;
+mod audit;
+mod bench;
+mod beside;
+mod config;
+mod people;
+mod policy;
+mod review;
+mod usage;

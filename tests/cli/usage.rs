@@ -1,0 +1,103 @@
+//! Help, mistakes, streams: what every command has in common.
+
+use super::bench::{Bench, record};
+
+#[test]
+fn help_teaches_and_is_no_failure() {
+    let bench = Bench::new();
+    for (args, words) in [
+        (vec!["--help"], vec!["overrule demo", "Exit codes: 0 done", "OVERRULE_STORE"]),
+        (vec!["ingest", "--help"], vec!["overrule ingest decisions.jsonl", "--clock", "--refused"]),
+        (vec!["decide", "--help"], vec!["escalate --to level2", "--grace", "--from"]),
+        (vec!["audit", "verify", "--help"], vec!["--key", "--checkpoint"]),
+        (vec!["learn", "export", "--help"], vec!["--since"]),
+    ] {
+        let ran = bench.run(&args);
+        assert_eq!(ran.code, 0, "{args:?}");
+        for word in words {
+            assert!(ran.out.contains(word), "{args:?} says {word}: {}", ran.out);
+        }
+    }
+    assert_eq!(bench.run(&["--version"]).out.split(' ').next(), Some("overrule"));
+}
+
+#[test]
+fn a_command_that_does_not_exist_is_a_usage_error() {
+    let bench = Bench::new();
+    let ran = bench.run(&["frobnicate"]);
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+    assert!(ran.err.contains("frobnicate"), "{ran:?}");
+    let error = bench.error(2, &["decide", "a-1", "shrug"]);
+    assert_eq!(error["kind"], "usage");
+    assert!(error["message"].as_str().unwrap().contains("shrug"), "{error}");
+    assert!(!bench.store().exists(), "a mistake makes no store");
+}
+
+#[test]
+fn without_a_store_looking_says_how_to_make_one() {
+    let bench = Bench::new();
+    for args in [
+        vec!["queue", "list"],
+        vec!["show", "a-1"],
+        vec!["next"],
+        vec!["decide", "a-1", "accept"],
+        vec!["audit", "verify"],
+        vec!["learn", "export"],
+        vec!["reviewer", "list"],
+    ] {
+        let error = bench.error(1, &args);
+        assert_eq!(error["kind"], "not_found", "{args:?}");
+        assert!(error["message"].as_str().unwrap().contains("desk.db"), "{error}");
+        assert!(error["hint"].as_str().unwrap().contains("overrule ingest"), "{error}");
+    }
+    assert!(!bench.store().exists());
+}
+
+#[test]
+fn people_get_what_happened_and_what_to_do_next_without_colour_codes() {
+    let bench = Bench::with(&[record("a-1", 0.5, 2.0)]);
+    let ran = bench.run(&["show", "nobody-knows"]);
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""));
+    assert!(ran.err.starts_with("error: ") && ran.err.contains("\n next: "), "{ran:?}");
+    assert!(!ran.err.contains('\u{1b}'), "a pipe gets no colour: {ran:?}");
+}
+
+#[test]
+fn an_address_is_no_file() {
+    let bench = Bench::new();
+    let error = bench.error(2, &["queue", "list", "--store", "https://desk.example"]);
+    assert!(error["message"].as_str().unwrap().contains("https://desk.example"), "{error}");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let bench = Bench::with(&[record("a-1", 0.5, 2.0)]);
+    let mut child = bench
+        .command(&["completions", "bash"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+}
+
+#[test]
+fn completions_know_the_commands() {
+    let bench = Bench::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let ran = bench.run(&["completions", shell]);
+        assert_eq!(ran.code, 0);
+        assert!(ran.out.contains("ingest") && ran.out.contains("checkpoint"), "{shell}");
+    }
+}
+
+#[test]
+fn quiet_says_only_results() {
+    let bench = Bench::new();
+    let file = bench.write("in.jsonl", &record("a-1", 0.5, 2.0).to_string());
+    let ran = bench.run(&["ingest", file.to_str().unwrap(), "--quiet", "--policy", "policy.toml"]);
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, "", ""));
+}
