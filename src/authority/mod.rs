@@ -1,4 +1,4 @@
-//! `may(actor, command, subject)`: the only place that says who may do what. Pure.
+//! `may(actor, act, subject)`: the only place that says who may do what. Pure.
 //!
 //! A door may hide what would be refused here; it never decides. What cannot be whoever asks (a
 //! settled item, a stale revision) is the business of [`crate::domain::life`]; what depends on who
@@ -12,7 +12,7 @@
 //! | take a lease back, add or disable a reviewer, activate a policy, erase | admin |
 
 use crate::domain::{ItemState, Reviewer, Role};
-use crate::protocol::{Command, Refused, Why};
+use crate::protocol::{Act, Refused, Why};
 
 /// What a command is about, as far as authority cares.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,30 +29,24 @@ pub struct Subject<'a> {
     pub pending_by: Option<&'a str>,
 }
 
-/// May `actor` do `command` to `subject`? `Err` says why not and what to do next.
-pub fn may(actor: &Reviewer, command: &Command, subject: Subject<'_>) -> Result<(), Refused> {
+/// May `actor` do `act` to `subject`? `Err` says why not and what to do next.
+pub fn may(actor: &Reviewer, act: Act, subject: Subject<'_>) -> Result<(), Refused> {
     let deny = |what: String| Refused::new(Why::Authority, what);
     if actor.disabled {
         return Err(deny(format!("{} is disabled", actor.name))
             .hint("an admin can register the name again: overrule reviewer add"));
     }
-    match command {
-        Command::Admit { .. }
-        | Command::RetryRefused { .. }
-        | Command::Feedback { .. }
-        | Command::Checkpoint
-        | Command::Tick => Ok(()),
-        Command::Lease(_)
-        | Command::Renew { .. }
-        | Command::Release { .. }
-        | Command::SaveDraft { .. }
-        | Command::DropDraft { .. } => reviews(actor, command, subject),
-        Command::Review(_) | Command::AnswerBlind(_) => {
-            reviews(actor, command, subject)?;
-            in_state(command, subject, "open", ItemState::is_open)
+    match act {
+        Act::Admit | Act::RetryRefused | Act::Feedback | Act::Checkpoint | Act::Tick => Ok(()),
+        Act::Lease | Act::Renew | Act::Release | Act::SaveDraft | Act::DropDraft => {
+            reviews(actor, act, subject)
         }
-        Command::Undo { .. } => {
-            reviews(actor, command, subject)?;
+        Act::Review | Act::AnswerBlind => {
+            reviews(actor, act, subject)?;
+            in_state(act, subject, "open", ItemState::is_open)
+        }
+        Act::Undo => {
+            reviews(actor, act, subject)?;
             match subject.pending_by {
                 Some(name) if name != actor.name => Err(deny(format!(
                     "the pending verdict on {} is {name}'s; only they can take it back",
@@ -61,39 +55,35 @@ pub fn may(actor: &Reviewer, command: &Command, subject: Subject<'_>) -> Result<
                 _ => Ok(()),
             }
         }
-        Command::Flag { .. } => {
+        Act::Flag => {
             if !(actor.has(Role::Auditor) || actor.has(Role::OnCall)) {
-                reviews(actor, command, Subject { level: 0, ..subject })?;
+                reviews(actor, act, Subject { level: 0, ..subject })?;
             }
-            in_state(command, subject, "settled", |s| s == ItemState::Settled)
+            in_state(act, subject, "settled", |s| s == ItemState::Settled)
         }
-        Command::TakeBack { .. }
-        | Command::AddReviewer { .. }
-        | Command::DisableReviewer { .. }
-        | Command::ActivatePolicy { .. }
-        | Command::Erase { .. } => {
+        Act::TakeBack
+        | Act::AddReviewer
+        | Act::DisableReviewer
+        | Act::ActivatePolicy
+        | Act::Erase => {
             if actor.has(Role::Admin) {
                 return Ok(());
             }
-            Err(deny(format!(
-                "{} may not {}: that takes the role admin",
-                actor.name,
-                name(command)
-            ))
-            .hint("ask an admin; `overrule reviewer list` shows who is one"))
+            Err(deny(format!("{} may not {}: that takes the role admin", actor.name, name(act)))
+                .hint("ask an admin; `overrule reviewer list` shows who is one"))
         }
     }
 }
 
 /// Reviewing takes one of three roles and the queue's level.
-fn reviews(actor: &Reviewer, command: &Command, subject: Subject<'_>) -> Result<(), Refused> {
+fn reviews(actor: &Reviewer, act: Act, subject: Subject<'_>) -> Result<(), Refused> {
     if ![Role::Reviewer, Role::Expert, Role::Compliance].into_iter().any(|r| actor.has(r)) {
         return Err(Refused::new(
             Why::Authority,
             format!(
                 "{} may not {}: that takes the role reviewer, expert or compliance",
                 actor.name,
-                name(command)
+                name(act)
             ),
         )
         .hint("an admin can add the role: overrule reviewer add"));
@@ -113,7 +103,7 @@ fn reviews(actor: &Reviewer, command: &Command, subject: Subject<'_>) -> Result<
 }
 
 fn in_state(
-    command: &Command,
+    act: Act,
     subject: Subject<'_>,
     wanted: &str,
     fits: impl Fn(ItemState) -> bool,
@@ -125,7 +115,7 @@ fn in_state(
                 "{} is {}; to {} it, it must be {wanted}",
                 subject.item.unwrap_or("the item"),
                 state.as_str(),
-                name(command)
+                name(act)
             ),
         )
         .hint(match state {
@@ -139,28 +129,28 @@ fn in_state(
     }
 }
 
-/// The command in words, for messages.
-pub fn name(command: &Command) -> &'static str {
-    match command {
-        Command::Admit { .. } => "admit records",
-        Command::RetryRefused { .. } => "retry refused lines",
-        Command::Lease(_) => "take an item",
-        Command::Renew { .. } => "keep a lease",
-        Command::Release { .. } => "give a lease back",
-        Command::TakeBack { .. } => "take a lease back",
-        Command::SaveDraft { .. } => "keep a draft",
-        Command::DropDraft { .. } => "drop a draft",
-        Command::Review(_) => "decide",
-        Command::AnswerBlind(_) => "answer",
-        Command::Undo { .. } => "undo",
-        Command::Flag { .. } => "flag",
-        Command::Feedback { .. } => "give feedback",
-        Command::AddReviewer { .. } => "add a reviewer",
-        Command::DisableReviewer { .. } => "disable a reviewer",
-        Command::ActivatePolicy { .. } => "put a policy in force",
-        Command::Erase { .. } => "erase",
-        Command::Checkpoint => "sign a checkpoint",
-        Command::Tick => "tick",
+/// The act in words, for messages.
+pub fn name(act: Act) -> &'static str {
+    match act {
+        Act::Admit => "admit records",
+        Act::RetryRefused => "retry refused lines",
+        Act::Lease => "take an item",
+        Act::Renew => "keep a lease",
+        Act::Release => "give a lease back",
+        Act::TakeBack => "take a lease back",
+        Act::SaveDraft => "keep a draft",
+        Act::DropDraft => "drop a draft",
+        Act::Review => "decide",
+        Act::AnswerBlind => "answer",
+        Act::Undo => "undo",
+        Act::Flag => "flag",
+        Act::Feedback => "give feedback",
+        Act::AddReviewer => "add a reviewer",
+        Act::DisableReviewer => "disable a reviewer",
+        Act::ActivatePolicy => "put a policy in force",
+        Act::Erase => "erase",
+        Act::Checkpoint => "sign a checkpoint",
+        Act::Tick => "tick",
     }
 }
 

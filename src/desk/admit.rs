@@ -10,7 +10,7 @@ use crate::domain::{
     DATAOPS, Decision, Facts, Fault, Item, ItemState, Kind, Outcome, Route, Timestamp,
 };
 use crate::policy::{Firing, Policy, Routing};
-use crate::protocol::{Admitted, Answer, Command, Line, Refusal, Refused, Why};
+use crate::protocol::{Act, Admitted, Line, Refusal, Refused, Why};
 use crate::store::{
     Admission, AdmitBatch, AdmitResult, Columns, Counts, DeadLetter, EntryDraft, Op, StoreError,
     Write,
@@ -245,15 +245,10 @@ pub(super) fn answer_of(result: AdmitResult, route: Route) -> Result<Route, Refu
 }
 
 impl Core {
-    /// Admit a batch of lines (one request, one commit), or dead letters again.
-    pub(super) fn admit(&self, by: &str, command: Command) -> Result<Answer, Refused> {
-        let actor = self.actor(by)?;
-        authority::may(&actor, &command, Subject::default())?;
-        match command {
-            Command::Admit { lines } => self.admit_lines(by, &lines).map(Answer::Admitted),
-            Command::RetryRefused { numbers } => self.retry_refused(by, &numbers),
-            _ => Err(super::core::misplaced()),
-        }
+    /// Admit a batch of lines: one request, one commit.
+    pub(super) fn admit(&self, by: &str, lines: &[Line]) -> Result<Vec<Admitted>, Refused> {
+        authority::may(&self.actor(by)?, Act::Admit, Subject::default())?;
+        self.admit_lines(by, lines)
     }
 
     fn admit_lines(&self, by: &str, lines: &[Line]) -> Result<Vec<Admitted>, Refused> {
@@ -320,7 +315,12 @@ impl Core {
     }
 
     /// Dead letters, tried again: those that are usable now are admitted and leave the list.
-    fn retry_refused(&self, by: &str, numbers: &[u64]) -> Result<Answer, Refused> {
+    pub(super) fn retry_refused(
+        &self,
+        by: &str,
+        numbers: &[u64],
+    ) -> Result<Vec<Admitted>, Refused> {
+        authority::may(&self.actor(by)?, Act::RetryRefused, Subject::default())?;
         let mut answers = Vec::with_capacity(numbers.len());
         for number in numbers {
             let found = self.store.dead_letters(number.saturating_sub(1), 1).map_err(refuse)?;
@@ -348,7 +348,7 @@ impl Core {
             }
             answers.extend(answer);
         }
-        Ok(Answer::Admitted(answers))
+        Ok(answers)
     }
 }
 

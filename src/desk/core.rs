@@ -283,8 +283,3 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // What the lock guards is replaced whole, so a panic elsewhere cannot have left it half done.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
-
-/// A command came to a use-case that is not its own: a defect of the dispatch in `desk/mod.rs`.
-pub(super) fn misplaced() -> Refused {
-    Refused::new(Why::Internal, "a command came to the wrong desk")
-}

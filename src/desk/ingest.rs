@@ -28,7 +28,7 @@ use super::core::{Core, Sight, refuse};
 use super::prepare::{Prepared, Ready};
 use crate::authority::{self, Subject};
 use crate::domain::{Outcome, Route, Timestamp};
-use crate::protocol::{Command, Line, Refusal, Refused};
+use crate::protocol::{Act, Line, Refusal, Refused};
 use crate::store::{AdmitBatch, AdmitResult, DeadLetter, StoreError, Ticket};
 
 /// Rows of one store batch: what a bulk writer commits at most before it yields.
@@ -110,7 +110,7 @@ pub fn run(
 ) -> Result<Summary, Refused> {
     let core = &local.core;
     let actor = core.actor(&options.by)?;
-    authority::may(&actor, &Command::Admit { lines: Vec::new() }, Subject::default())?;
+    authority::may(&actor, Act::Admit, Subject::default())?;
     let sight = core.sight()?;
     let read = Arc::new(AtomicU64::new(0));
     let mut source = Source::start(
@@ -382,7 +382,7 @@ impl Run<'_> {
         self.land_all()?;
         let by = verdict.by.clone().unwrap_or_else(|| self.by.to_owned());
         let id = verdict.id.clone();
-        let given = self.core.review(&by, Command::Review(Box::new(verdict.request())), Some(at));
+        let given = self.core.review(&by, &verdict.request(), Some(at));
         match given {
             Ok(_) => self.summary.verdicts += 1,
             Err(refused) if refused.kind == crate::protocol::Why::Unavailable => {

@@ -2,11 +2,12 @@
 
 use jiff::SignedDuration;
 
-use super::core::{Core, misplaced, refuse};
+use super::core::{Core, Sight, refuse};
 use super::review::subject;
 use crate::audit::{Entry, EntryKind};
 use crate::authority::{self, Subject};
-use crate::protocol::{Answer, Command, Draft, LeaseAsk, LeaseView, Refused, Why};
+use crate::domain::{Item, Reviewer};
+use crate::protocol::{Act, Draft, ItemView, LeaseAsk, LeaseView, Refused, Why};
 use crate::store::{Lease, Op, TakeLease, Write};
 
 /// How long a lease lasts; the holder renews it while at work.
@@ -20,77 +21,83 @@ pub(super) fn lease_view(lease: Lease) -> LeaseView {
 }
 
 impl Core {
-    /// Everything about leases and drafts: coordination, no truth; only taking back is logged.
-    pub(super) fn lease(&self, by: &str, command: Command) -> Result<Answer, Refused> {
-        let actor = self.actor(by)?;
-        let sight = self.sight()?;
-        let named = match &command {
-            Command::Lease(LeaseAsk { item: Some(id), .. })
-            | Command::Renew { item: id, .. }
-            | Command::Release { item: id, .. }
-            | Command::TakeBack { item: id }
-            | Command::SaveDraft { item: id, .. } => Some(self.with_item(id)?.1),
-            _ => None,
-        };
-        let about = named.as_ref().map_or_else(Subject::default, |item| subject(&sight, item));
-        authority::may(&actor, &command, about)?;
-        let until = sight.wall + LEASE;
-        match command {
-            Command::Lease(ask) => {
-                if let Some(item) = named.filter(|i| !i.state.is_open()) {
+    /// Take an item: a named one, or the next free one; `None` when nothing is free.
+    pub(super) fn take(&self, by: &str, ask: LeaseAsk) -> Result<Option<Box<ItemView>>, Refused> {
+        let (sight, actor) = match &ask.item {
+            Some(id) => {
+                let (sight, actor, item) = self.hands_on(by, Act::Lease, id)?;
+                if !item.state.is_open() {
                     return Err(Refused::new(
                         Why::State,
-                        format!("{} is {}; nobody can take it", item.id, item.state.as_str()),
+                        format!("{id} is {}; nobody can take it", item.state.as_str()),
                     )
                     .hint("overrule show ID says where it stands"));
                 }
-                let taken = self.store.lease(TakeLease {
-                    reviewer: by.to_owned(),
-                    queues: self.open_to(&sight, &actor, ask.queue.as_deref())?,
-                    item: ask.item,
-                    skip: ask.skip,
-                    wall: sight.wall,
-                    until,
-                });
-                let Some(lease) = taken.wait().map_err(refuse)? else {
-                    return Ok(Answer::Leased(None));
-                };
-                Ok(Answer::Leased(Some(Box::new(self.item(by, &lease.item)?))))
+                (sight, actor)
             }
-            Command::Renew { item, epoch } => {
-                let lease = self.store.renew(&item, by, epoch, until).wait().map_err(refuse)?;
-                Ok(Answer::Renewed(lease_view(lease)))
+            None => {
+                let (sight, actor) = (self.sight()?, self.actor(by)?);
+                authority::may(&actor, Act::Lease, Subject::default())?;
+                (sight, actor)
             }
-            Command::Release { item, epoch } => {
-                self.store.release(&item, by, epoch).wait().map_err(refuse)?;
-                Ok(Answer::Done)
-            }
-            Command::TakeBack { item } => self.take_back(by, &item),
-            Command::SaveDraft { item, draft } => {
-                let bytes = super::core::json(&draft)?;
-                if bytes.len() > MAX_DRAFT {
-                    return Err(Refused::new(
-                        Why::Invalid,
-                        format!("the draft for {item} is over {} MiB", MAX_DRAFT >> 20),
-                    )
-                    .hint("shorten it; what was kept before stays"));
-                }
-                self.store.put_draft(&item, by, Some(bytes)).wait().map_err(refuse)?;
-                Ok(Answer::Done)
-            }
-            Command::DropDraft { item } => {
-                self.store.put_draft(&item, by, None).wait().map_err(refuse)?;
-                Ok(Answer::Done)
-            }
-            _ => Err(misplaced()),
+        };
+        let taken = self.store.lease(TakeLease {
+            reviewer: by.to_owned(),
+            queues: self.open_to(&sight, &actor, ask.queue.as_deref())?,
+            item: ask.item,
+            skip: ask.skip,
+            wall: sight.wall,
+            until: sight.wall + LEASE,
+        });
+        match taken.wait().map_err(refuse)? {
+            Some(lease) => self.item(by, &lease.item).map(|view| Some(Box::new(view))),
+            None => Ok(None),
         }
+    }
+
+    pub(super) fn renew(&self, by: &str, id: &str, epoch: u64) -> Result<LeaseView, Refused> {
+        let (sight, ..) = self.hands_on(by, Act::Renew, id)?;
+        let renewed = self.store.renew(id, by, epoch, sight.wall + LEASE);
+        renewed.wait().map(lease_view).map_err(refuse)
+    }
+
+    pub(super) fn give_back(&self, by: &str, id: &str, epoch: u64) -> Result<(), Refused> {
+        self.hands_on(by, Act::Release, id)?;
+        self.store.release(id, by, epoch).wait().map_err(refuse)
+    }
+
+    pub(super) fn save_draft(&self, by: &str, id: &str, draft: &Draft) -> Result<(), Refused> {
+        self.hands_on(by, Act::SaveDraft, id)?;
+        let bytes = super::core::json(draft)?;
+        if bytes.len() > MAX_DRAFT {
+            return Err(Refused::new(
+                Why::Invalid,
+                format!("the draft for {id} is over {} MiB", MAX_DRAFT >> 20),
+            )
+            .hint("shorten it; what was kept before stays"));
+        }
+        self.store.put_draft(id, by, Some(bytes)).wait().map_err(refuse)
+    }
+
+    /// A draft is its author's to drop, wherever the item is by now.
+    pub(super) fn drop_draft(&self, by: &str, id: &str) -> Result<(), Refused> {
+        authority::may(&self.actor(by)?, Act::DropDraft, Subject::default())?;
+        self.store.put_draft(id, by, None).wait().map_err(refuse)
+    }
+
+    /// The item, and that `by` may do `act` to it where it stands.
+    fn hands_on(&self, by: &str, act: Act, id: &str) -> Result<(Sight, Reviewer, Item), Refused> {
+        let (actor, sight) = (self.actor(by)?, self.sight()?);
+        let (_, item) = self.with_item(id)?;
+        authority::may(&actor, act, subject(&sight, &item))?;
+        Ok((sight, actor, item))
     }
 
     /// Queues this person may take from; an unknown or too high named one is refused.
     fn open_to(
         &self,
-        sight: &super::core::Sight,
-        actor: &crate::domain::Reviewer,
+        sight: &Sight,
+        actor: &Reviewer,
         named: Option<&str>,
     ) -> Result<Vec<String>, Refused> {
         let Some(policy) = &sight.policy else {
@@ -117,10 +124,12 @@ impl Core {
         Ok(policy.queues().filter(|q| q.level <= actor.level).map(|q| q.name.clone()).collect())
     }
 
-    fn take_back(&self, by: &str, id: &str) -> Result<Answer, Refused> {
+    /// Take a lease away from whoever holds it: the one change of leases that is logged.
+    pub(super) fn take_back(&self, by: &str, id: &str) -> Result<(), Refused> {
+        self.hands_on(by, Act::TakeBack, id)?;
         self.retry(|sight| {
             let Some(lease) = self.store.lease_of(id, sight.wall)? else {
-                return Ok(Answer::Done);
+                return Ok(());
             };
             let mut entry = Entry::new(EntryKind::LEASE_TAKEN_BACK, by, sight.now, sight.wall);
             let (_, item) = self.with_item(id)?;
@@ -134,7 +143,7 @@ impl Core {
                     Op::EndLease { item: id.to_owned() },
                 ],
             })?;
-            Ok(Answer::Done)
+            Ok(())
         })
     }
 

@@ -34,8 +34,8 @@ use crate::domain::Timestamp;
 use crate::protocol::{
     Answer, Change, Command, Desk, Query, Refused, Reply, VerifyAsk, VerifyReport, Why,
 };
-use crate::store::Store;
 use crate::store::sqlite::{Fresh, OpenMode, Sqlite};
+use crate::store::{Store, StoredPolicy};
 
 /// How often a desk looks whether another process wrote to the same store.
 const LOOK: Duration = Duration::from_millis(250);
@@ -156,22 +156,42 @@ impl Local {
 impl Core {
     fn execute(&self, by: &str, command: Command) -> Result<Answer, Refused> {
         match command {
-            Command::Admit { .. } | Command::RetryRefused { .. } => self.admit(by, command),
-            Command::Lease(_)
-            | Command::Renew { .. }
-            | Command::Release { .. }
-            | Command::TakeBack { .. }
-            | Command::SaveDraft { .. }
-            | Command::DropDraft { .. } => self.lease(by, command),
-            Command::Review(_) => self.review(by, command, None),
-            Command::AnswerBlind(_) => self.answer_blind(by, command),
-            Command::Undo { .. } => self.undo(by, command),
-            Command::Flag { .. } => self.flag(by, command),
-            Command::Feedback { .. } => self.feedback(by, command),
-            Command::AddReviewer { .. } => self.add_reviewer(by, command),
-            Command::DisableReviewer { .. } => self.disable_reviewer(by, command),
-            Command::ActivatePolicy { .. } => self.activate(by, command),
-            Command::Erase { .. } => self.erase(by, command),
+            Command::Admit { lines } => self.admit(by, &lines).map(Answer::Admitted),
+            Command::RetryRefused { numbers } => {
+                self.retry_refused(by, &numbers).map(Answer::Admitted)
+            }
+            Command::Lease(ask) => self.take(by, ask).map(Answer::Leased),
+            Command::Renew { item, epoch } => self.renew(by, &item, epoch).map(Answer::Renewed),
+            Command::Release { item, epoch } => {
+                self.give_back(by, &item, epoch).map(|()| Answer::Done)
+            }
+            Command::TakeBack { item } => self.take_back(by, &item).map(|()| Answer::Done),
+            Command::SaveDraft { item, draft } => {
+                self.save_draft(by, &item, &draft).map(|()| Answer::Done)
+            }
+            Command::DropDraft { item } => self.drop_draft(by, &item).map(|()| Answer::Done),
+            Command::Review(request) => self.review(by, &request, None).map(Answer::Reviewed),
+            Command::AnswerBlind(answer) => self.answer_blind(by, &answer).map(Answer::Reviewed),
+            Command::Undo { item } => self.undo(by, &item).map(Answer::Reviewed),
+            Command::Flag { item, tags, note } => {
+                self.flag(by, &item, tags, note).map(Answer::Reviewed)
+            }
+            Command::Feedback { item, kind, note } => {
+                self.feedback(by, &item, kind, note).map(|()| Answer::Done)
+            }
+            Command::AddReviewer { name, level, roles, key } => {
+                self.add_reviewer(by, &name, level, roles, key).map(Answer::Reviewer)
+            }
+            Command::DisableReviewer { name } => {
+                self.disable_reviewer(by, &name).map(Answer::Reviewer)
+            }
+            Command::ActivatePolicy { name, source, schemas, install } => {
+                let file = StoredPolicy { hash: String::new(), name, source, schemas };
+                self.activate(by, file, install).map(Answer::Policy)
+            }
+            Command::Erase { item, reason } => {
+                self.erase(by, &item, &reason).map(|()| Answer::Done)
+            }
             Command::Checkpoint => self.checkpoint().map(Answer::Checkpoint),
             Command::Tick => self.tick().map(Answer::Ticked),
         }

@@ -4,7 +4,7 @@ use super::core::Core;
 use crate::audit::{Entry, EntryKind};
 use crate::authority::{self, Subject};
 use crate::domain::{Reviewer, Role};
-use crate::protocol::{Answer, Command, Refused, Why};
+use crate::protocol::{Act, Refused, Why};
 use crate::store::{Op, Premises, Write};
 
 impl Core {
@@ -42,12 +42,15 @@ impl Core {
     }
 
     /// Register a reviewer, or change one (level, roles, key; a disabled one works again).
-    pub(super) fn add_reviewer(&self, by: &str, command: Command) -> Result<Answer, Refused> {
-        let actor = self.actor(by)?;
-        authority::may(&actor, &command, Subject::default())?;
-        let Command::AddReviewer { name, level, roles, key } = command else {
-            return Err(super::core::misplaced());
-        };
+    pub(super) fn add_reviewer(
+        &self,
+        by: &str,
+        name: &str,
+        level: u8,
+        roles: Vec<Role>,
+        key: Option<String>,
+    ) -> Result<Reviewer, Refused> {
+        authority::may(&self.actor(by)?, Act::AddReviewer, Subject::default())?;
         let name = name.trim().to_owned();
         if name.is_empty() || name.len() > 64 || name.chars().any(char::is_control) {
             return Err(Refused::new(
@@ -84,19 +87,15 @@ impl Core {
                     Op::PutReviewer(person.clone()),
                 ],
             })?;
-            Ok(Answer::Reviewer(person))
+            Ok(person)
         })
     }
 
     /// Disable a reviewer: nothing of theirs commits from now on.
-    pub(super) fn disable_reviewer(&self, by: &str, command: Command) -> Result<Answer, Refused> {
-        let actor = self.actor(by)?;
-        authority::may(&actor, &command, Subject::default())?;
-        let Command::DisableReviewer { name } = command else {
-            return Err(super::core::misplaced());
-        };
+    pub(super) fn disable_reviewer(&self, by: &str, name: &str) -> Result<Reviewer, Refused> {
+        authority::may(&self.actor(by)?, Act::DisableReviewer, Subject::default())?;
         self.retry(|sight| {
-            let mut person = self.store.reviewer(&name)?.ok_or_else(|| {
+            let mut person = self.store.reviewer(name)?.ok_or_else(|| {
                 Refused::new(Why::NotFound, format!("there is no reviewer {name}"))
                     .hint("overrule reviewer list shows who there is")
             })?;
@@ -113,16 +112,19 @@ impl Core {
             person.disabled = true;
             person.version += 1;
             let mut entry = Entry::new(EntryKind::REVIEWER_DISABLED, by, sight.now, sight.wall);
-            entry.d.insert("reviewer".into(), name.clone());
+            entry.d.insert("reviewer".into(), name.to_owned());
             self.commit(Write {
-                premises: Premises { actor: Some((name.clone(), version)), ..Premises::default() },
+                premises: Premises {
+                    actor: Some((name.to_owned(), version)),
+                    ..Premises::default()
+                },
                 now: sight.now,
                 ops: vec![
                     Op::Entry(super::core::draft(entry, Vec::new())?),
                     Op::PutReviewer(person.clone()),
                 ],
             })?;
-            Ok(Answer::Reviewer(person))
+            Ok(person)
         })
     }
 }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::core::{Core, misplaced, refuse};
+use super::core::{Core, refuse};
 use crate::audit::{Entry, EntryKind};
 use crate::authority::{self, Subject};
 use crate::domain::{DATAOPS, Decision, Model, VerdictKind};
 use crate::policy::{Policy, ReviewFacts, Schemas};
-use crate::protocol::{Answer, Command, PolicyView, Refused, TagView, Why};
+use crate::protocol::{Act, PolicyView, Refused, TagView, Why};
 use crate::store::{Op, Premises, StoredPolicy, Write};
 
 /// Schemas as the policy room wants them: by domain, `{"input": …, "output": …}`.
@@ -23,10 +23,14 @@ pub(super) fn schemas(named: &BTreeMap<String, Value>) -> Result<Schemas, Refuse
 
 impl Core {
     /// Put a policy in force, after its check; refused where it would drop a queue with items.
-    pub(super) fn activate(&self, by: &str, command: Command) -> Result<Answer, Refused> {
-        let Command::ActivatePolicy { name, source, schemas: named, install } = &command else {
-            return Err(misplaced());
-        };
+    /// `install`: only where none is in force yet, or the same one is.
+    pub(super) fn activate(
+        &self,
+        by: &str,
+        file: StoredPolicy,
+        install: bool,
+    ) -> Result<String, Refused> {
+        let StoredPolicy { name, source, schemas: named, .. } = &file;
         let policy = Policy::load(source, name, &schemas(named)?).map_err(|found| {
             Refused::new(
                 Why::NotFound,
@@ -37,9 +41,9 @@ impl Core {
         self.retry(|sight| {
             match &sight.snapshot.policy {
                 Some(hash) if hash == policy.hash() => {
-                    return Ok(Answer::Policy(policy.hash().to_owned()));
+                    return Ok(policy.hash().to_owned());
                 }
-                Some(hash) if *install => {
+                Some(hash) if install => {
                     return Err(Refused::new(
                         Why::Policy,
                         format!(
@@ -53,7 +57,7 @@ impl Core {
                 _ => {}
             }
             let actor = self.actor(by)?;
-            authority::may(&actor, &command, Subject::default())?;
+            authority::may(&actor, Act::ActivatePolicy, Subject::default())?;
             for count in self.store.queues(sight.now, sight.wall)? {
                 if count.waiting > 0
                     && policy.queue(&count.queue).is_none()
@@ -88,15 +92,10 @@ impl Core {
                         entry,
                         vec![("policy".into(), source.clone().into_bytes())],
                     )?),
-                    Op::PutPolicy(StoredPolicy {
-                        hash: policy.hash().to_owned(),
-                        name: name.clone(),
-                        source: source.clone(),
-                        schemas: named.clone(),
-                    }),
+                    Op::PutPolicy(StoredPolicy { hash: policy.hash().to_owned(), ..file.clone() }),
                 ],
             })?;
-            Ok(Answer::Policy(policy.hash().to_owned()))
+            Ok(policy.hash().to_owned())
         })
     }
 

@@ -1,13 +1,13 @@
 //! A verdict, an own answer, an undo, a flag, feedback: what reviewers do to an item.
 
-use super::core::{Core, Sight, Trouble, draft, json, misplaced, no_decision, refuse};
+use super::core::{Core, Sight, Trouble, draft, json, no_decision, refuse};
 use super::settle::{at_once, decision_of, fire, policy_word, release, repaired, reversal, stand};
 use crate::audit::{Entry, EntryKind, Statement, verify_signature};
 use crate::authority::{self, Subject};
 use crate::domain::life::{self, By};
 use crate::domain::{Item, Kind, Review, Reviewer, Timestamp, Verdict, VerdictKind};
 use crate::policy::Firing;
-use crate::protocol::{Answer, BlindAnswer, Command, Refused, ReviewRequest, Reviewed, Why};
+use crate::protocol::{Act, BlindAnswer, FeedbackKind, Refused, ReviewRequest, Reviewed, Why};
 use crate::store::{LeasePremise, Op, StoreError, StoredDecision, Write};
 
 /// The longest grace a request may ask for.
@@ -42,33 +42,22 @@ impl Core {
     pub(super) fn review(
         &self,
         by: &str,
-        command: Command,
+        request: &ReviewRequest,
         now: Option<Timestamp>,
-    ) -> Result<Answer, Refused> {
-        if let Command::Review(request) = &command
-            && let Some(stored) = self.store.review(&request.request_id).map_err(refuse)?
-        {
+    ) -> Result<Reviewed, Refused> {
+        let known = || self.store.review(&request.request_id).map_err(refuse);
+        if let Some(stored) = known()? {
             return self.repeated(by, request, &stored);
         }
-        let mut raced = false;
-        let answer = self.retry(|sight| {
-            let Command::Review(request) = &command else { return Err(misplaced().into()) };
-            match self.review_once(sight, by, &command, request, now) {
-                Err(Trouble::Store(StoreError::RequestExists(_))) => {
-                    raced = true;
-                    Ok(None)
-                }
-                other => other.map(Some),
-            }
-        })?;
-        match (answer, command) {
-            (Some(answer), _) => Ok(answer),
+        let decided = self.retry(|sight| match self.review_once(sight, by, request, now) {
             // The same request arrived twice at once, and the other one was first.
-            (None, Command::Review(request)) if raced => {
-                let stored = self.store.review(&request.request_id).map_err(refuse)?;
-                stored.map_or_else(|| Err(misplaced()), |s| self.repeated(by, &request, &s))
-            }
-            (None, _) => Err(misplaced()),
+            Err(Trouble::Store(StoreError::RequestExists(_))) => Ok(None),
+            other => other.map(Some),
+        })?;
+        match (decided, known()?) {
+            (Some(done), _) => Ok(done),
+            (None, Some(stored)) => self.repeated(by, request, &stored),
+            (None, None) => Err(refuse(StoreError::RequestExists(request.request_id.clone()))),
         }
     }
 
@@ -78,7 +67,7 @@ impl Core {
         by: &str,
         request: &ReviewRequest,
         stored: &Review,
-    ) -> Result<Answer, Refused> {
+    ) -> Result<Reviewed, Refused> {
         let same = stored.item == request.item
             && stored.reviewer == by
             && stored.verdict.verdict == request.verdict.verdict;
@@ -90,24 +79,23 @@ impl Core {
             .hint("every request needs an id of its own (UUIDv7)"));
         }
         let (_, item) = self.with_item(&request.item)?;
-        Ok(Answer::Reviewed(Reviewed {
+        Ok(Reviewed {
             duplicate: true,
             until: item.pending.as_ref().map(|p| p.until),
             ..reviewed(&item)
-        }))
+        })
     }
 
     fn review_once(
         &self,
         sight: &Sight,
         by: &str,
-        command: &Command,
         request: &ReviewRequest,
         now: Option<Timestamp>,
-    ) -> Result<Answer, Trouble> {
+    ) -> Result<Reviewed, Trouble> {
         let actor = self.actor(by)?;
         let (stored, item) = self.with_item(&request.item)?;
-        authority::may(&actor, command, subject(sight, &item))?;
+        authority::may(&actor, Act::Review, subject(sight, &item))?;
         let answer = self.own_answer(&item, by)?;
         let verdict = self.checked(sight, &stored, &item, &request.verdict)?;
         let seen = request.revision.unwrap_or(item.revision);
@@ -186,11 +174,11 @@ impl Core {
             }
             other => Trouble::Store(other),
         })?;
-        Ok(Answer::Reviewed(Reviewed {
+        Ok(Reviewed {
             until: result.pending.as_ref().map(|p| p.until),
             effects,
             ..reviewed(&result)
-        }))
+        })
     }
 
     /// On a blind item nobody decides before having answered; otherwise whether they agreed.
@@ -304,12 +292,11 @@ impl Core {
     }
 
     /// A reviewer's own answer to a blind item: stored before the proposal is shown.
-    pub(super) fn answer_blind(&self, by: &str, command: Command) -> Result<Answer, Refused> {
+    pub(super) fn answer_blind(&self, by: &str, answer: &BlindAnswer) -> Result<Reviewed, Refused> {
         self.retry(|sight| {
-            let Command::AnswerBlind(answer) = &command else { return Err(misplaced().into()) };
             let actor = self.actor(by)?;
             let (stored, item) = self.with_item(&answer.item)?;
-            authority::may(&actor, &command, subject(sight, &item))?;
+            authority::may(&actor, Act::AnswerBlind, subject(sight, &item))?;
             if !item.blind {
                 return Err(Refused::new(Why::State, format!("{} is not a blind item", item.id))
                     .hint("decide it: its proposal is shown")
@@ -317,7 +304,7 @@ impl Core {
             }
             if let Some(known) = self.store.blind_answer(&item.id, by)? {
                 if known.request_id == answer.request_id {
-                    return Ok(Answer::Reviewed(Reviewed { duplicate: true, ..reviewed(&item) }));
+                    return Ok(Reviewed { duplicate: true, ..reviewed(&item) });
                 }
                 return Err(Refused::new(
                     Why::State,
@@ -347,17 +334,16 @@ impl Core {
                     },
                 ],
             })?;
-            Ok(Answer::Reviewed(reviewed(&item)))
+            Ok(reviewed(&item))
         })
     }
 
     /// Take one's pending verdict back: the item is where it was.
-    pub(super) fn undo(&self, by: &str, command: Command) -> Result<Answer, Refused> {
+    pub(super) fn undo(&self, by: &str, id: &str) -> Result<Reviewed, Refused> {
         self.retry(|sight| {
-            let Command::Undo { item: id } = &command else { return Err(misplaced().into()) };
             let actor = self.actor(by)?;
             let (_, item) = self.with_item(id)?;
-            authority::may(&actor, &command, subject(sight, &item))?;
+            authority::may(&actor, Act::Undo, subject(sight, &item))?;
             let next = life::undo(&item, by, sight.wall)?;
             let request_id = item.pending.as_ref().map(|p| p.request_id.clone());
             let mut entry = Entry::new(EntryKind::UNDO, by, sight.now, sight.wall);
@@ -372,16 +358,19 @@ impl Core {
             ];
             ops.extend(request_id.map(|request_id| Op::UndoReview { request_id }));
             self.commit(Write { premises, now: sight.now, ops })?;
-            Ok(Answer::Reviewed(reviewed(&next)))
+            Ok(reviewed(&next))
         })
     }
 
     /// Open a new, retrospective review of a settled decision.
-    pub(super) fn flag(&self, by: &str, command: Command) -> Result<Answer, Refused> {
+    pub(super) fn flag(
+        &self,
+        by: &str,
+        id: &str,
+        tags: Vec<String>,
+        note: Option<String>,
+    ) -> Result<Reviewed, Refused> {
         self.retry(|sight| {
-            let Command::Flag { item: id, tags, note } = &command else {
-                return Err(misplaced().into());
-            };
             let actor = self.actor(by)?;
             let stored = self.store.decision(id)?.ok_or_else(|| no_decision(id))?;
             let queue = stored
@@ -393,7 +382,7 @@ impl Core {
                 .unwrap_or_else(|| "level1".into());
             // A decision that nobody ever looked at gets its first item here.
             let item = stored.item.clone().unwrap_or_else(|| untouched(&stored, &queue));
-            authority::may(&actor, &command, subject(sight, &item))?;
+            authority::may(&actor, Act::Flag, subject(sight, &item))?;
             let verdict = Verdict {
                 tags: tags.clone(),
                 note: note.clone(),
@@ -415,25 +404,28 @@ impl Core {
                     Op::PutItem { level: sight.level(&queue), item: Box::new(next.clone()) },
                 ],
             })?;
-            Ok(Answer::Reviewed(reviewed(&next)))
+            Ok(reviewed(&next))
         })
     }
 
     /// What the world said after the decision was acted on.
-    pub(super) fn feedback(&self, by: &str, command: Command) -> Result<Answer, Refused> {
+    pub(super) fn feedback(
+        &self,
+        by: &str,
+        id: &str,
+        kind: FeedbackKind,
+        note: Option<String>,
+    ) -> Result<(), Refused> {
         self.retry(|sight| {
-            let Command::Feedback { item: id, kind, note } = &command else {
-                return Err(misplaced().into());
-            };
             let actor = self.actor(by)?;
-            authority::may(&actor, &command, Subject::default())?;
+            authority::may(&actor, Act::Feedback, Subject::default())?;
             let stored = self.store.decision(id)?.ok_or_else(|| no_decision(id))?;
             let word = serde_json::to_value(kind)
                 .ok()
                 .and_then(|v| v.as_str().map(str::to_owned))
                 .unwrap_or_default();
             let mut entry = Entry::new(EntryKind::FEEDBACK, by, sight.now, sight.wall);
-            entry.id = Some(id.clone());
+            entry.id = Some(id.to_owned());
             entry.d.insert("kind".into(), word.clone());
             if let Some(item) = &stored.item {
                 stand(&mut entry, item);
@@ -447,10 +439,10 @@ impl Core {
                 now: sight.now,
                 ops: vec![
                     Op::Entry(draft(entry, bodies)?),
-                    Op::PutFeedback { item: id.clone(), kind: word, at: sight.now },
+                    Op::PutFeedback { item: id.to_owned(), kind: word, at: sight.now },
                 ],
             })?;
-            Ok(Answer::Done)
+            Ok(())
         })
     }
 }

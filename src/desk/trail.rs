@@ -3,13 +3,13 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::core::{Core, Trouble, misplaced, no_decision, refuse};
+use super::core::{Core, Trouble, no_decision, refuse};
 use crate::audit::{
     Entry, EntryKind, Hash, ItemRow, LogVerifier, TileSource, Verifier, tlog_proof,
 };
 use crate::authority::{self, Subject};
 use crate::domain::ItemState;
-use crate::protocol::{Answer, Command, EntryView, Refused, Reply, VerifyAsk, VerifyReport, Why};
+use crate::protocol::{Act, EntryView, Refused, Reply, VerifyAsk, VerifyReport, Why};
 use crate::store::{Op, Store, StoreError, TrailSink, Write};
 
 impl Core {
@@ -108,10 +108,9 @@ impl Core {
     }
 
     /// Erase all text of a decision, everywhere. The trail keeps commitments that say nothing now.
-    pub(super) fn erase(&self, by: &str, command: Command) -> Result<Answer, Refused> {
+    pub(super) fn erase(&self, by: &str, id: &str, reason: &str) -> Result<(), Refused> {
         let actor = self.actor(by)?;
-        authority::may(&actor, &command, Subject::default())?;
-        let Command::Erase { item: id, reason } = &command else { return Err(misplaced()) };
+        authority::may(&actor, Act::Erase, Subject::default())?;
         if reason.trim().is_empty() {
             return Err(Refused::new(Why::Invalid, "an erasure needs a reason")
                 .hint("give the legal ground in --reason, without personal data: it stays"));
@@ -130,8 +129,8 @@ impl Core {
             if let Some(item) = &stored.item {
                 super::settle::stand(&mut entry, item);
             }
-            entry.id = Some(id.clone());
-            entry.d.insert("reason".into(), reason.clone());
+            entry.id = Some(id.to_owned());
+            entry.d.insert("reason".into(), reason.to_owned());
             entry.x = self.commitments_of(id)?;
             let mut premises = sight.premises();
             premises.actor = Some((actor.name.clone(), actor.version));
@@ -141,10 +140,10 @@ impl Core {
                 now: sight.now,
                 ops: vec![
                     Op::Entry(super::core::draft(entry, Vec::new())?),
-                    Op::Erase { item: id.clone() },
+                    Op::Erase { item: id.to_owned() },
                 ],
             })?;
-            Ok(Answer::Done)
+            Ok(())
         })
     }
 

@@ -92,6 +92,57 @@ pub enum Command {
     Tick,
 }
 
+/// A command by name alone: what authority is asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Act {
+    Admit,
+    RetryRefused,
+    Lease,
+    Renew,
+    Release,
+    TakeBack,
+    SaveDraft,
+    DropDraft,
+    Review,
+    AnswerBlind,
+    Undo,
+    Flag,
+    Feedback,
+    AddReviewer,
+    DisableReviewer,
+    ActivatePolicy,
+    Erase,
+    Checkpoint,
+    Tick,
+}
+
+impl Command {
+    /// What this command is, without its particulars.
+    pub fn act(&self) -> Act {
+        match self {
+            Self::Admit { .. } => Act::Admit,
+            Self::RetryRefused { .. } => Act::RetryRefused,
+            Self::Lease(_) => Act::Lease,
+            Self::Renew { .. } => Act::Renew,
+            Self::Release { .. } => Act::Release,
+            Self::TakeBack { .. } => Act::TakeBack,
+            Self::SaveDraft { .. } => Act::SaveDraft,
+            Self::DropDraft { .. } => Act::DropDraft,
+            Self::Review(_) => Act::Review,
+            Self::AnswerBlind(_) => Act::AnswerBlind,
+            Self::Undo { .. } => Act::Undo,
+            Self::Flag { .. } => Act::Flag,
+            Self::Feedback { .. } => Act::Feedback,
+            Self::AddReviewer { .. } => Act::AddReviewer,
+            Self::DisableReviewer { .. } => Act::DisableReviewer,
+            Self::ActivatePolicy { .. } => Act::ActivatePolicy,
+            Self::Erase { .. } => Act::Erase,
+            Self::Checkpoint => Act::Checkpoint,
+            Self::Tick => Act::Tick,
+        }
+    }
+}
+
 /// One line to admit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {

@@ -20,7 +20,7 @@ mod view;
 use futures_util::{future::BoxFuture, stream::BoxStream};
 
 pub use command::{
-    Admitted, Answer, BlindAnswer, Command, Draft, FeedbackKind, LeaseAsk, Line, Refusal,
+    Act, Admitted, Answer, BlindAnswer, Command, Draft, FeedbackKind, LeaseAsk, Line, Refusal,
     ReviewRequest, Reviewed,
 };
 pub use query::{Cursor, Filter, PageAsk, Query, Reply};
