@@ -12,9 +12,13 @@
 //! gives it a terminal, tasks and time. Keys and looks come from `keymap` and `theme`.
 
 pub mod app;
+#[cfg(test)]
+mod fake;
 pub mod keymap;
 mod overlays;
 mod problem;
+#[cfg(test)]
+mod rig;
 mod runtime;
 mod screens;
 pub mod theme;

@@ -244,7 +244,7 @@ impl State {
                 self.toast(Tone::Good, said(&sent));
             }
         }
-        Vec::new()
+        self.refresh()
     }
 
     /// Nothing was done: the row comes back, the draft is kept, the reason is said.

@@ -1,10 +1,13 @@
 //! What the person types, and the terminal's own answers sorted out of it.
 
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use crossterm::event::{Event, EventStream, KeyCode, KeyEvent, KeyModifiers};
-use futures_util::{FutureExt, StreamExt};
+use futures_util::StreamExt;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::tui::theme::Background;
@@ -46,9 +49,15 @@ impl Input {
         }
     }
 
-    /// The next event if it is there already.
-    pub fn ready(&mut self) -> Option<io::Result<Event>> {
-        self.next().now_or_never().flatten()
+    /// The next event if it is there already. Asked with the task's own waker: the terminal's
+    /// stream keeps the first waker it is shown, and an idle one would never wake us again.
+    pub async fn ready(&mut self) -> Option<io::Result<Event>> {
+        let mut next = pin!(self.next());
+        poll_fn(|cx| match next.as_mut().poll(cx) {
+            Poll::Ready(event) => Poll::Ready(event),
+            Poll::Pending => Poll::Ready(None),
+        })
+        .await
     }
 }
 

@@ -189,7 +189,7 @@ impl<S: Surface> Runtime<S> {
                 return Err(RunError::Panicked);
             }
             self.take(wake)?;
-            self.drain()?;
+            self.drain().await?;
             if let Some(since) = self.stopping
                 && since.elapsed() > PATIENCE
             {
@@ -242,13 +242,13 @@ impl<S: Surface> Runtime<S> {
     }
 
     /// Takes what else is there, so that one frame shows it all.
-    fn drain(&mut self) -> Result<(), RunError> {
+    async fn drain(&mut self) -> Result<(), RunError> {
         for _ in 0..AT_ONCE {
             if self.ended {
                 return Ok(());
             }
             if !self.away
-                && let Some(Ok(event)) = self.input.ready()
+                && let Some(Ok(event)) = self.input.ready().await
             {
                 self.event(event)?;
                 continue;

@@ -16,11 +16,11 @@ pub fn draw(ui: &mut Ui<'_, '_>, body: Rect) {
 }
 
 fn side_by_side(ui: &mut Ui<'_, '_>, body: Rect) {
-    let left = (body.width * 2 / 5).clamp(46, 64);
+    let left = (body.width * 43 / 100).clamp(46, 66);
     let note = item::lease_note(ui);
     rule(ui, Rect { height: 1, ..body }, Some((left, '┬')), note);
     let panes = Rect { y: body.y + 1, height: body.height.saturating_sub(2), ..body };
-    list::draw(ui, Rect { width: left, ..panes });
+    list::draw(ui, Rect { width: left.saturating_sub(1), ..panes });
     let border = Line::from(ui.span(Role::Border, "│"));
     let wall = Rect { x: body.x + left, width: 1, ..panes };
     for y in 0..wall.height {

@@ -1,1 +1,0 @@
-//! Tables: message in, state and effects out.

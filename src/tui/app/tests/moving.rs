@@ -1,0 +1,2 @@
+//! Moving.
+use super::*;

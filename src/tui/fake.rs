@@ -1,0 +1,892 @@
+//! A desk in memory, deterministic, for tests of the app: the same rules in small.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, MutexGuard};
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use futures_util::{FutureExt, StreamExt};
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use crate::domain::life::{self, By, QueueTerms};
+use crate::domain::{
+    Content, Correction, Fault, FaultKind, Item, ItemState, Kind, Model, Outcome, Review, Reviewer,
+    Role, Route, RouteRef, Timestamp, Verdict, VerdictKind,
+};
+use crate::protocol::{
+    Answer, Change, Command, Cursor, Desk, Draft, EntryView, GuidelineView, Header, ItemView,
+    LeaseView, Page, PageAsk, PolicyView, Query, QueueView, Refused, Reply, Reviewed, Row, TagView,
+    VerifyAsk, VerifyReport, Why,
+};
+
+/// How long a lease lasts here.
+pub const LEASE: SignedDuration = SignedDuration::from_mins(5);
+
+/// 2026-01-05T09:00:00Z
+pub fn start() -> Timestamp {
+    "2026-01-05T09:00:00Z".parse().unwrap()
+}
+
+#[derive(Clone, Debug)]
+pub struct Held {
+    pub item: Item,
+    pub record: Value,
+    pub reason: String,
+    pub rule: String,
+    pub reviews: Vec<Review>,
+    pub contents: BTreeMap<String, Content>,
+    pub lease: Option<LeaseView>,
+    pub faults: Vec<Fault>,
+    pub signed: bool,
+    pub answered: Vec<String>,
+}
+
+#[derive(Debug)]
+pub struct Inside {
+    pub now: Timestamp,
+    pub items: BTreeMap<String, Held>,
+    pub drafts: BTreeMap<(String, String), Draft>,
+    pub queues: Vec<QueueView>,
+    pub log: Vec<Value>,
+    pub corrections: Vec<Correction>,
+    pub requests: BTreeMap<String, Reviewed>,
+    pub said: Vec<Command>,
+    pub asked: Vec<Query>,
+    /// Refusals to give instead of doing the next reviews.
+    pub refuse: VecDeque<Refused>,
+    pub epoch: u64,
+    pub automation: String,
+    pub clock: &'static str,
+    pub tags: bool,
+    /// The clock is the real one.
+    pub live: bool,
+}
+
+/// The desk.
+#[derive(Debug)]
+pub struct FakeDesk(Mutex<Inside>);
+
+fn queue(name: &str, title: &str, level: u8, up: Option<&str>) -> QueueView {
+    QueueView {
+        name: name.into(),
+        title: title.into(),
+        level,
+        waiting: 0,
+        leased: 0,
+        late: 0,
+        due_soon: 0,
+        signed: false,
+        escalates_to: up.map(Into::into),
+    }
+}
+
+impl FakeDesk {
+    pub fn empty() -> Self {
+        Self(Mutex::new(Inside {
+            now: start(),
+            items: BTreeMap::new(),
+            drafts: BTreeMap::new(),
+            queues: vec![
+                queue("level1", "Operational review", 1, Some("level2")),
+                queue("level2", "Domain experts", 2, Some("level3")),
+                queue("level3", "Compliance", 3, None),
+                queue("dataops", "Broken records", 1, None),
+            ],
+            log: Vec::new(),
+            corrections: Vec::new(),
+            requests: BTreeMap::new(),
+            said: Vec::new(),
+            asked: Vec::new(),
+            refuse: VecDeque::new(),
+            epoch: 0,
+            automation: "on".into(),
+            clock: "wall",
+            tags: true,
+            live: false,
+        }))
+    }
+
+    /// A dozen items of four domains, one broken, one blind, one that hides characters.
+    pub fn stocked() -> Self {
+        Self::empty().stock()
+    }
+
+    /// The same on the real clock, to be looked at by hand.
+    pub fn live() -> Self {
+        let desk = Self::empty();
+        desk.set_now(Timestamp::now());
+        desk.inside().live = true;
+        desk.stock()
+    }
+
+    fn stock(self) -> Self {
+        let desk = self;
+        desk.add(loan("lap-1664", 0.71, 8.0), 9 * 60 + 30);
+        desk.add(support("exq-0114", 0.55), 4 * 60);
+        desk.add(loan("lap-0007", 0.82, 7.0), 14 * 60);
+        desk.add(
+            moderation(
+                "mod-0861",
+                0.63,
+                "This guy seems to think that pedantry is better than the facts.",
+            ),
+            11 * 60,
+        );
+        desk.add(
+            moderation("mod-0900", 0.44, "refund \u{202E}evitisop\u{202C} to\u{200B}day"),
+            16 * 60,
+        );
+        desk.add(loan("lap-2001", 0.58, 9.0), -3 * 60);
+        desk.add(medical("hrt-cl007", 0.7427), 42 * 60);
+        desk.add(
+            Held { answered: Vec::new(), ..with(loan("lap-2044", 0.66, 6.0), |i| i.blind = true) },
+            50 * 60,
+        );
+        desk.add(broken("hp-017"), 3 * 3600);
+        for n in 0..4 {
+            desk.add(
+                support(&format!("exq-02{n:02}"), 0.6 + f64::from(n) / 20.0),
+                3600 * 5 + n as i64 * 61,
+            );
+        }
+        desk
+    }
+
+    pub fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.0.lock().unwrap()
+    }
+
+    /// Adds an item that is due in so many seconds.
+    pub fn add(&self, mut held: Held, due: i64) {
+        let mut inside = self.inside();
+        let now = inside.now;
+        held.item.entered_at = now - SignedDuration::from_mins(28);
+        held.item.due_at = Some(now + SignedDuration::from_secs(due));
+        let id = held.item.id.clone();
+        inside.log(json!({"kind": "decision", "item": id, "at": now.to_string(), "queue": held.item.queue}));
+        inside.items.insert(id, held);
+    }
+
+    /// Somebody else takes an item.
+    pub fn lease_to(&self, id: &str, who: &str) {
+        let mut inside = self.inside();
+        inside.epoch += 1;
+        let (epoch, until) = (inside.epoch, inside.now + LEASE);
+        inside.items.get_mut(id).unwrap().lease =
+            Some(LeaseView { reviewer: who.into(), until, epoch });
+    }
+
+    /// Verdicts that were stored, newest last.
+    pub fn verdicts(&self) -> Vec<(String, VerdictKind, bool)> {
+        let inside = self.inside();
+        let mut all: Vec<_> = inside.items.values().flat_map(|h| h.reviews.clone()).collect();
+        all.sort_by(|a, b| (a.at, &a.request_id).cmp(&(b.at, &b.request_id)));
+        all.into_iter().map(|r| (r.item, r.verdict.verdict, r.undone)).collect()
+    }
+
+    pub fn set_now(&self, now: Timestamp) {
+        self.inside().now = now;
+    }
+}
+
+fn held(id: &str, record: Value, rule: &str, reason: &str) -> Held {
+    Held {
+        item: Item {
+            id: id.into(),
+            kind: Kind::Review,
+            state: ItemState::Waiting,
+            queue: "level1".into(),
+            entered_at: start(),
+            due_at: None,
+            priority: 0,
+            revision: 1,
+            required: vec!["level1".into()],
+            approvals: Vec::new(),
+            content: None,
+            pending: None,
+            blind: false,
+            sample: None,
+            breached: false,
+        },
+        record,
+        reason: reason.into(),
+        rule: rule.into(),
+        reviews: Vec::new(),
+        contents: BTreeMap::new(),
+        lease: None,
+        faults: Vec::new(),
+        signed: false,
+        answered: Vec::new(),
+    }
+}
+
+pub fn with(mut held: Held, change: impl FnOnce(&mut Item)) -> Held {
+    change(&mut held.item);
+    held
+}
+
+pub fn loan(id: &str, confidence: f64, impact: f64) -> Held {
+    let record = json!({
+        "id": id, "domain": "loan", "action": "approve",
+        "model": {"name": "mortgage-preapproval", "version": "3.1"},
+        "cohort": {"race": "white"},
+        "confidence": confidence, "business_impact": impact,
+        "input": {"loan_thousands": 138, "income_thousands": 53, "liquid_assets_thousands": 23,
+            "housing_ratio_pct": 27.98, "obligation_ratio_pct": 40, "loan_to_price": 0.902,
+            "dep": 0, "industry_unemployment_pct": 3.1, "lines": 18, "net_worth_thousands": 189,
+            "self": 0, "public_record": 0},
+        "output": {"decision": "approve", "p_deny": 0.29},
+        "rationale": "Towards 'deny': unverified income −1.26, cosigner +0.57, public record −0.54.",
+        "ensemble": [{"name": "logreg", "score": 0.78}, {"name": "forest", "score": 0.61},
+            {"name": "gboost", "score": 0.74}],
+        "scope": "lending/mortgage"
+    });
+    let reason = format!(
+        "confidence {confidence} <= params.high 0.85 and business_impact {impact} >= params.impact 7"
+    );
+    held(id, record, "unsure-high-impact", &reason)
+}
+
+pub fn support(id: &str, confidence: f64) -> Held {
+    let record = json!({
+        "id": id, "domain": "support_qa", "action": "send_answer",
+        "model": {"name": "bing-chat", "version": "2023"},
+        "confidence": confidence, "business_impact": 3,
+        "input": {"question": "What should I do if I think I own a polluted field?",
+            "field": "Climate Science"},
+        "output": "If you think you own a polluted field, you may want to consider environmental remediation, which is the removal of pollution or contaminants from water and soil.\n\nRemediation can help protect human health and restore the environment.",
+        "rationale": "Cited: [1] national geographic, [2] nrdc"
+    });
+    held(id, record, "low-confidence", &format!("confidence {confidence} < params.low 0.6"))
+}
+
+pub fn moderation(id: &str, confidence: f64, text: &str) -> Held {
+    let record = json!({
+        "id": id, "domain": "moderation", "action": "allow",
+        "model": {"name": "toxicity-filter", "version": "1.2.0"},
+        "confidence": confidence, "business_impact": 2,
+        "input": {"text": text},
+        "output": {"decision": "allow", "p_remove": 0.37},
+        "rationale": "Strongest terms for removal (+) or keeping (-): person (-), being (+)."
+    });
+    held(id, record, "low-confidence", &format!("confidence {confidence} < params.low 0.65"))
+}
+
+pub fn medical(id: &str, confidence: f64) -> Held {
+    let record = json!({
+        "id": id, "domain": "medical", "action": "discharge",
+        "model": {"name": "heart-triage", "version": "2.4"},
+        "confidence": confidence, "business_impact": 9,
+        "input": {"age": 57, "resting_bp": 120, "cholesterol": 354, "max_heart_rate": 163},
+        "output": {"decision": "discharge", "p_refer": 0.2573},
+        "rationale": "Towards 'refer': chest pain type +0.88, vessels −0.55."
+    });
+    let mut held =
+        held(id, record, "medical-two-stage", "domain is medical and impact_level is high");
+    held.item.required = vec!["level1".into(), "level2".into()];
+    held
+}
+
+pub fn broken(id: &str) -> Held {
+    let record = json!({"id": id, "domain": "support_qa", "action": "send_answer",
+        "model": {"name": "probe", "version": "1"}, "confidence": 1.7, "business_impact": 2,
+        "input": {"question": "Where is my parcel?"}, "output": "It left the depot."});
+    let mut held = held(id, record, "schema", "the record is broken");
+    held.item.kind = Kind::Quarantine;
+    held.item.queue = "dataops".into();
+    held.item.required = vec!["dataops".into()];
+    held.faults = vec![Fault {
+        path: "confidence".into(),
+        kind: FaultKind::OutOfRange,
+        message: "1.7 is not a probability; it must be between 0 and 1".into(),
+    }];
+    held
+}
+
+fn answer(o: Reviewed) -> Answer {
+    Answer::Reviewed(o)
+}
+
+impl Held {
+    fn content(&self) -> Option<Content> {
+        if self.item.kind == Kind::Quarantine {
+            return None;
+        }
+        if let Some(edit) = &self.item.content {
+            return self.contents.get(edit).cloned();
+        }
+        Some(Content {
+            action: self.record["action"].as_str().unwrap_or_default().into(),
+            output: self.record["output"].clone(),
+        })
+    }
+
+    fn blind_to(&self, by: &str) -> bool {
+        self.item.blind && !self.answered.iter().any(|a| a == by)
+    }
+
+    fn live_lease(&self, now: Timestamp) -> Option<LeaseView> {
+        self.lease.clone().filter(|l| l.until > now)
+    }
+}
+
+impl Inside {
+    fn log(&mut self, mut entry: Value) {
+        entry["by"] = entry.get("by").cloned().unwrap_or_else(|| json!("system"));
+        self.log.push(entry);
+    }
+
+    fn level(&self, queue: &str) -> u8 {
+        self.queues.iter().find(|q| q.name == queue).map_or(1, |q| q.level)
+    }
+
+    fn cursor(held: &Held) -> Cursor {
+        let due = held.item.due_at.map_or(i64::MAX / 2, |d| d.as_millisecond());
+        let minute = due.div_euclid(60_000);
+        Cursor(format!("{minute:014}|{:04}|{due:017}|{}", 5000 - held.item.priority, held.item.id))
+    }
+
+    fn view(&self, held: &Held, by: &str) -> ItemView {
+        let item = &held.item;
+        let blind = held.blind_to(by);
+        let mut record = held.record.clone();
+        if blind {
+            for field in ["action", "output", "confidence", "ensemble", "rationale"] {
+                record.as_object_mut().unwrap().remove(field);
+            }
+        }
+        ItemView {
+            id: item.id.clone(),
+            route: self.route(held),
+            state: item.state,
+            kind: item.kind,
+            queue: item.queue.clone(),
+            entered_at: item.entered_at,
+            due_at: item.due_at,
+            revision: item.revision,
+            approvals_needed: item.missing().into_iter().map(str::to_owned).collect(),
+            current: if blind { None } else { held.content() },
+            reviews: held.reviews.clone(),
+            lease: held.live_lease(self.now),
+            pending: item.pending.as_ref().map(|p| (p.reviewer.clone(), p.until)),
+            faults: held.faults.clone(),
+            blind,
+            sample: item.sample.clone(),
+            guideline: (held.record["domain"] == "loan").then(|| GuidelineView {
+                domain: "loan".into(),
+                action: Some("approve".into()),
+                text: "Income verified? Obligations under 40 %? Loan to price under 0.95?".into(),
+            }),
+            signed: held.signed,
+            draft: self.drafts.get(&(item.id.clone(), by.to_owned())).cloned(),
+            handed_over: None,
+            seen: format!("{:064x}", item.revision),
+            erased: false,
+            record,
+        }
+    }
+
+    fn route(&self, held: &Held) -> Route {
+        Route {
+            id: held.item.id.clone(),
+            outcome: if held.item.kind == Kind::Quarantine {
+                Outcome::Quarantine
+            } else {
+                Outcome::Review
+            },
+            queue: Some(held.item.queue.clone()),
+            due_at: held.item.due_at,
+            approvals: held.item.required.clone(),
+            rule: held.rule.clone(),
+            matched: vec![held.rule.clone()],
+            reason: held.reason.clone(),
+            sample: None,
+            fallback: None,
+            policy: "sha256:fake".into(),
+            generation: 1,
+            state: held.item.state,
+            duplicate: false,
+            faults: held.faults.clone(),
+            priority: 0,
+            tags: Vec::new(),
+            blind: held.item.blind,
+        }
+    }
+
+    fn row(&self, held: &Held, by: &str) -> Row {
+        let item = &held.item;
+        let blind = held.blind_to(by);
+        let text = |k: &str| held.record[k].as_str().unwrap_or_default().to_owned();
+        Row {
+            id: item.id.clone(),
+            queue: item.queue.clone(),
+            state: item.state,
+            kind: item.kind,
+            due_at: item.due_at,
+            level: self.level(&item.queue),
+            business_impact: held.record["business_impact"].as_f64(),
+            confidence: (!blind).then(|| held.record["confidence"].as_f64()).flatten(),
+            domain: text("domain"),
+            action: (!blind).then(|| text("action")),
+            model: held.record["model"]["name"].as_str().unwrap_or_default().into(),
+            rule: held.rule.clone(),
+            reason: held.reason.clone(),
+            revision: item.revision,
+            priority: 0,
+            leased_by: held.live_lease(self.now).map(|l| l.reviewer),
+            blind,
+            cursor: Self::cursor(held),
+        }
+    }
+
+    fn page(&self, by: &str, ask: PageAsk) -> Page {
+        let f = &ask.filter;
+        let text = f.text.as_ref().map(|t| t.to_lowercase());
+        let mut rows: Vec<Row> = self
+            .items
+            .values()
+            .filter(|h| {
+                let mine = h.reviews.iter().any(|r| r.reviewer == by && !r.undone);
+                (if f.by_me { mine } else { h.item.state.is_open() })
+                    && f.queue.as_ref().is_none_or(|q| *q == h.item.queue)
+                    && f.domain.as_ref().is_none_or(|d| h.record["domain"] == d.as_str())
+                    && f.rule.as_ref().is_none_or(|r| *r == h.rule)
+                    && f.level.is_none_or(|l| l == self.level(&h.item.queue))
+                    && text.as_ref().is_none_or(|t| h.record.to_string().to_lowercase().contains(t))
+            })
+            .map(|h| self.row(h, by))
+            .collect();
+        rows.sort_by(|a, b| a.cursor.cmp(&b.cursor));
+        let total = rows.len() as u64;
+        rows.retain(|r| ask.after.as_ref().is_none_or(|c| r.cursor > *c));
+        rows.retain(|r| ask.before.as_ref().is_none_or(|c| r.cursor < *c));
+        let limit = ask.limit.max(1);
+        let mut next = None;
+        if ask.from_end || ask.before.is_some() {
+            let cut = rows.len().saturating_sub(limit);
+            rows.drain(..cut);
+        } else if rows.len() > limit {
+            rows.truncate(limit);
+            next = rows.last().map(|r| r.cursor.clone());
+        }
+        Page { items: rows, next, total, scanned: if f.text.is_some() { total } else { 0 } }
+    }
+
+    fn header(&self, by: &str) -> Header {
+        let mut queues = self.queues.clone();
+        for q in &mut queues {
+            let open: Vec<_> = self
+                .items
+                .values()
+                .filter(|h| h.item.state.is_open() && h.item.queue == q.name)
+                .collect();
+            let left =
+                |h: &Held| h.item.due_at.map_or(i64::MAX, |d| d.duration_since(self.now).as_secs());
+            q.waiting = open.len() as u64;
+            q.leased = open.iter().filter(|h| h.live_lease(self.now).is_some()).count() as u64;
+            q.late = open.iter().filter(|h| left(h) < 0).count() as u64;
+            q.due_soon = open.iter().filter(|h| (0..300).contains(&left(h))).count() as u64;
+        }
+        Header {
+            reviewer: Reviewer {
+                name: by.into(),
+                level: 1,
+                roles: vec![Role::Reviewer],
+                key: None,
+                disabled: false,
+                version: 1,
+            },
+            store: "demo".into(),
+            now: self.now,
+            clock: self.clock.into(),
+            queues,
+            automation: self.automation.clone(),
+            generation: 1,
+            policy: Some("sha256:fake".into()),
+            unsent: Some(0),
+            head: self.log.len() as u64,
+            decisions: 1204,
+            automatic: 988,
+        }
+    }
+
+    fn policy(&self) -> PolicyView {
+        let tag = |id: &str, key, note, consequence: Option<&str>| TagView {
+            id: id.into(),
+            title: id.replace('_', " "),
+            key,
+            severity: 5,
+            require_note: note,
+            consequence: consequence.map(Into::into),
+        };
+        PolicyView {
+            name: "loan-desk".into(),
+            hash: "sha256:fake".into(),
+            source: "policy = \"loan-desk\"\nrecord = \"decision/v1\"\n\n[params]                      # every threshold is written once\nlow = 0.60\nhigh = 0.85\n\n[[route]]\nid = \"low-confidence\"\nwhen = 'confidence < params.low'\nto = \"level1\"\n".into(),
+            grace_ms: 5000,
+            tags: if self.tags {
+                vec![
+                    tag("factual_error", Some('f'), false, None),
+                    tag("bias", Some('b'), false, None),
+                    tag("out_of_distribution", Some('o'), false, None),
+                    tag("policy_violation", Some('p'), true, Some("freezes similar, goes to level3")),
+                    tag("incomplete", Some('i'), false, None),
+                    tag("tone", Some('t'), false, None),
+                    tag("wrong_action", Some('w'), false, None),
+                    tag("other", Some('x'), false, None),
+                ]
+            } else {
+                Vec::new()
+            },
+            queues: self.queues.clone(),
+        }
+    }
+
+    fn get(&mut self, id: &str) -> Result<&mut Held, Refused> {
+        self.items
+            .get_mut(id)
+            .ok_or_else(|| Refused::new(Why::NotFound, format!("there is no {id}")))
+    }
+
+    fn lease(&mut self, by: &str, id: &str) -> Result<LeaseView, Refused> {
+        let now = self.now;
+        let epoch = self.epoch + 1;
+        let held = self.get(id)?;
+        if let Some(lease) = held.live_lease(now)
+            && lease.reviewer != by
+        {
+            return Err(Refused::new(
+                Why::LeaseLost,
+                format!("{id} is leased to {}", lease.reviewer),
+            ));
+        }
+        if !held.item.state.is_open() {
+            return Err(Refused::new(Why::State, format!("{id} is {}", held.item.state.as_str())));
+        }
+        let lease = LeaseView { reviewer: by.into(), until: now + LEASE, epoch };
+        held.lease = Some(lease.clone());
+        self.epoch = epoch;
+        Ok(lease)
+    }
+
+    fn review(
+        &mut self,
+        by: &str,
+        request: crate::protocol::ReviewRequest,
+    ) -> Result<Answer, Refused> {
+        if let Some(refused) = self.refuse.pop_front() {
+            return Err(refused);
+        }
+        if let Some(done) = self.requests.get(&request.request_id) {
+            return Ok(answer(Reviewed { duplicate: true, ..done.clone() }));
+        }
+        let now = self.now;
+        let held = self.get(&request.item)?;
+        match (request.lease, held.live_lease(now)) {
+            (_, Some(l)) if l.reviewer != by => {
+                return Err(Refused::new(
+                    Why::LeaseLost,
+                    format!("{} is leased to {}", request.item, l.reviewer),
+                ));
+            }
+            (Some(epoch), lease) if lease.as_ref().is_none_or(|l| l.epoch != epoch) => {
+                return Err(Refused::new(
+                    Why::LeaseLost,
+                    format!("your lease on {} ran out", request.item),
+                )
+                .hint("open it again"));
+            }
+            _ => {}
+        }
+        if held.signed && request.signature.is_none() {
+            return Err(Refused::new(Why::Policy, "a signature is missing"));
+        }
+        let grace = SignedDuration::from_millis(i64::try_from(request.grace_ms).unwrap());
+        let seen = request.revision.unwrap_or(held.item.revision);
+        let next = life::decide(
+            &held.item,
+            request.verdict.clone(),
+            By { name: by, level: 1 },
+            &request.request_id,
+            seen,
+            now,
+            now + grace,
+        )
+        .map_err(|e| match e {
+            life::LifeError::Stale { .. } => Refused::new(Why::Stale, e.to_string()),
+            _ => Refused::new(Why::State, e.to_string()),
+        })?;
+        if let Some(output) = &request.verdict.output {
+            let action = request.verdict.action.clone().unwrap_or_default();
+            held.contents
+                .insert(request.request_id.clone(), Content { action, output: output.clone() });
+        } else if let Some(action) = &request.verdict.action {
+            let output = held.record["output"].clone();
+            held.contents
+                .insert(request.request_id.clone(), Content { action: action.clone(), output });
+        }
+        held.item = next;
+        held.lease = None;
+        held.reviews.push(Review {
+            request_id: request.request_id.clone(),
+            item: request.item.clone(),
+            reviewer: by.into(),
+            level: 1,
+            queue: held.item.queue.clone(),
+            revision: seen,
+            verdict: request.verdict.clone(),
+            at: now,
+            signature: request.signature,
+            undone: false,
+            reversal: false,
+            agreed: None,
+        });
+        let done = Reviewed {
+            id: request.item.clone(),
+            state: ItemState::Decided,
+            queue: held.item.queue.clone(),
+            revision: held.item.revision,
+            until: Some(now + grace),
+            duplicate: false,
+            effects: Vec::new(),
+        };
+        let kind = request.verdict.verdict.as_str();
+        self.log(json!({"kind": "review", "item": request.item, "verdict": kind, "by": by, "at": now.to_string()}));
+        self.requests.insert(request.request_id, done.clone());
+        Ok(answer(done))
+    }
+
+    fn tick(&mut self) -> u64 {
+        let now = self.now;
+        let levels: BTreeMap<String, u8> =
+            self.queues.iter().map(|q| (q.name.clone(), q.level)).collect();
+        let terms = |q: &str| QueueTerms {
+            level: levels.get(q).copied().unwrap_or(1),
+            due_at: Some(now + SignedDuration::from_mins(30)),
+        };
+        let due: Vec<String> = self
+            .items
+            .iter()
+            .filter(|(_, h)| h.item.pending.as_ref().is_some_and(|p| p.until <= now))
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in &due {
+            let held = self.items.get_mut(id).unwrap();
+            let pending = held.item.pending.clone().unwrap();
+            if let Some((next, _)) = life::release(&held.item, now, terms) {
+                held.item = next;
+            }
+            let Verdict { verdict, tags, note, output, action, .. } = pending.verdict;
+            if verdict.overrides() {
+                let correction = Correction {
+                    id: id.clone(),
+                    domain: held.record["domain"].as_str().unwrap_or_default().into(),
+                    model: Model { name: "m".into(), version: "1".into() },
+                    cohort: BTreeMap::new(),
+                    input: serde_json::Map::new(),
+                    proposed: Content {
+                        action: held.record["action"].as_str().unwrap_or_default().into(),
+                        output: held.record["output"].clone(),
+                    },
+                    corrected: Some(crate::domain::Corrected { action, output }),
+                    verdict,
+                    tags,
+                    note,
+                    by: pending.reviewer,
+                    level: 1,
+                    at: now,
+                    route: RouteRef { rule: held.rule.clone(), policy: "sha256:fake".into() },
+                    sample: None,
+                };
+                self.corrections.push(correction);
+            }
+            self.log(json!({"kind": "release", "item": id, "at": now.to_string()}));
+        }
+        due.len() as u64
+    }
+
+    fn execute(&mut self, by: &str, command: Command) -> Result<Answer, Refused> {
+        self.said.push(command.clone());
+        if self.live {
+            self.now = Timestamp::now();
+        }
+        match command {
+            Command::Lease(ask) => {
+                let Some(id) = ask.item else { return Ok(Answer::Leased(None)) };
+                self.lease(by, &id)?;
+                let view = self.view(&self.items[&id], by);
+                Ok(Answer::Leased(Some(Box::new(view))))
+            }
+            Command::Renew { item, epoch } => {
+                let until = self.now + LEASE;
+                let now = self.now;
+                let held = self.get(&item)?;
+                match held.live_lease(now) {
+                    Some(l) if l.epoch == epoch => {
+                        let lease = LeaseView { until, ..l };
+                        held.lease = Some(lease.clone());
+                        Ok(Answer::Renewed(lease))
+                    }
+                    Some(l) => Err(Refused::new(
+                        Why::LeaseLost,
+                        format!("{item} is leased to {}", l.reviewer),
+                    )),
+                    None => Err(Refused::new(
+                        Why::LeaseLost,
+                        format!("your lease on {item} was taken back"),
+                    )),
+                }
+            }
+            Command::Release { item, epoch } => {
+                let held = self.get(&item)?;
+                if held.lease.as_ref().is_some_and(|l| l.epoch == epoch) {
+                    held.lease = None;
+                }
+                Ok(Answer::Done)
+            }
+            Command::SaveDraft { item, draft } => {
+                self.drafts.insert((item, by.into()), draft);
+                Ok(Answer::Done)
+            }
+            Command::DropDraft { item } => {
+                self.drafts.remove(&(item, by.into()));
+                Ok(Answer::Done)
+            }
+            Command::Review(request) => self.review(by, *request),
+            Command::AnswerBlind(blind) => {
+                let held = self.get(&blind.item)?;
+                held.answered.push(by.into());
+                Ok(Answer::Done)
+            }
+            Command::Undo { item } => {
+                let now = self.now;
+                let held = self.get(&item)?;
+                held.item = life::undo(&held.item, by, now)
+                    .map_err(|e| Refused::new(Why::LateUndo, e.to_string()))?;
+                if let Some(review) = held.reviews.last_mut() {
+                    review.undone = true;
+                }
+                let done = Reviewed {
+                    id: item.clone(),
+                    state: held.item.state,
+                    queue: held.item.queue.clone(),
+                    revision: held.item.revision,
+                    until: None,
+                    duplicate: false,
+                    effects: Vec::new(),
+                };
+                self.log(json!({"kind": "undo", "item": item, "by": by, "at": now.to_string()}));
+                Ok(answer(done))
+            }
+            Command::Tick => Ok(Answer::Ticked(self.tick())),
+            Command::Flag { item, .. } => {
+                let now = self.now;
+                let held = self.get(&item)?;
+                let terms = |_: &str| QueueTerms { level: 1, due_at: None };
+                held.item = life::flag(&held.item, "level1", now, terms)
+                    .map_err(|e| Refused::new(Why::State, e.to_string()))?;
+                Ok(Answer::Done)
+            }
+            other => Err(Refused::new(Why::Invalid, format!("not here: {other:?}"))),
+        }
+    }
+
+    fn ask(&mut self, by: &str, query: Query) -> Result<Reply, Refused> {
+        self.asked.push(query.clone());
+        if self.live {
+            self.now = Timestamp::now();
+        }
+        Ok(match query {
+            Query::Header => Reply::Header(Box::new(self.header(by))),
+            Query::Page(ask) => Reply::Page(self.page(by, ask)),
+            Query::Item { id } => {
+                let held = self.get(&id)?.clone();
+                Reply::Item(Box::new(self.view(&held, by)))
+            }
+            Query::Draft { id } => Reply::Draft(self.drafts.get(&(id, by.into())).cloned()),
+            Query::Policy => Reply::Policy(Box::new(self.policy())),
+            Query::CheckOutput { output, .. } => {
+                let known = ["approve", "deny", "allow", "remove", "refer", "discharge"];
+                let ok = output["decision"].as_str().is_some_and(|d| known.contains(&d));
+                Reply::Faults(if ok {
+                    Vec::new()
+                } else {
+                    vec![Fault {
+                        path: "decision".into(),
+                        kind: FaultKind::Schema,
+                        message: format!(
+                            "{} is not one of {}",
+                            output["decision"],
+                            known.join(", ")
+                        ),
+                    }]
+                })
+            }
+            Query::Entries { item, from, limit } => {
+                let all: Vec<EntryView> = self
+                    .log
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, e)| item.as_ref().is_none_or(|i| e["item"] == i.as_str()))
+                    .map(|(i, e)| EntryView { index: i as u64, entry: e.clone() })
+                    .collect();
+                let total = all.len() as u64;
+                let mut entries: Vec<_> = all.into_iter().filter(|e| e.index >= from).collect();
+                let more = entries.len() > limit;
+                entries.truncate(limit);
+                let next = entries.last().filter(|_| more).map(|e| e.index + 1);
+                Reply::Entries { entries, next, total }
+            }
+            Query::Corrections { after, limit, .. } => {
+                let rest: Vec<_> = self.corrections.iter().skip(after as usize).cloned().collect();
+                let more = rest.len() > limit;
+                let corrections: Vec<_> = rest.into_iter().take(limit).collect();
+                let next = more.then(|| after + corrections.len() as u64);
+                Reply::Corrections { corrections, next }
+            }
+            other => return Err(Refused::new(Why::Invalid, format!("not here: {other:?}"))),
+        })
+    }
+}
+
+impl Desk for FakeDesk {
+    fn execute<'a>(
+        &'a self,
+        by: &'a str,
+        command: Command,
+    ) -> BoxFuture<'a, Result<Answer, Refused>> {
+        let answer = self.inside().execute(by, command);
+        async move { answer }.boxed()
+    }
+
+    fn ask<'a>(&'a self, by: &'a str, query: Query) -> BoxFuture<'a, Result<Reply, Refused>> {
+        let reply = self.inside().ask(by, query);
+        async move { reply }.boxed()
+    }
+
+    fn changes(&self, _after: u64) -> BoxStream<'static, Change> {
+        futures_util::stream::pending().boxed()
+    }
+
+    fn verify<'a>(
+        &'a self,
+        _ask: VerifyAsk,
+        progress: Box<dyn Fn(u64, u64) + Send + Sync + 'static>,
+    ) -> BoxFuture<'a, Result<VerifyReport, Refused>> {
+        let entries = self.inside().log.len() as u64;
+        progress(entries / 2, entries);
+        async move {
+            Ok(VerifyReport {
+                ok: true,
+                entries,
+                root: "root".into(),
+                checkpoint: None,
+                first_bad: None,
+                faults: Vec::new(),
+                unanchored: entries,
+            })
+        }
+        .boxed()
+    }
+}
