@@ -164,7 +164,8 @@ impl FakeDesk {
         held.item.entered_at = now - SignedDuration::from_mins(28);
         held.item.due_at = Some(now + SignedDuration::from_secs(due));
         let id = held.item.id.clone();
-        inside.log(json!({"kind": "decision", "item": id, "at": now.to_string(), "queue": held.item.queue}));
+        inside
+            .log(json!({"t": "admit", "id": id, "at": now.to_string(), "queue": held.item.queue}));
         inside.items.insert(id, held);
     }
 
@@ -652,7 +653,7 @@ impl Inside {
             effects: Vec::new(),
         };
         let kind = request.verdict.verdict.as_str();
-        self.log(json!({"kind": "review", "item": request.item, "verdict": kind, "by": by, "at": now.to_string()}));
+        self.log(json!({"t": "verdict", "id": request.item, "verdict": kind, "by": by, "at": now.to_string()}));
         self.requests.insert(request.request_id, done.clone());
         Ok(answer(done))
     }
@@ -701,7 +702,7 @@ impl Inside {
                 };
                 self.corrections.push(correction);
             }
-            self.log(json!({"kind": "release", "item": id, "at": now.to_string()}));
+            self.log(json!({"t": "settle", "id": id, "at": now.to_string()}));
         }
         due.len() as u64
     }
@@ -776,7 +777,7 @@ impl Inside {
                     duplicate: false,
                     effects: Vec::new(),
                 };
-                self.log(json!({"kind": "undo", "item": item, "by": by, "at": now.to_string()}));
+                self.log(json!({"t": "undo", "id": item, "by": by, "at": now.to_string()}));
                 Ok(answer(done))
             }
             Command::Tick => Ok(Answer::Ticked(self.tick())),
@@ -828,7 +829,7 @@ impl Inside {
                     .log
                     .iter()
                     .enumerate()
-                    .filter(|(_, e)| item.as_ref().is_none_or(|i| e["item"] == i.as_str()))
+                    .filter(|(_, e)| item.as_ref().is_none_or(|i| e["id"] == i.as_str()))
                     .map(|(i, e)| EntryView { index: i as u64, entry: e.clone() })
                     .collect();
                 let total = all.len() as u64;

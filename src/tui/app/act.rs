@@ -122,7 +122,7 @@ impl State {
                 if blind { self.open_blind() } else { Vec::new() }
             }
             Action::Fold => {
-                self.pane = Pane::List;
+                self.folded = !self.folded;
                 Vec::new()
             }
             Action::Back => self.back(),

@@ -55,7 +55,7 @@ impl Audit {
     /// The item that the entry under the cursor is about.
     pub fn item_here(&self) -> Option<String> {
         let entry = &self.here()?.entry;
-        let id = ["item", "id", "decision"].iter().find_map(|k| entry.get(*k)?.as_str());
+        let id = entry.get("id").and_then(serde_json::Value::as_str);
         id.map(str::to_owned).or_else(|| self.item.clone())
     }
 }

@@ -77,9 +77,11 @@ impl EditForm {
             (Some(current), false) => (current.output.clone(), current.action.clone()),
             (None, false) => return None,
         };
+        // Tags chosen for a reject are not the reasons of an edit.
+        let reasons = draft.filter(|d| d.verdict.as_deref() != Some("reject"));
         let json = !original_value.is_string();
         let original = show_output(&original_value);
-        let draft = draft.filter(|d| d.verdict.as_deref() != Some("reject"));
+        let draft = draft.filter(|d| d.output.is_some());
         let text = draft.and_then(|d| d.output.clone()).unwrap_or_else(|| original.clone());
         let action =
             draft.and_then(|d| d.action.clone()).unwrap_or_else(|| original_action.clone());
@@ -104,8 +106,8 @@ impl EditForm {
             saved: 1,
             changed: now,
             moved: false,
-            tags: draft.map(|d| d.tags.clone()).unwrap_or_default(),
-            note: draft.and_then(|d| d.note.clone()),
+            tags: reasons.map(|d| d.tags.clone()).unwrap_or_default(),
+            note: reasons.and_then(|d| d.note.clone()),
             message: draft.map(|_| "your draft is back".to_owned()),
         };
         form.parse();
@@ -357,13 +359,17 @@ impl State {
     fn edit_outside(&mut self) -> Vec<Effect> {
         let Some(form) = self.edit_form() else { return Vec::new() };
         let suffix = if form.json { ".json" } else { ".md" };
-        vec![Effect::Edit { text: form.text(), suffix }]
+        let text = form.text();
+        self.outside = true;
+        vec![Effect::Edit { text, suffix }]
     }
 
     /// The external editor ended.
     pub(super) fn edited_outside(&mut self, result: Result<Option<String>, String>) -> Vec<Effect> {
         let now = self.now;
         self.dirty = true;
+        self.outside = false;
+        self.active = now;
         match result {
             Err(why) => self.toast(Tone::Bad, why),
             Ok(None) => {

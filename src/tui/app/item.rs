@@ -210,7 +210,8 @@ impl State {
     }
 
     fn is_away_at(&self, when: Timestamp) -> bool {
-        when.duration_since(self.active) > AWAY
+        // Whoever types in their own editor is at work, though no key reaches us.
+        !self.outside && when.duration_since(self.active) > AWAY
     }
 
     /// The heartbeat: renew what is worked on, let go of what ran out.

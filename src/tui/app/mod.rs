@@ -147,6 +147,10 @@ pub struct State {
     pub learning: Learning,
     /// First line of the views that are one page.
     pub page_scroll: usize,
+    /// The item's parts stay folded even while it has the keyboard.
+    pub folded: bool,
+    /// The reviewer's own editor has the text.
+    pub outside: bool,
     /// The card of the first minute is up.
     pub hint: bool,
     pub signs: bool,
@@ -154,6 +158,7 @@ pub struct State {
     painted_at: Timestamp,
     refreshed_at: Timestamp,
     refresh_due: Option<Timestamp>,
+    ticked_at: Timestamp,
     header_slot: Slot<()>,
     pub zone: jiff::tz::TimeZone,
     asked: BTreeMap<u64, Purpose>,
@@ -199,12 +204,15 @@ impl State {
             audit: Audit::default(),
             learning: Learning::default(),
             page_scroll: 0,
+            folded: false,
+            outside: false,
             hint,
             signs,
             painted: Painted::default(),
             painted_at: now,
             refreshed_at: now,
             refresh_due: None,
+            ticked_at: now,
             header_slot: Slot::default(),
             zone,
             asked: BTreeMap::new(),

@@ -278,13 +278,16 @@ impl State {
         let reason = form.reason();
         match &form.about {
             ReasonFor::Reject(target) if reason != Reason::default() => {
+                let id = target.id.clone();
                 let draft = Draft {
                     tags: reason.tags,
                     note: reason.note,
                     verdict: Some("reject".into()),
+                    // A text that was typed for an edit is not lost by thinking of a reject.
+                    output: self.draft(&id).and_then(|d| d.output.clone()),
                     ..Draft::default()
                 };
-                self.keep_draft(&target.id.clone(), draft)
+                self.keep_draft(&id, draft)
             }
             ReasonFor::Edit { .. } => {
                 if let Some(Overlay::Edit(edit)) = self.overlays.last_mut() {
@@ -344,7 +347,7 @@ impl State {
     /// What is about to be sent is kept as a draft first, so that a refusal loses nothing.
     pub(super) fn with_draft(&mut self, target: &Target, verdict: &Verdict, text: Option<String>) {
         let draft = Draft {
-            output: text,
+            output: text.or_else(|| self.draft(&target.id).and_then(|d| d.output.clone())),
             action: verdict.action.clone(),
             tags: verdict.tags.clone(),
             note: verdict.note.clone(),

@@ -9,6 +9,12 @@ use crate::protocol::{Header, Page, PageAsk, Query, Refused, Reply, Row};
 /// Changes that come faster are taken together.
 const PACE: SignedDuration = SignedDuration::from_millis(250);
 
+/// What of a header says which policy governs: its name, the control generation, the queues.
+fn governed(header: &Header) -> (Option<&String>, u64, Vec<(&str, u8, bool)>) {
+    let queues = header.queues.iter().map(|q| (q.name.as_str(), q.level, q.signed)).collect();
+    (header.policy.as_ref(), header.generation, queues)
+}
+
 impl State {
     /// Looks again: now, or when the last look is old enough.
     pub(super) fn refresh(&mut self) -> Vec<Effect> {
@@ -56,8 +62,7 @@ impl State {
                     .header
                     .as_ref()
                     .is_none_or(|old| *old != Header { now: old.now, ..(*header).clone() });
-                let stored = header.policy.as_ref();
-                if self.policy.as_ref().is_some_and(|p| stored.is_some_and(|h| *h != p.hash)) {
+                if self.header.as_ref().is_some_and(|old| governed(old) != governed(&header)) {
                     effects.push(self.ask(Purpose::Policy, Query::Policy).1);
                 }
                 self.dirty |= news || self.header_failed.is_some();

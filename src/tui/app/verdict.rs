@@ -319,6 +319,11 @@ impl State {
             None => self.list.returned(&sent.item),
         }
         let mut effects = Vec::new();
+        // The desk forgot the draft with the verdict; the verdict is back, and so is the draft.
+        if let Some(draft) = self.drafts.get(&sent.item).cloned() {
+            let command = Command::SaveDraft { item: sent.item.clone(), draft };
+            effects.push(self.tell(Purpose::Draft(sent.item.clone()), command));
+        }
         if self.overlays.is_empty() && self.list.select(&sent.item) {
             if self.shown.as_ref().is_some_and(|s| s.id == sent.item) {
                 effects.extend(self.reload_item());
@@ -341,14 +346,11 @@ impl State {
             return Vec::new();
         }
         self.dirty = true;
-        let mut effects = vec![self.tell(Purpose::Quiet, Command::Tick)];
         for Pending { sent, .. } in over {
-            if self.drafts.remove(&sent.item).is_some() {
-                let command = Command::DropDraft { item: sent.item };
-                effects.push(self.tell(Purpose::Quiet, command));
-            }
+            self.drafts.remove(&sent.item);
         }
-        effects
+        self.ticked_at = now;
+        vec![self.tell(Purpose::Quiet, Command::Tick)]
     }
 
     /// Keeps a draft with the desk.

@@ -130,8 +130,6 @@ actions! {
         "Go to the previous match.";
     PickQueue "queue.pick" "pick queue" [Queue] Plain
         "Choose the queue to work from.";
-    SortQueue "queue.sort" "sort" [Queue] Plain
-        "Change the order of the list.";
 
     ViewQueue "view.queue" "queue" [Global] Plain
         "Go to the queue: what waits for people.";

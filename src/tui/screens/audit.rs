@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use serde_json::Value;
 
-use super::paint::{Ui, bar, cells, clean, count, fit, two};
+use super::paint::{Ui, bar, cells, clean, count, fit, selected, two};
 use crate::protocol::EntryView;
 use crate::text::{Clean, Folds, pad, pad_left, tree};
 use crate::tui::app::Verify;
@@ -103,54 +103,62 @@ fn summary(ui: &mut Ui<'_, '_>, cols: usize) -> Line<'static> {
     two(left, right, cols)
 }
 
-/// The parts of an entry that make a line, by the names entries use.
-fn field<'a>(entry: &'a Value, names: &[&str]) -> Option<&'a str> {
-    names.iter().find_map(|n| entry.get(*n)?.as_str())
+/// A word of an entry.
+fn word<'a>(entry: &'a Value, name: &str) -> Option<&'a str> {
+    entry.get(name)?.as_str()
 }
 
 fn row(ui: &Ui<'_, '_>, view: &EntryView, here: bool, cols: usize) -> Line<'static> {
     let entry = &view.entry;
     let mut left = vec![
         if here { ui.span(Role::Accent, "▸") } else { Span::raw(" ") },
-        ui.span(Role::Dim, pad_left(&count(view.index), 9)),
+        ui.span(Role::Dim, pad_left(&count(view.index), 8)),
         Span::raw("  "),
     ];
-    let at =
-        field(entry, &["at", "desk", "wall", "time"]).and_then(|t| t.parse::<Timestamp>().ok());
-    if let Some(at) = at {
-        left.push(ui.span(Role::Dim, at.strftime("%m-%d %H:%M:%S").to_string()));
+    if let Some(at) = word(entry, "at").and_then(|t| t.parse::<Timestamp>().ok()) {
+        let there = at.to_zoned(ui.state.zone.clone());
+        left.push(ui.span(Role::Dim, there.strftime("%m-%d %H:%M:%S").to_string()));
         left.push(Span::raw("  "));
     }
-    let kind = field(entry, &["kind", "type", "entry", "event"]).unwrap_or("entry");
-    let kind = Clean::line_first(kind, 60);
-    left.push(ui.span(Role::Text, pad(kind.as_str(), 14)));
+    let kind = Clean::line_first(word(entry, "t").unwrap_or("entry"), 60);
+    left.push(ui.span(kind_role(kind.as_str()), pad(&kind.as_str().replace('_', " "), 10)));
     left.push(Span::raw("  "));
-    if let Some(id) = field(entry, &["item", "id", "decision"]) {
+    if let Some(id) = word(entry, "id") {
         left.extend(ui.one(Role::Strong, id));
         left.push(Span::raw("  "));
     }
-    for name in ["verdict", "outcome", "queue", "to", "rule", "state"] {
-        if let Some(value) = field(entry, &[name]) {
-            left.extend(ui.one(Role::Text, value));
+    for name in ["verdict", "outcome", "queue", "rule", "state"] {
+        if let Some(value) = word(entry, name) {
+            let role = if name == "verdict" { verdict_role(value) } else { Role::Dim };
+            left.extend(ui.one(role, &value.replace('_', " ")));
             left.push(Span::raw("  "));
         }
     }
-    let mut right = field(entry, &["by", "reviewer", "actor"])
-        .map(|by| ui.one(Role::Dim, by))
-        .unwrap_or_default();
-    right.push(Span::raw(" "));
-    let line = two(left, right, cols);
-    if here {
-        let style = ui.theme.style(Role::Selection);
-        let gap = cols.saturating_sub(cells(&line.spans));
-        let mut spans = line.spans;
-        spans.push(Span::raw(" ".repeat(gap)));
-        for span in &mut spans {
-            span.style = style.patch(span.style);
+    if let Some(Value::Object(details)) = entry.get("d") {
+        for (name, value) in details {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            left.extend(ui.one(Role::Dim, &format!("{name} {value}  ")));
         }
-        return Line::from(spans);
     }
-    line
+    let mut right = word(entry, "by").map(|by| ui.one(Role::Dim, by)).unwrap_or_default();
+    right.push(Span::raw(" "));
+    selected(ui, two(left, right, cols), here, cols)
+}
+
+fn kind_role(kind: &str) -> Role {
+    match kind {
+        "denied" | "erase" | "refuse" | "switch" => Role::Warn,
+        _ => Role::Text,
+    }
+}
+
+fn verdict_role(verdict: &str) -> Role {
+    match verdict {
+        "accept" => Role::Accepted,
+        "edit" => Role::Edited,
+        "reject" => Role::Rejected,
+        _ => Role::Escalated,
+    }
 }
 
 fn unfolded(ui: &Ui<'_, '_>, view: &EntryView) -> Vec<Line<'static>> {

@@ -29,6 +29,13 @@ pub fn draw(ui: &mut Ui<'_, '_>, area: Rect) {
 fn wanted(ui: &Ui<'_, '_>) -> Vec<(Action, &'static str)> {
     use Action as A;
     let state = ui.state;
+    if !state.overlays.is_empty() {
+        // An overlay tells its own keys.
+        return vec![(A::Help, "help")]
+            .into_iter()
+            .filter(|_| state.context().is_typing())
+            .collect();
+    }
     let views: &[(Action, &str)] = &[(A::Palette, "command"), (A::Help, "help")];
     let own: &[(Action, &str)] = match state.context() {
         Context::Queue | Context::Item => {

@@ -54,7 +54,7 @@ fn loading(ui: &mut Ui<'_, '_>, area: Rect, id: &str, row: Option<&Row>) {
 fn whole(ui: &mut Ui<'_, '_>, area: Rect, shown: &Shown, view: &ItemView) {
     let state = ui.state;
     let cols = usize::from(area.width);
-    let full = state.pane == Pane::Item;
+    let full = state.pane == Pane::Item && !state.folded;
     let title = document::title(ui.theme, view, cols);
     ui.put(area, 0, &title);
     let mut top = 1;

@@ -4,7 +4,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::document::diff_lines;
-use super::paint::{Ui, bar, cells, count, fit, two};
+use super::paint::{Ui, bar, count, fit, selected, two};
 use crate::domain::{Correction, VerdictKind};
 use crate::text::{Clean, diff, pad, pad_left, time};
 use crate::tui::app::show_output;
@@ -128,18 +128,7 @@ fn row(ui: &Ui<'_, '_>, correction: &Correction, here: bool, cols: usize) -> Lin
     }
     let mut right = ui.one(Role::Dim, &correction.by);
     right.push(Span::raw(" "));
-    let line = two(left, right, cols);
-    if !here {
-        return line;
-    }
-    let style = ui.theme.style(Role::Selection);
-    let gap = cols.saturating_sub(cells(&line.spans));
-    let mut spans = line.spans;
-    spans.push(Span::raw(" ".repeat(gap)));
-    for span in &mut spans {
-        span.style = style.patch(span.style);
-    }
-    Line::from(spans)
+    selected(ui, two(left, right, cols), here, cols)
 }
 
 /// What was proposed and what people made of it.

@@ -3,7 +3,7 @@
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::paint::{Ui, bar, cells, count, fit, number, probability, two};
+use super::paint::{Ui, bar, count, fit, number, probability, selected, two};
 use crate::domain::{ItemState, Kind};
 use crate::protocol::Row;
 use crate::text::{pad, pad_left, time};
@@ -127,30 +127,7 @@ fn row(ui: &mut Ui<'_, '_>, row: &Row, columns: Columns, here: bool, cols: usize
     } else if skipped {
         tail.push(ui.span(Role::Dim, "skipped"));
     }
-    let line = two(spans, tail, cols);
-    if here {
-        // The whole row, not only its letters.
-        let gap = cols.saturating_sub(cells(&line.spans));
-        let mut spans = line.spans;
-        spans.push(Span::raw(" ".repeat(gap)));
-        return Line::from(spans).style(ui.theme.style(Role::Selection)).patch_spans(ui);
-    }
-    line
-}
-
-/// A selected row's background under spans that have a look of their own.
-trait PatchSpans {
-    fn patch_spans(self, ui: &Ui<'_, '_>) -> Self;
-}
-
-impl PatchSpans for Line<'static> {
-    fn patch_spans(mut self, ui: &Ui<'_, '_>) -> Self {
-        let selection = ui.theme.style(Role::Selection);
-        for span in &mut self.spans {
-            span.style = selection.patch(span.style);
-        }
-        self
-    }
+    selected(ui, two(spans, tail, cols), here, cols)
 }
 
 fn confidence(ui: &Ui<'_, '_>, row: &Row, with_bar: bool, body: Role) -> Vec<Span<'static>> {

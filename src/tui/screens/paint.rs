@@ -151,6 +151,21 @@ pub fn count(n: u64) -> String {
     out
 }
 
+/// The row under the cursor: its look goes under that of its spans, up to the right edge.
+pub fn selected(ui: &Ui<'_, '_>, line: Line<'static>, here: bool, cols: usize) -> Line<'static> {
+    if !here {
+        return line;
+    }
+    let selection = ui.theme.style(Role::Selection);
+    let gap = cols.saturating_sub(cells(&line.spans));
+    let mut spans = line.spans;
+    spans.push(Span::raw(" ".repeat(gap)));
+    for span in &mut spans {
+        span.style = selection.patch(span.style);
+    }
+    Line::from(spans)
+}
+
 impl Ui<'_, '_> {
     /// Draws a line into row `y` of `area`, cut at its right edge.
     pub fn put(&mut self, area: Rect, y: u16, line: &Line<'static>) {
