@@ -10,7 +10,7 @@ use super::Policy;
 use super::lang::Compiled;
 use super::load::time;
 use super::nouns::{Firing, ReviewFacts, Routing, SlaFacts, WindowFacts};
-use crate::domain::{Decision, Facts, Fault, FaultKind, Outcome, Timestamp};
+use crate::domain::{Decision, Facts, Fault, FaultKind, Outcome, Timestamp, record};
 
 /// What `given` may hold at its top level: the record's fields, the facts, and what the rules of
 /// effects read.
@@ -304,25 +304,31 @@ impl Policy {
             lay(&mut given, &json!({"review": base_review()}));
         }
         lay(&mut given, &Value::Object(trial.given.clone()));
-        let (routing, effects) = self.run_given(given, coverage);
-        TestResult {
-            name: trial.name.clone(),
-            line: trial.line,
-            mismatches: trial.expect.mismatches(&routing, &effects),
-            routing,
-        }
+        let (routing, mismatches) = match serde_json::from_value::<Beside>(given.clone()) {
+            Ok(beside) => {
+                let (routing, effects) = self.run_given(given, &beside, coverage);
+                let mismatches = trial.expect.mismatches(&routing, &effects);
+                (routing, mismatches)
+            }
+            Err(e) => {
+                let (expected, got) = (json!("facts as described"), json!(e.to_string()));
+                let mismatch = Mismatch { what: "given", expected, got };
+                (Self::quarantine(&[]), vec![mismatch])
+            }
+        };
+        TestResult { name: trial.name.clone(), line: trial.line, mismatches, routing }
     }
 
     /// The route of what a test gives, and the effects that fire on it.
-    fn run_given(&self, given: Value, coverage: &mut [RuleCoverage]) -> (Routing, Vec<String>) {
-        let quarantined = |fault| (Self::quarantine(&[fault]), Vec::new());
-        let beside: Beside = match serde_json::from_value(given.clone()) {
-            Ok(beside) => beside,
-            Err(e) => return quarantined(broken(&e)),
-        };
+    fn run_given(
+        &self,
+        given: Value,
+        beside: &Beside,
+        coverage: &mut [RuleCoverage],
+    ) -> (Routing, Vec<String>) {
         let decision = match decision(given) {
             Ok(decision) => decision,
-            Err(e) => return quarantined(broken(&e)),
+            Err(faults) => return (Self::quarantine(&faults), Vec::new()),
         };
         let d = &decision;
         let facts = Facts {
@@ -410,20 +416,20 @@ impl Policy {
     }
 }
 
-/// The record in `given`: `null` counts as absent, and a cohort may be a bare string.
-fn decision(mut given: Value) -> Result<Decision, serde_json::Error> {
+/// The record in `given`, read as admission reads one; or its faults.
+fn decision(mut given: Value) -> Result<Decision, Vec<Fault>> {
     if let Value::Object(map) = &mut given {
-        map.retain(|k, v| !v.is_null() && !BESIDE.contains(&k.as_str()));
-        if let Some(Value::String(s)) = map.get("cohort") {
-            let cohort = json!({"cohort": s});
-            map.insert("cohort".to_owned(), cohort);
-        }
+        map.retain(|k, _| !BESIDE.contains(&k.as_str()));
     }
-    serde_json::from_value(given)
-}
-
-fn broken(e: &serde_json::Error) -> Fault {
-    Fault { path: String::new(), kind: FaultKind::InvalidField, message: e.to_string() }
+    let unusable = |message: String| {
+        vec![Fault { path: String::new(), kind: FaultKind::InvalidField, message }]
+    };
+    match record::parse(given.to_string().as_bytes(), &record::Limits::default()) {
+        record::Intake::Record(parsed) => Ok(parsed.decision),
+        record::Intake::Broken(broken) => Err(broken.faults),
+        record::Intake::Refused(refusal) => Err(unusable(refusal.message)),
+        record::Intake::Blank => Err(unusable("nothing is given".to_owned())),
+    }
 }
 
 /// Lay `over` on `under`, object by object.

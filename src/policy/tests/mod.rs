@@ -1,9 +1,12 @@
 //! Tests of the room as a whole: files in, routes out.
 
+mod data;
 mod expect;
 mod explain;
+mod record;
 mod route;
 mod shipped;
+mod trial;
 
 use serde_json::{Value, json};
 
