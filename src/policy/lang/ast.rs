@@ -83,7 +83,7 @@ impl Op {
     pub(crate) fn holds(self, a: f64, b: f64) -> bool {
         match self {
             Self::Eq => a == b,
-            Self::Ne => a < b || a > b,
+            Self::Ne => a.partial_cmp(&b).is_some_and(std::cmp::Ordering::is_ne),
             Self::Lt => a < b,
             Self::Le => a <= b,
             Self::Gt => a > b,

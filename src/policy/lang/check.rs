@@ -544,5 +544,5 @@ fn told(value: &ParamValue, param: Option<&str>) -> String {
 }
 
 fn atom(field: Resolved, test: Test, expr: &Expr) -> Typed {
-    Typed::Atom(Atom { field, test, span: expr.span.clone() })
+    Typed::Atom(Box::new(Atom { field, test, span: expr.span.clone() }))
 }

@@ -66,7 +66,7 @@ fn leaf(atom: &Atom) -> Pred {
         Test::Flag(yes) => Box::new(move |r| r.flag(&field) == Some(yes)),
         Test::Tagged(yes, c) => {
             let tag = c.value;
-            Box::new(move |r| yes == r.tags(&field).iter().any(|t| *t == tag))
+            Box::new(move |r| yes == r.tags(&field).contains(&tag))
         }
         Test::Has(yes) => Box::new(move |r| yes == r.has(&field, kind)),
     }

@@ -16,7 +16,7 @@ use super::reading::{Reading, Val};
 pub(crate) enum Rule {
     All(Vec<Rule>),
     Any(Vec<Rule>),
-    Atom(Atom),
+    Atom(Box<Atom>),
     Const(bool),
 }
 
@@ -145,7 +145,7 @@ impl Rule {
                 Some(out)
             }
             Self::Any(rules) => rules.iter().find_map(|r| r.because(reading)),
-            Self::Atom(a) => a.holds(reading).then(|| vec![a]),
+            Self::Atom(a) => a.holds(reading).then(|| vec![a.as_ref()]),
             Self::Const(b) => b.then(Vec::new),
         }
     }

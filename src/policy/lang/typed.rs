@@ -8,7 +8,7 @@ pub(crate) enum Typed {
     And(Vec<Typed>),
     Or(Vec<Typed>),
     Not(Box<Typed>),
-    Atom(Atom),
+    Atom(Box<Atom>),
     Const(bool),
 }
 

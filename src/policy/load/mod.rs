@@ -245,7 +245,7 @@ impl<'s> Loader<'s> {
 
     /// The queue `name` refers to.
     fn known_queue(&mut self, name: &At<String>) -> bool {
-        let known = self.queues.iter().any(|q| *q == name.value);
+        let known = self.queues.contains(&name.value);
         if !known {
             self.sink
                 .error(&name.span, format!("unknown queue \"{}\"", name.value))
