@@ -33,11 +33,11 @@ where
         self.doing
     }
 
-    fn run(&mut self, tx: &mut Tx<'_>, _rows: usize) -> Done<()> {
+    fn run(&mut self, tx: &mut Tx<'_>, _most: usize) -> Done<usize> {
         if let Some(run) = self.run.take() {
             self.answer = Some(run(tx)?);
         }
-        Ok(())
+        Ok(1)
     }
 
     fn settle(self: Box<Self>, outcome: Result<(), StoreError>) {
@@ -68,16 +68,17 @@ impl Job for Admit {
         "admit decisions"
     }
 
-    fn run(&mut self, tx: &mut Tx<'_>, rows: usize) -> Done<()> {
+    fn run(&mut self, tx: &mut Tx<'_>, most: usize) -> Done<usize> {
         // Between two parts there may have been a commit, and other people's operations.
         premises::check(tx, &self.batch.premises)?;
-        let answers = admit::rows(tx, &self.batch, self.answers.len(), rows)?;
+        let answers = admit::rows(tx, &self.batch, self.answers.len(), most)?;
+        let rows = answers.len();
         self.answers.extend(answers);
         if self.answers.len() == self.batch.rows.len() {
             admit::dead_letters(tx, &self.batch)?;
             self.dead = true;
         }
-        Ok(())
+        Ok(rows)
     }
 
     fn is_done(&self) -> bool {

@@ -62,8 +62,8 @@ fn total(conn: &Connection, ask: &PageQuery) -> Done<u64> {
     };
     let mut sql = match (condition.counted, ask.filter.by_me) {
         (true, _) => {
-            "SELECT coalesce(sum(i.open), 0) FROM counts i JOIN shapes s ON s.k = i.shape WHERE 1"
-                .to_owned()
+            let shapes = if condition.needs_shape { "JOIN shapes s ON s.k = i.shape" } else { "" };
+            format!("SELECT coalesce(sum(i.open), 0) FROM counts i {shapes} WHERE 1")
         }
         (false, true) => format!("SELECT count(*) FROM {} WHERE 1", condition.tables()),
         (false, false) => format!("SELECT count(*) FROM {} WHERE i.open = 1", condition.tables()),

@@ -34,7 +34,8 @@ pub(super) struct Condition {
     pub(super) values: Vec<Value>,
     /// It looks at nothing but what the counters are kept by.
     pub(super) counted: bool,
-    needs_shape: bool,
+    /// It looks at more than the item.
+    pub(super) needs_shape: bool,
 }
 
 impl Condition {

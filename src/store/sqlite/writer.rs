@@ -34,9 +34,9 @@ const GROUP: usize = 1_000;
 pub(super) trait Job: Send {
     /// What it does, for error messages: "admit a batch".
     fn doing(&self) -> &'static str;
-    /// Run it, or the next part of it, of about `rows` rows. Called again in the same savepoint,
-    /// or after a commit, until [`Job::is_done`].
-    fn run(&mut self, tx: &mut Tx<'_>, rows: usize) -> Done<()>;
+    /// Run it, or the next part of it, of at most `most` rows; says how many they were. Called
+    /// again in the same savepoint, or after a commit, until [`Job::is_done`].
+    fn run(&mut self, tx: &mut Tx<'_>, most: usize) -> Done<usize>;
     fn is_done(&self) -> bool {
         true
     }
@@ -124,13 +124,16 @@ impl Writer {
     }
 
     fn run(mut self) {
-        while let Some(people) = self.next_group() {
+        let mut bulk_next = false;
+        while let Some(people) = self.next_group(bulk_next) {
+            // In turn: neither waits for more than one transaction of the other.
+            bulk_next = !people.is_empty();
             if let Err(e) = self.reopen_if_failed() {
                 self.refuse_all(people, &e);
                 continue;
             }
-            // Stand aside before, not in, a transaction.
-            if people.is_empty() && !self.begun.is_empty() {
+            if people.is_empty() {
+                // Stand aside before, not in, a transaction.
                 self.want.stand_aside(|| !self.people.is_empty());
             }
             self.group(people);
@@ -143,20 +146,28 @@ impl Writer {
         }
     }
 
-    /// Wait for work. People's operations come at once; bulk waits in `begun`. `None`: the end.
-    fn next_group(&mut self) -> Option<Vec<Box<dyn Job>>> {
+    /// Wait for work: people's operations, or none of them where it is the turn of bulk, which
+    /// waits in `begun`. `None`: the end.
+    fn next_group(&mut self, bulk_next: bool) -> Option<Vec<Box<dyn Job>>> {
         loop {
+            if self.begun.is_empty() && !self.bulk_stopped {
+                match self.bulk.try_recv() {
+                    Ok(Message::Run(job)) => self.begun.push_back(job),
+                    Ok(Message::Stop) => self.bulk_stopped = true,
+                    Err(_) => {}
+                }
+            }
+            if bulk_next && !self.begun.is_empty() {
+                return Some(Vec::new());
+            }
             let people: Vec<_> = self
                 .people
                 .try_iter()
                 .take(GROUP)
                 .filter_map(|m| if let Message::Run(job) = m { Some(job) } else { None })
                 .collect();
-            if !people.is_empty() {
+            if !people.is_empty() || !self.begun.is_empty() {
                 return Some(people);
-            }
-            if !self.begun.is_empty() {
-                return Some(Vec::new());
             }
             // Nothing is at hand: sleep until one of the queues has something.
             if self.bulk_stopped {
@@ -188,124 +199,66 @@ impl Writer {
     /// One transaction.
     fn group(&mut self, people: Vec<Box<dyn Job>>) {
         let Some(conn) = self.conn.take() else { return };
-        let (done, failure) = {
-            let raised = (self.interactive && !people.is_empty()).then(|| self.want.raise());
-            let ended = self.transaction(&conn, people, raised.is_some());
-            drop(raised);
-            ended
+        let raised = (self.interactive && !people.is_empty()).then(|| self.want.raise());
+        let Ended { jobs, failure } = self.transaction(&conn, people);
+        drop(raised);
+        let Some(failure) = failure else {
+            self.conn = Some(conn);
+            jobs.into_iter().for_each(|ended| ended.job.settle(ended.outcome));
+            return;
         };
-        match failure {
-            None => {
-                self.conn = Some(conn);
-                for (job, outcome) in done {
-                    job.settle(outcome);
-                }
-            }
-            Some(fail) => {
-                let grave = fail.is_grave();
-                let e = fail.told("commit");
-                let jobs = done.into_iter().map(|(job, _)| job).collect();
-                self.memory.forget();
-                match grave {
-                    true => {
-                        drop(conn);
-                        self.pool.renew();
-                        self.failed = Some(e.clone());
-                    }
-                    false => self.conn = Some(conn),
-                }
-                self.refuse_all(jobs, &e);
-            }
+        let grave = failure.is_grave();
+        let e = failure.told("commit");
+        self.memory.forget();
+        if grave {
+            drop(conn);
+            self.pool.renew();
+            self.failed = Some(e.clone());
+        } else {
+            self.conn = Some(conn);
         }
+        self.refuse_all(jobs.into_iter().map(|ended| ended.job).collect(), &e);
     }
 
-    /// Run the group; its operations with what became of them, and what made all of it fail.
-    /// `raised`: this process has raised its own want, so that it cannot ask for others'.
-    fn transaction(&mut self, conn: &Connection, people: Vec<Box<dyn Job>>, raised: bool) -> Ended {
-        let mut ended: Vec<(Box<dyn Job>, Result<(), StoreError>)> = Vec::new();
-        let mut tx = match Tx::begin(conn, &mut self.memory) {
+    /// Run people's operations, or else bulk, as one transaction.
+    fn transaction(&mut self, conn: &Connection, people: Vec<Box<dyn Job>>) -> Ended {
+        let mut ended = Ended::default();
+        let (memory, queue) = (
+            &mut self.memory,
+            Bulk { begun: &mut self.begun, incoming: &self.bulk, stopped: &mut self.bulk_stopped },
+        );
+        let mut tx = match Tx::begin(conn, memory) {
             Ok(tx) => tx,
-            Err(e) => return (people.into_iter().map(|job| (job, Ok(()))).collect(), Some(e)),
+            Err(e) => {
+                people.into_iter().for_each(|job| ended.add(job, Ok(()), false));
+                return Ended { failure: Some(e), ..ended };
+            }
         };
-        let mut people = people.into_iter();
-        while let Some(mut job) = people.next() {
-            let ran = tx.all_or_nothing(|tx| job.run(tx, usize::MAX));
-            let grave = match ran {
-                Ok(()) => {
-                    ended.push((job, Ok(())));
-                    None
-                }
-                Err(e) if e.is_grave() => {
-                    ended.push((job, Ok(())));
-                    Some(e)
-                }
-                Err(e) => {
-                    let told = e.told(job.doing());
-                    ended.push((job, Err(told)));
-                    None
-                }
-            };
-            if let Some(e) = grave {
-                tx.abandon();
-                ended.extend(people.map(|job| (job, Ok(()))));
-                return (ended, Some(e));
+        let failure = match people.is_empty() {
+            true => {
+                let crowded = || !self.people.is_empty() || self.want.elsewhere();
+                bulk(&mut tx, &mut ended, queue, crowded)
             }
+            false => run_all(&mut tx, &mut ended, people),
+        };
+        if failure.is_some() {
+            tx.abandon();
+            return Ended { failure, ..ended };
         }
-        let mut rows = 0;
-        loop {
-            if self.begun.is_empty()
-                && !self.bulk_stopped
-                && let Ok(message) = self.bulk.try_recv()
-            {
-                match message {
-                    Message::Run(job) => self.begun.push_back(job),
-                    Message::Stop => self.bulk_stopped = true,
-                }
-            }
-            let Some(mut job) = self.begun.pop_front() else { break };
-            let mut crowded = false;
-            let ran = tx.all_or_nothing(|tx| {
-                loop {
-                    job.run(tx, STRIDE)?;
-                    rows += STRIDE;
-                    crowded = !self.people.is_empty() || !raised && self.want.elsewhere();
-                    if job.is_done() || crowded || rows >= BULK {
-                        return Ok(());
-                    }
-                }
-            });
-            match ran {
-                Ok(()) if job.is_done() => ended.push((job, Ok(()))),
-                Ok(()) => self.begun.push_front(job),
-                Err(e) if e.is_grave() => {
-                    tx.abandon();
-                    ended.push((job, Ok(())));
-                    return (ended, Some(e));
-                }
-                Err(e) => {
-                    let told = e.told(job.doing());
-                    ended.push((job, Err(told)));
-                }
-            }
-            if crowded || rows >= BULK {
-                break;
-            }
-        }
-        let erased = tx.erased;
         if let Err(e) = tx.commit() {
             let _ = conn.execute_batch("ROLLBACK");
-            return (ended, Some(e));
+            return Ended { failure: Some(e), ..ended };
         }
-        if erased && let Err(e) = erase::vacuum(conn) {
-            // The deletion is durable; what is left of it in free space is not gone yet.
+        if ended.jobs.iter().any(|job| job.erased)
+            && let Err(e) = erase::vacuum(conn)
+        {
+            // The deletion is durable; what SQLite left of it in free space is not gone yet.
             let e = e.told("remove the last copies of what was erased");
-            for (_, outcome) in &mut ended {
-                if outcome.is_ok() {
-                    *outcome = Err(e.clone());
-                }
+            for job in ended.jobs.iter_mut().filter(|job| job.erased) {
+                job.outcome = Err(e.clone());
             }
         }
-        (ended, None)
+        ended
     }
 
     /// After a grave error: open the file anew and check it before anything is written.
@@ -345,8 +298,101 @@ impl Writer {
     }
 }
 
-/// Operations with what became of them, and what made the whole transaction fail.
-type Ended = (Vec<(Box<dyn Job>, Result<(), StoreError>)>, Option<Fail>);
+/// A transaction's operations, and what made all of it fail, if anything did.
+#[derive(Default)]
+struct Ended {
+    jobs: Vec<EndedJob>,
+    failure: Option<Fail>,
+}
+
+struct EndedJob {
+    job: Box<dyn Job>,
+    outcome: Result<(), StoreError>,
+    /// It deleted texts: the file must be vacuumed before it counts as done.
+    erased: bool,
+}
+
+impl Ended {
+    fn add(&mut self, job: Box<dyn Job>, outcome: Result<(), StoreError>, erased: bool) {
+        self.jobs.push(EndedJob { job, outcome, erased });
+    }
+}
+
+/// All of people's operations, each in its own savepoint. Gives back what made all of them fail.
+fn run_all(tx: &mut Tx<'_>, ended: &mut Ended, people: Vec<Box<dyn Job>>) -> Option<Fail> {
+    let mut people = people.into_iter();
+    while let Some(mut job) = people.next() {
+        tx.erased = false;
+        match tx.all_or_nothing(|tx| job.run(tx, usize::MAX)) {
+            Ok(_) => ended.add(job, Ok(()), tx.erased),
+            Err(e) if e.is_grave() => {
+                ended.add(job, Ok(()), false);
+                people.for_each(|job| ended.add(job, Ok(()), false));
+                return Some(e);
+            }
+            Err(e) => {
+                let told = e.told(job.doing());
+                ended.add(job, Err(told), false);
+            }
+        }
+    }
+    None
+}
+
+/// Where bulk comes from.
+struct Bulk<'a> {
+    begun: &'a mut VecDeque<Box<dyn Job>>,
+    incoming: &'a Receiver<Message>,
+    stopped: &'a mut bool,
+}
+
+impl Bulk<'_> {
+    fn next(&mut self) -> Option<Box<dyn Job>> {
+        if self.begun.is_empty() && !*self.stopped {
+            match self.incoming.try_recv() {
+                Ok(Message::Run(job)) => self.begun.push_back(job),
+                Ok(Message::Stop) => *self.stopped = true,
+                Err(_) => {}
+            }
+        }
+        self.begun.pop_front()
+    }
+}
+
+/// As much bulk as the moment allows: a stride where people wait, more where nobody does.
+fn bulk(
+    tx: &mut Tx<'_>,
+    ended: &mut Ended,
+    mut queue: Bulk<'_>,
+    crowded: impl Fn() -> bool,
+) -> Option<Fail> {
+    let mut rows = 0;
+    let mut enough = false;
+    while !enough && let Some(mut job) = queue.next() {
+        let ran = tx.all_or_nothing(|tx| {
+            loop {
+                rows += job.run(tx, STRIDE)?;
+                enough = rows >= BULK || crowded();
+                if job.is_done() || enough {
+                    return Ok(());
+                }
+            }
+        });
+        match ran {
+            Ok(()) if job.is_done() => ended.add(job, Ok(()), false),
+            Ok(()) => queue.begun.push_front(job),
+            Err(e) if e.is_grave() => {
+                ended.add(job, Ok(()), false);
+                return Some(e);
+            }
+            Err(e) => {
+                let told = e.told(job.doing());
+                ended.add(job, Err(told), false);
+            }
+        }
+    }
+    None
+}
 
 /// Open the file and make sure that log, frontier and state agree.
 fn reopen(path: &std::path::Path) -> Done<Connection> {
