@@ -38,6 +38,12 @@ impl App {
         }
     }
 
+    /// The folder of themes and keymaps: beside the configuration file that is read.
+    pub fn config_folder(&self) -> Option<PathBuf> {
+        let file = self.common.config.clone().or_else(|| self.places.config_file())?;
+        file.parent().map(PathBuf::from)
+    }
+
     /// Who acts: `--as`, `OVERRULE_REVIEWER`, the configuration, the operating-system user.
     pub fn reviewer(&self) -> Result<String, Failure> {
         self.common

@@ -27,6 +27,9 @@ pub struct Cli {
     #[command(flatten)]
     pub common: Common,
 
+    #[command(flatten)]
+    pub look: super::review::Look,
+
     #[command(subcommand)]
     pub command: Option<Command>,
 }
@@ -69,6 +72,8 @@ pub struct Common {
 /// The commands, in the order of a day's work.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Review(super::review::Review),
+    Demo(super::demo::Demo),
     Ingest(super::ingest::Ingest),
     Queue(super::queue::Queue),
     Show(super::show::Show),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::app::App;
 use super::decide::read_text;
 use super::failure::{Failure, Outcome};
-use super::open::Fresh;
+use super::open::{Fresh, How};
 use super::out::{Tone, clean_line};
 use super::session::variant;
 use super::table::{self, dim, numbers, words};
@@ -114,7 +114,7 @@ const PAGE: usize = 500;
 
 impl Log {
     fn run(self, app: &App) -> Outcome {
-        let session = app.open(Fresh::No)?;
+        let session = app.open_how(How::inspect())?;
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let mut entries: Vec<EntryView> = Vec::new();
         let mut from = self.from;
@@ -178,7 +178,7 @@ impl Verify {
     fn run(self, app: &App) -> Outcome {
         let key = self.key.map(key_text).transpose()?;
         let checkpoint = self.checkpoint.as_deref().map(read_text).transpose()?;
-        let session = app.open(Fresh::No)?;
+        let session = app.open_how(How::inspect())?;
         let ask = VerifyAsk { key, checkpoint };
         let bar = app.out.shows_progress().then(progress);
         let shown = bar.clone();
@@ -303,7 +303,7 @@ impl Erase {
 }
 
 fn key(app: &App) -> Outcome {
-    let key = app.open(Fresh::No)?.local.verifier_key()?;
+    let key = app.open_how(How::inspect())?.local.verifier_key()?;
     if app.out.json {
         return app.out.json(&json!({"key": key}));
     }

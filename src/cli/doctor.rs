@@ -121,7 +121,7 @@ fn store(app: &App, checks: &mut Vec<Check>) {
         ));
     }
     checks.extend(files::checks(&path));
-    let session = match app.open_how(How { install: false, ..How::read() }) {
+    let session = match app.open_how(How::inspect()) {
         Ok(session) => session,
         Err(failure) => return checks.push(Check::failed("store", &failure)),
     };

@@ -94,6 +94,7 @@ impl Ingest {
             fresh: Fresh::Make,
             record_clock: self.clock == Some(Clock::Record),
             interactive: false,
+            tick: !self.dry_run,
             path: spare.as_ref().map(|folder| folder.path().join("dry-run.db")),
             ..How::read()
         })?;

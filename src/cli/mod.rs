@@ -16,6 +16,7 @@ mod audit;
 mod completions;
 pub mod config;
 mod decide;
+mod demo;
 mod doctor;
 pub mod failure;
 mod feedback;
@@ -29,6 +30,7 @@ pub mod out;
 pub mod places;
 mod policy;
 mod queue;
+mod review;
 mod reviewer;
 mod session;
 mod show;
@@ -50,6 +52,7 @@ use config::Config;
 use failure::{Exit, Failure, Outcome};
 use out::Out;
 use places::Places;
+use review::Look;
 
 /// Run the command these arguments name (the first is the program) and say how it ended.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -66,7 +69,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             Err(failure) => (Config::default(), Err(failure)),
         };
     let app = App { common: cli.common, config, places, out };
-    let outcome = dispatch(cli.command, &app, trouble);
+    let outcome = dispatch(cli.command, cli.look, &app, trouble);
     // What was said before a failure still counts.
     let flushed = app.out.flush();
     match outcome.and(flushed) {
@@ -82,13 +85,20 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 /// `trouble`: the configuration could not be used. Only what does not depend on it goes on then.
-fn dispatch(command: Option<Command>, app: &App, trouble: Outcome) -> Outcome {
+fn dispatch(command: Option<Command>, look: Look, app: &App, trouble: Outcome) -> Outcome {
     match command {
         Some(Command::Completions(command)) => return command.run(&app.out),
         Some(Command::Doctor(command)) => return command.run(app, trouble),
         _ => trouble.and_then(|()| log::start(app))?,
     }
     match command {
+        None => review::run(app, look),
+        Some(Command::Review(command)) => review::run(app, command.look.or(look)),
+        Some(Command::Demo(command)) => command.run(app, look),
+        Some(_) if look.is_set() => Err(Failure::usage(
+            "--theme, --keymap, --linear and --sign before a command belong to the app",
+        )
+        .hint("leave them out, or put --sign after decide")),
         Some(Command::Ingest(command)) => command.run(app),
         Some(Command::Queue(command)) => command.run(app),
         Some(Command::Show(command)) => command.run(app),
@@ -103,7 +113,6 @@ fn dispatch(command: Option<Command>, app: &App, trouble: Outcome) -> Outcome {
         Some(Command::Audit(command)) => command.run(app),
         Some(Command::Reviewer(command)) => command.run(app),
         Some(Command::Completions(_) | Command::Doctor(_)) => Ok(()),
-        None => Err(Failure::usage("no command is named").hint("overrule --help lists them")),
     }
 }
 

@@ -30,6 +30,9 @@ pub struct How {
     pub interactive: bool,
     /// `--policy` installs or is refused. Commands that change the policy do without.
     pub install: bool,
+    /// What is due happens first: what is shown then is how things stand. Who checks the store
+    /// leaves it as it is.
+    pub tick: bool,
     /// Another file than the one the flags name.
     pub path: Option<PathBuf>,
 }
@@ -37,7 +40,19 @@ pub struct How {
 impl How {
     /// As most commands do: the store has to be there.
     pub fn read() -> Self {
-        Self { fresh: Fresh::No, record_clock: false, interactive: true, install: true, path: None }
+        Self {
+            fresh: Fresh::No,
+            record_clock: false,
+            interactive: true,
+            install: true,
+            tick: true,
+            path: None,
+        }
+    }
+
+    /// Look at the store and leave it as it is.
+    pub fn inspect() -> Self {
+        Self { install: false, tick: false, ..Self::read() }
     }
 
     /// Make the store where it is missing.
@@ -92,6 +107,9 @@ impl App {
             && let Some(file) = &self.common.policy
         {
             self.install(&session, file, header.policy.as_deref())?;
+        }
+        if how.tick {
+            session.tick();
         }
         Ok(session)
     }

@@ -74,6 +74,16 @@ impl Session {
         variant!(self.execute(command)?, Answer::Reviewed(reviewed) => reviewed)
     }
 
+    /// Let what is due happen. Where that cannot be (a store that can only be read), what is asked
+    /// next will say so if it matters.
+    pub fn tick(&self) {
+        match self.runtime.block_on(self.desk.execute(&self.by, Command::Tick)) {
+            Ok(Answer::Ticked(0)) => {}
+            Ok(_) => self.wrote.set(true),
+            Err(refused) => tracing::debug!(message = refused.message, "a tick did nothing"),
+        }
+    }
+
     pub fn header(&self) -> Result<Header, Failure> {
         variant!(self.ask(Query::Header)?, Reply::Header(header) => *header)
     }

@@ -34,6 +34,12 @@ impl Signing {
     }
 }
 
+impl crate::tui::Signer for Signing {
+    fn sign(&self, statement: &[u8]) -> Result<String, String> {
+        self.0.sign(statement).map_err(|error| error.to_string())
+    }
+}
+
 fn failed(error: impl std::fmt::Display) -> Failure {
     Failure::new(Exit::Failed, "signature", error.to_string())
         .hint("`overrule doctor` looks at ssh-agent; --sign FILE names a key")

@@ -101,3 +101,15 @@ fn quiet_says_only_results() {
     let ran = bench.run(&["ingest", file.to_str().unwrap(), "--quiet", "--policy", "policy.toml"]);
     assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, "", ""));
 }
+
+#[test]
+fn the_app_wants_a_terminal_and_makes_nothing_without_one() {
+    let bench = Bench::new();
+    for args in [vec![], vec!["review"], vec!["demo"], vec!["--linear", "review"]] {
+        let error = bench.error(2, &args);
+        assert_eq!(error["kind"], "terminal", "{args:?}");
+        assert!(error["hint"].as_str().unwrap().contains("queue list"), "{error}");
+    }
+    assert!(!bench.store().exists());
+    assert_eq!(bench.error(2, &["--linear", "queue", "list"])["kind"], "usage");
+}
