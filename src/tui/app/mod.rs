@@ -127,6 +127,8 @@ pub struct State {
     pub queue: Option<String>,
     pub list: List,
     pub shown: Option<Shown>,
+    /// Views taken so far.
+    views: u64,
     kept: Kept,
     item_slot: Slot<String>,
     leasing: Option<u64>,
@@ -187,6 +189,7 @@ impl State {
             queue: None,
             list: List::default(),
             shown: None,
+            views: 0,
             kept: Kept::default(),
             item_slot: Slot::default(),
             leasing: None,

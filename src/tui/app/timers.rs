@@ -15,6 +15,9 @@ const TICK: SignedDuration = SignedDuration::from_secs(2);
 impl State {
     /// The next time something is due by time alone.
     pub fn wake(&self) -> Option<Timestamp> {
+        if self.ending.is_some() {
+            return None;
+        }
         let after = |t: Timestamp, d: SignedDuration| t.checked_add(d).ok();
         let hints =
             if self.keys.pending.is_empty() { None } else { after(self.keys.since, HESITATES) };
@@ -36,7 +39,7 @@ impl State {
 
     /// Lets what is due happen: graces and SLA of everybody. One of all apps acts.
     fn tick(&mut self) -> Vec<Effect> {
-        if self.ticked_at.checked_add(TICK).is_ok_and(|at| at > self.now) || self.ending.is_some() {
+        if self.ticked_at.checked_add(TICK).is_ok_and(|at| at > self.now) {
             return Vec::new();
         }
         self.ticked_at = self.now;
@@ -53,17 +56,14 @@ impl State {
         let wait = match self.painted.countdown {
             Countdown::None => return None,
             Countdown::Seconds => SignedDuration::from_secs(1),
+            // The next minute, or the moment when a last minute begins and seconds count.
             Countdown::Minutes => {
-                let into = self.desk_at(self.painted_at).as_millisecond().rem_euclid(60_000);
-                SignedDuration::from_millis(60_000 - into)
+                let into = self.painted_at.as_millisecond().rem_euclid(60_000);
+                let minute = SignedDuration::from_millis(60_000 - into);
+                self.painted.last_minute.map_or(minute, |d| d.min(minute))
             }
         };
         self.painted_at.checked_add(wait).ok()
-    }
-
-    fn desk_at(&self, wall: Timestamp) -> Timestamp {
-        let ago = self.now.duration_since(wall);
-        self.desk_now().checked_sub(ago).unwrap_or(wall)
     }
 
     /// The next time something on the frame changes: when no second counts, wait for the minute.
