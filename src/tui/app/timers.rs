@@ -3,14 +3,11 @@
 use jiff::SignedDuration;
 
 use super::keys::HESITATES;
-use super::{Countdown, Effect, Purpose, State};
+use super::{Countdown, Effect, State};
 use crate::domain::Timestamp;
-use crate::protocol::Command;
 
 /// Leases of others end without a log entry: look this often.
 const LOOK: SignedDuration = SignedDuration::from_secs(30);
-/// A desk has no clock of its own: whoever is there says that time has passed.
-const TICK: SignedDuration = SignedDuration::from_secs(2);
 
 impl State {
     /// The next time something is due by time alone.
@@ -28,22 +25,12 @@ impl State {
             hints.filter(|at| *at > self.painted_at),
             self.refresh_due,
             after(self.refreshed_at, LOOK),
-            after(self.ticked_at, TICK),
             self.next_count(),
             self.edit_wake(),
         ]
         .into_iter()
         .flatten()
         .min()
-    }
-
-    /// Lets what is due happen: graces and SLA of everybody. One of all apps acts.
-    fn tick(&mut self) -> Vec<Effect> {
-        if self.ticked_at.checked_add(TICK).is_ok_and(|at| at > self.now) {
-            return Vec::new();
-        }
-        self.ticked_at = self.now;
-        vec![self.tell(Purpose::Quiet, Command::Tick)]
     }
 
     /// When the list is looked at again by itself.
@@ -83,7 +70,6 @@ impl State {
         }
         self.expire_toasts();
         let mut effects = self.expire_pending();
-        effects.extend(self.tick());
         effects.extend(self.heartbeat());
         effects.extend(self.edit_pause());
         let look = self.refreshed_at.checked_add(LOOK).is_ok_and(|at| at <= now);
