@@ -69,15 +69,21 @@ impl Terminal {
         Self { master: pair.master, keyboard, child, screen, raw }
     }
 
-    /// Type bytes as a keyboard would.
+    /// Type bytes as a person would: not within the same instant as the keys before, which the
+    /// app would take for a paste.
     pub fn keys(&mut self, keys: &str) {
+        thread::sleep(Duration::from_millis(250));
+        self.type_at_once(keys);
+    }
+
+    fn type_at_once(&mut self, keys: &str) {
         self.keyboard.write_all(keys.as_bytes()).unwrap();
         self.keyboard.flush().unwrap();
     }
 
     /// Paste, in brackets, as a terminal does.
     pub fn paste(&mut self, text: &str) {
-        self.keys(&format!("\x1b[200~{text}\x1b[201~"));
+        self.type_at_once(&format!("\x1b[200~{text}\x1b[201~"));
     }
 
     pub fn resize(&self, cols: u16, rows: u16) {

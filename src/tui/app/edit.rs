@@ -285,12 +285,11 @@ impl State {
         effects
     }
 
-    /// The open editor, whatever lies over it.
     fn edit_form(&mut self) -> Option<&mut EditForm> {
-        self.overlays.iter_mut().rev().find_map(|o| match o {
-            Overlay::Edit(form) => Some(&mut **form),
+        match self.overlays.last_mut() {
+            Some(Overlay::Edit(form)) => Some(form),
             _ => None,
-        })
+        }
     }
 
     pub(super) fn edit_act(&mut self, action: Action) -> Vec<Effect> {

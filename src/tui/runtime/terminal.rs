@@ -57,6 +57,13 @@ impl Screen {
         screen.enter()?;
         Ok(screen)
     }
+
+    /// Clears the screen and what we remember of it. Not `Terminal::clear`: that asks the terminal
+    /// where its cursor is, and one that does not answer would keep us waiting.
+    fn wipe(&mut self) -> io::Result<()> {
+        let size = self.terminal.size()?;
+        self.terminal.resize(size.into())
+    }
 }
 
 impl Surface for Screen {
@@ -82,11 +89,11 @@ impl Surface for Screen {
         OURS.store(true, Ordering::SeqCst);
         let out = self.terminal.backend_mut();
         execute!(out, EnterAlternateScreen, EnableBracketedPaste, Hide)?;
-        self.terminal.clear()
+        self.wipe()
     }
 
     fn forget(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        self.wipe()
     }
 
     fn copy(&mut self, text: &str) -> io::Result<()> {

@@ -28,12 +28,16 @@ impl<K: PartialEq> Made<K> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ItemKey {
     pub id: String,
-    /// Of the view: it may change without a new revision.
+    pub revision: u64,
+    /// The hash of what is shown.
+    pub seen: String,
+    /// Reviews, faults, holder: they may change without a revision.
     pub version: u64,
     pub cols: usize,
     pub full: bool,
     /// Desk minute: the document tells times.
     pub minute: i64,
+    pub find: Option<String>,
 }
 
 /// What a diff was made of.
