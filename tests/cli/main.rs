@@ -8,5 +8,6 @@ mod beside;
 mod config;
 mod people;
 mod policy;
+mod readme;
 mod review;
 mod usage;
