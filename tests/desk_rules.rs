@@ -539,3 +539,45 @@ fn an_explanation_is_recomputed_byte_for_byte() {
         other => panic!("{other:?}"),
     }
 }
+
+#[test]
+fn a_search_finds_a_blind_item_by_what_is_shown_of_it() {
+    let desk = Desk::new(&to_level1().replace("sla = \"30m\"", "sla = \"30m\"\nblind = 1.0"));
+    desk.admit(&record("a"));
+    let found = |text: &str| {
+        let filter = Filter { text: Some(text.into()), ..Filter::default() };
+        let ask = Query::Page(PageAsk { filter, limit: 10, ..PageAsk::default() });
+        match desk.desk.ask_blocking("ann", ask).unwrap() {
+            Reply::Page(page) => page.items.len(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(
+        (found("Income_Thousands"), found("unverified income"), found("approve")),
+        (1, 0, 0)
+    );
+}
+
+#[test]
+fn a_reviewers_own_list_ends_at_their_level() {
+    let desk = Desk::new(&to_level1());
+    desk.admit(&record("a"));
+    desk.admit(&record("b"));
+    let up = Verdict { to: Some("level2".into()), ..Verdict::plain(VerdictKind::Escalate) };
+    desk.say("ann", "a", up).unwrap();
+    let list = |by: &str, filter: Filter| {
+        let ask = Query::Page(PageAsk { filter, limit: 10, ..PageAsk::default() });
+        match desk.desk.ask_blocking(by, ask).unwrap() {
+            Reply::Page(page) => {
+                (page.items.iter().map(|r| r.id.clone()).collect::<Vec<_>>(), page.total)
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let mine = || Filter { mine: true, ..Filter::default() };
+    assert_eq!(list("ann", mine()), (vec!["b".to_owned()], 1));
+    assert_eq!(list("ben", mine()).1, 2);
+    let named = Filter { queue: Some("level2".into()), ..mine() };
+    assert_eq!(list("ann", named), (vec!["a".to_owned()], 1));
+    assert_eq!(list("ann", Filter::default()).1, 2);
+}

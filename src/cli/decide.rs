@@ -119,6 +119,9 @@ struct Line {
     /// Given again, the same line changes nothing.
     #[serde(default)]
     request_id: Option<String>,
+    /// Of lines that `ingest --verdicts` replays: here every verdict is given now.
+    #[serde(default, rename = "at")]
+    _at: Option<serde::de::IgnoredAny>,
 }
 
 impl Decide {

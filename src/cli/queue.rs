@@ -98,6 +98,7 @@ impl List {
             tag: self.tag,
             by_me: self.by_me,
             text: self.text,
+            mine: false,
         };
         let mut after = self.after.map(Cursor);
         let mut rows: Vec<Row> = Vec::new();

@@ -1,7 +1,7 @@
 //! What waits: the header, pages of the queue, dead letters.
 
-use super::core::{Core, Sight, refuse};
-use super::view::BLIND_REASON;
+use super::core::{Core, Sight, record_value, refuse};
+use super::view::{BLIND_REASON, withhold};
 use crate::domain::{DATAOPS, Kind, Role};
 use crate::protocol::{Header, Page, PageAsk, QueueView, Refused, RefusedLine, Reply, Row, Why};
 use crate::store::{PageQuery, QueueCount, StoredRow};
@@ -63,11 +63,15 @@ impl Core {
 
     /// A page of rows in queue order.
     pub(super) fn page(&self, by: &str, ask: PageAsk) -> Result<Page, Refused> {
-        self.actor(by)?;
+        let actor = self.actor(by)?;
         let sight = self.sight()?;
+        let f = &ask.filter;
+        let text = f.text.clone();
+        let mine = f.mine && f.queue.is_none() && f.level.is_none() && !f.by_me;
         let page = self
             .store
             .page(&PageQuery {
+                up_to: mine.then_some(actor.level),
                 filter: ask.filter,
                 by: by.to_owned(),
                 after: ask.after,
@@ -78,9 +82,24 @@ impl Core {
                 wall: Some(sight.wall),
             })
             .map_err(refuse)?;
-        let items: Result<Vec<Row>, Refused> =
-            page.rows.into_iter().map(|row| self.row(&sight, by, row)).collect();
-        Ok(Page { items: items?, next: page.next, total: page.total, scanned: page.scanned })
+        let mut items = Vec::with_capacity(page.rows.len());
+        for row in page.rows {
+            let id = row.item.id.clone();
+            let row = self.row(&sight, by, row)?;
+            if !row.blind || self.may_be_found(&id, text.as_deref())? {
+                items.push(row);
+            }
+        }
+        Ok(Page { items, next: page.next, total: page.total, scanned: page.scanned })
+    }
+
+    /// Free text finds a blind item by what is shown of it, never by its proposal.
+    fn may_be_found(&self, id: &str, text: Option<&str>) -> Result<bool, Refused> {
+        let Some(text) = text.filter(|t| !t.is_empty()) else { return Ok(true) };
+        let stored = self.store.decision(id).map_err(refuse)?;
+        let mut record = record_value(stored.and_then(|s| s.raw).as_deref());
+        withhold(&mut record);
+        Ok(record.to_string().to_lowercase().contains(&text.to_lowercase()))
     }
 
     fn row(&self, sight: &Sight, by: &str, row: StoredRow) -> Result<Row, Refused> {

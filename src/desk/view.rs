@@ -64,11 +64,7 @@ impl Core {
             }
         }
         if blind {
-            if let Value::Object(map) = &mut record {
-                for field in PROPOSAL {
-                    map.shift_remove(field);
-                }
-            }
+            withhold(&mut record);
             current = None;
             handed_over = None;
             reviews.clear();
@@ -145,6 +141,15 @@ impl Core {
 
 /// The reason shown on a blind item: the real one would quote the proposal.
 pub(super) const BLIND_REASON: &str = "blind review: answer first, then the proposal is shown";
+
+/// Take the proposal out of a record.
+pub(super) fn withhold(record: &mut Value) {
+    if let Value::Object(map) = record {
+        for field in PROPOSAL {
+            map.shift_remove(field);
+        }
+    }
+}
 
 /// Cover every redacted path of a record.
 pub(super) fn redact(policy: &Policy, record: &mut Value) {

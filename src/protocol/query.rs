@@ -92,6 +92,10 @@ pub struct Filter {
     pub tag: Option<String>,
     /// Items that the asker decided (settled ones too).
     pub by_me: bool,
+    /// Only what the asker may take: queues of their level and below. Says nothing where a queue,
+    /// a level or `by_me` is asked for by name.
+    #[serde(default)]
+    pub mine: bool,
     /// Free text in the record, matched without regard to case; a streaming scan over bodies.
     pub text: Option<String>,
 }

@@ -315,6 +315,8 @@ pub struct PageQuery {
     pub filter: Filter,
     /// For `filter.by_me`.
     pub by: String,
+    /// Only queues of this level and below (`filter.mine`, as the desk understands it).
+    pub up_to: Option<u8>,
     pub after: Option<Cursor>,
     pub before: Option<Cursor>,
     pub from_end: bool,

@@ -23,7 +23,7 @@ pub(super) fn page(conn: &Connection, ask: &PageQuery) -> Done<StoredPage> {
     let scan = if ask.scan == 0 { usize::MAX } else { ask.scan };
     let (mut found, mut scanned, mut more) = (Vec::new(), 0u64, None);
     let mut last: Option<Step> = None;
-    walk(conn, &ask.filter, &ask.by, &way, |step| {
+    walk(conn, ask, &way, |step| {
         if found.len() >= ask.limit || scanned >= scan as u64 {
             // There is something beyond what was looked at: go on from there.
             more = last.take();
@@ -52,7 +52,7 @@ pub(super) fn page(conn: &Connection, ask: &PageQuery) -> Done<StoredPage> {
 
 /// All that match, free text aside.
 fn total(conn: &Connection, ask: &PageQuery) -> Done<u64> {
-    let condition = Condition::new(&ask.filter, &ask.by);
+    let condition = Condition::new(ask);
     let queue = match &ask.filter.queue {
         None => None,
         Some(name) => match names::queue(conn, name)? {

@@ -6,6 +6,7 @@ use rusqlite::{Connection, Rows, Statement, params_from_iter};
 use super::fault::Done;
 use super::names;
 use crate::protocol::Filter;
+use crate::store::PageQuery;
 
 /// An item met on the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +41,8 @@ pub(super) struct Condition {
 
 impl Condition {
     /// Items that match; `by`: whom `by_me` means.
-    pub(super) fn new(filter: &Filter, by: &str) -> Self {
+    pub(super) fn new(ask: &PageQuery) -> Self {
+        let PageQuery { filter, by, .. } = ask;
         let mut c = Self {
             sql: String::new(),
             values: Vec::new(),
@@ -62,6 +64,10 @@ impl Condition {
         }
         if let Some(level) = filter.level {
             c.sql.push_str(" AND i.level = ?");
+            c.values.push(Value::Integer(level.into()));
+        }
+        if let Some(level) = ask.up_to {
+            c.sql.push_str(" AND i.level <= ?");
             c.values.push(Value::Integer(level.into()));
         }
         if let Some(cohort) = &filter.cohort {
@@ -113,12 +119,12 @@ impl Condition {
 /// Visit matching items in order until `visit` says enough (`false`).
 pub(super) fn walk(
     conn: &Connection,
-    filter: &Filter,
-    by: &str,
+    ask: &PageQuery,
     way: &Way,
     mut visit: impl FnMut(&Step) -> Done<bool>,
 ) -> Done<()> {
-    let condition = Condition::new(filter, by);
+    let filter = &ask.filter;
+    let condition = Condition::new(ask);
     let queues = queues(conn, filter)?;
     // Items that somebody decided are few: one sorted list, over all queues, closed ones too.
     let (streams, open) = match filter.by_me {

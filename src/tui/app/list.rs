@@ -68,7 +68,8 @@ impl List {
     /// The query for `want`, as the window stands.
     pub fn ask(&self, want: &Want) -> PageAsk {
         let limit = (self.height * 3).clamp(SMALLEST, LARGEST);
-        let base = PageAsk { filter: self.filter.clone(), limit, ..PageAsk::default() };
+        let filter = Filter { mine: true, ..self.filter.clone() };
+        let base = PageAsk { filter, limit, ..PageAsk::default() };
         match want {
             Want::Start => base,
             Want::End => PageAsk { from_end: true, ..base },

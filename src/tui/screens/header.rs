@@ -61,7 +61,10 @@ fn left(ui: &Ui<'_, '_>, cols: usize) -> Vec<Span<'static>> {
     let queues: Vec<_> = header
         .queues
         .iter()
-        .filter(|q| state.queue.as_ref().is_none_or(|n| *n == q.name))
+        .filter(|q| match &state.queue {
+            Some(name) => *name == q.name,
+            None => q.level <= header.reviewer.level,
+        })
         .collect();
     let sum = |f: fn(&crate::protocol::QueueView) -> u64| queues.iter().map(|q| f(q)).sum::<u64>();
     let (waiting, soon, late) = (sum(|q| q.waiting), sum(|q| q.due_soon), sum(|q| q.late));
