@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use super::app::App;
 use super::decide::read_text;
-use super::failure::{Failure, Outcome};
+use super::failure::{Exit, Failure, Outcome, word};
 use super::open::{Fresh, How};
 use super::out::{Tone, clean_line};
 use super::session::variant;
 use super::table::{self, dim, numbers, words};
-use crate::protocol::{Answer, Command, EntryView, Query, Reply, VerifyAsk, VerifyReport};
+use crate::protocol::{Answer, Command, EntryView, Query, Reply, VerifyAsk, VerifyReport, Why};
 
 /// The trail: what happened, and proof that nobody rewrote it
 #[derive(Debug, clap::Args)]
@@ -178,7 +178,7 @@ impl Verify {
     fn run(self, app: &App) -> Outcome {
         let key = self.key.map(key_text).transpose()?;
         let checkpoint = self.checkpoint.as_deref().map(read_text).transpose()?;
-        let session = app.open_how(How::inspect())?;
+        let session = app.open_how(How::verify()).map_err(damaged)?;
         let ask = VerifyAsk { key, checkpoint };
         let bar = app.out.shows_progress().then(progress);
         let shown = bar.clone();
@@ -192,7 +192,7 @@ impl Verify {
         if let Some(bar) = bar {
             bar.finish_and_clear();
         }
-        let report = report?;
+        let report = report.map_err(|refused| damaged(refused.into()))?;
         if app.out.json {
             app.out.json(&report_json(&report)?)?;
         } else {
@@ -230,6 +230,14 @@ fn print(app: &App, report: &VerifyReport) -> Outcome {
         out.line(format!("{} {}", out.tone(Tone::Bad, "wrong:"), clean_line(fault)))?;
     }
     Ok(())
+}
+
+/// A file that can be read, with something in it that is no store of ours: that has been verified.
+fn damaged(failure: Failure) -> Failure {
+    if failure.kind != word(Why::Damaged) {
+        return failure;
+    }
+    Failure { exit: Exit::Verification, ..failure }.hint("keep the file as it is; compare a backup")
 }
 
 fn broken(report: &VerifyReport) -> Failure {

@@ -155,6 +155,7 @@ mod tests {
         for (why, code) in [
             (Why::NotFound, 1),
             (Why::Unavailable, 1),
+            (Why::Damaged, 1),
             (Why::Internal, 1),
             (Why::Invalid, 2),
             (Why::Authority, 3),

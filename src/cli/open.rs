@@ -33,6 +33,9 @@ pub struct How {
     /// What is due happens first: what is shown then is how things stand. Who checks the store
     /// leaves it as it is.
     pub tick: bool,
+    /// The reviewer has to be registered. (Who only verifies may be anybody, unless they give a
+    /// name: what a damaged store says of people cannot be relied on.)
+    pub known: bool,
     /// Another file than the one the flags name.
     pub path: Option<PathBuf>,
 }
@@ -46,6 +49,7 @@ impl How {
             interactive: true,
             install: true,
             tick: true,
+            known: true,
             path: None,
         }
     }
@@ -53,6 +57,11 @@ impl How {
     /// Look at the store and leave it as it is.
     pub fn inspect() -> Self {
         Self { install: false, tick: false, ..Self::read() }
+    }
+
+    /// Check the store, whatever is in it.
+    pub fn verify() -> Self {
+        Self { known: false, ..Self::inspect() }
     }
 
     /// Make the store where it is missing.
@@ -102,11 +111,13 @@ impl App {
         })?;
         let session = Session::new(local, by, runtime()?);
         // Unknown and disabled reviewers are refused here, before anything is done in their name.
-        let header = session.header()?;
-        if how.install
-            && let Some(file) = &self.common.policy
-        {
-            self.install(&session, file, header.policy.as_deref())?;
+        if how.known || self.common.by.is_some() {
+            let header = session.header()?;
+            if how.install
+                && let Some(file) = &self.common.policy
+            {
+                self.install(&session, file, header.policy.as_deref())?;
+            }
         }
         if how.tick {
             session.tick();

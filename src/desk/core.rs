@@ -192,6 +192,8 @@ pub(super) fn refuse(error: StoreError) -> Refused {
         }
         StoreError::RequestExists(_) => Refused::new(Why::Invalid, message),
         StoreError::Missing(_) => Refused::new(Why::NotFound, message),
+        StoreError::Damaged { .. } => Refused::new(Why::Damaged, message)
+            .hint("keep the file as it is; overrule audit verify says what still holds"),
         StoreError::Io { .. } | StoreError::Closed => {
             Refused::new(Why::Unavailable, message).hint("overrule doctor looks at the store")
         }

@@ -24,6 +24,8 @@ pub enum Why {
     Policy,
     /// The store cannot be read or written now.
     Unavailable,
+    /// The store holds what this program cannot have written.
+    Damaged,
     /// A defect of this program.
     Internal,
 }
@@ -63,7 +65,7 @@ impl Refused {
             | Why::LateUndo
             | Why::Policy => 3,
             Why::Invalid => 2,
-            Why::NotFound | Why::Unavailable | Why::Internal => 1,
+            Why::NotFound | Why::Unavailable | Why::Damaged | Why::Internal => 1,
         }
     }
 }

@@ -28,6 +28,9 @@ pub enum StoreError {
     /// The disk or the database failed; nothing of the operation is acknowledged.
     #[error("the store cannot {doing}: {cause}")]
     Io { doing: String, cause: String },
+    /// What is in the file is not what this program writes: damaged, or changed by other means.
+    #[error("the store cannot {doing}: {cause}")]
+    Damaged { doing: String, cause: String },
     /// Written by a newer version of this program.
     #[error("the store has schema {found}, this program knows up to {known}")]
     Newer { found: u32, known: u32 },

@@ -15,6 +15,7 @@ pub mod app;
 #[cfg(test)]
 mod fake;
 pub mod keymap;
+mod linear;
 mod overlays;
 mod problem;
 #[cfg(test)]
@@ -84,6 +85,9 @@ impl Options {
 ///
 /// [`RunError`]: the terminal cannot be used, or something could not be delivered.
 pub async fn run(desk: Arc<dyn Desk>, options: Options) -> Result<(), RunError> {
+    if options.linear {
+        return run_linear(desk, options).await;
+    }
     let Options { reviewer, theme, themes, terminal, keymap, mut problems, hint, signer, .. } =
         options;
     let (look, faults) = Theme::load(&theme, themes.as_deref(), terminal);
@@ -95,22 +99,39 @@ pub async fn run(desk: Arc<dyn Desk>, options: Options) -> Result<(), RunError> 
         }) as runtime::Retheme
     });
     let surface = Screen::open()?;
-    let start = Start {
-        now: runtime::Clock::new().now(),
-        me: reviewer,
-        keymap: Arc::new(keymap),
-        size: surface.size()?,
-        seed: seed(),
-        signs: signer.is_some(),
-        hint,
-        problems,
-        zone: jiff::tz::TimeZone::system(),
-    };
+    let size = surface.size()?;
+    let state =
+        State::new(Start { hint, problems, ..start(reviewer, keymap, size, signer.is_some()) });
     let changes = desk.changes(0);
-    let state = State::new(start);
-    let mut app =
-        runtime::Runtime::new(state, surface, Input::terminal(), desk, signer, look, retheme);
+    let input = Input::terminal();
+    let mut app = runtime::Runtime::new(state, surface, input, desk, signer, look, retheme);
     app.run(changes).await
+}
+
+/// The app line by line, on standard input and output as they are.
+async fn run_linear(desk: Arc<dyn Desk>, options: Options) -> Result<(), RunError> {
+    let Options { reviewer, keymap, problems, signer, .. } = options;
+    let state =
+        State::new(Start { problems, ..start(reviewer, keymap, (80, 24), signer.is_some()) });
+    let guard = std::io::IsTerminal::is_terminal(&std::io::stdin());
+    let changes = desk.changes(0);
+    let mut talk = linear::Linear::new(state, desk, signer, std::io::stdout(), guard);
+    talk.run(linear::standard_input(), changes).await
+}
+
+/// What every way of running starts with.
+fn start(me: String, keymap: Keymap, size: (u16, u16), signs: bool) -> Start {
+    Start {
+        now: runtime::Clock::new().now(),
+        me,
+        keymap: Arc::new(keymap),
+        size,
+        seed: seed(),
+        signs,
+        hint: false,
+        problems: Vec::new(),
+        zone: jiff::tz::TimeZone::system(),
+    }
 }
 
 /// 64 random bits, for request ids.

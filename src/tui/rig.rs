@@ -217,7 +217,6 @@ impl Rig {
 
     /// The screen with its looks: runs of one style named by the roles that give it.
     pub fn styled(&self) -> String {
-        use super::theme::Role;
         let buffer = self.buffer();
         let mut out = String::new();
         for y in 0..buffer.area.height {
@@ -227,11 +226,7 @@ impl Rig {
                 let cell = &buffer[(x, y)];
                 let style = cell.style();
                 if last != Some(style) {
-                    let plain = ratatui::style::Style::reset();
-                    let name =
-                        Role::ALL.iter().find(|r| plain.patch(self.theme.style(**r)) == style);
-                    let name = name.map_or_else(|| short(style), |r| r.id().to_owned());
-                    line.push_str(&format!("⟦{name}⟧"));
+                    line.push_str(&format!("⟦{}⟧", self.role(style)));
                     last = Some(style);
                 }
                 line.push_str(cell.symbol());
@@ -240,6 +235,24 @@ impl Rig {
             out.push('\n');
         }
         out
+    }
+
+    /// The role a style comes from, `+` the selection's under it; else the style itself.
+    fn role(&self, style: ratatui::style::Style) -> String {
+        use super::theme::Role;
+        let same = |look: ratatui::style::Style| {
+            let plain = ratatui::style::Color::Reset;
+            look.fg.unwrap_or(plain) == style.fg.unwrap_or(plain)
+                && look.bg.unwrap_or(plain) == style.bg.unwrap_or(plain)
+                && look.add_modifier == style.add_modifier
+        };
+        let under = self.theme.style(Role::Selection);
+        let plain = Role::ALL.iter().find(|r| same(self.theme.style(**r)));
+        let on = || Role::ALL.iter().find(|r| same(under.patch(self.theme.style(**r))));
+        match plain {
+            Some(role) => role.id().to_owned(),
+            None => on().map_or_else(|| short(style), |r| format!("{}+selection", r.id())),
+        }
     }
 
     pub fn selected(&self) -> Option<&str> {

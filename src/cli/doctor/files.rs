@@ -3,6 +3,8 @@
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 
+use rusqlite::{Connection, OpenFlags};
+
 use super::Check;
 
 /// Less free space than this is worth a word.
@@ -10,7 +12,7 @@ const LITTLE_ROOM: u64 = 256 << 20;
 
 /// What the file system says of the store at `path` and its key.
 pub fn checks(path: &Path) -> Vec<Check> {
-    let mut checks = vec![writable(path)];
+    let mut checks = vec![writable(path), format(path)];
     checks.extend(room(path));
     checks.extend(private(path, "the store holds everything people were shown"));
     let key = key_of(path);
@@ -55,6 +57,20 @@ fn writable(path: &Path) -> Check {
     }
 }
 
+/// The file is a store, and which version of one. Opened read-only: nothing is migrated by looking.
+fn format(path: &Path) -> Check {
+    let version = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+        .and_then(|file| file.query_row("PRAGMA user_version", (), |row| row.get::<_, u32>(0)));
+    match version {
+        Ok(version) => Check::ok("format", format!("a SQLite file, schema version {version}")),
+        Err(e) => Check::fail(
+            "format",
+            format!("{} is not a store that can be read: {e}", path.display()),
+            "restore it from a backup, or name another store with --store",
+        ),
+    }
+}
+
 fn room(path: &Path) -> Option<Check> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let stat = rustix::fs::statvfs(folder).ok()?;
@@ -92,7 +108,7 @@ mod tests {
     fn a_key_that_others_can_read_is_named_with_the_remedy() {
         let folder = tempfile::tempdir().unwrap();
         let store = folder.path().join("a.db");
-        fs::write(&store, "x").unwrap();
+        Connection::open(&store).unwrap().pragma_update(None, "user_version", 3).unwrap();
         fs::set_permissions(&store, fs::Permissions::from_mode(0o600)).unwrap();
         fs::write(key_of(&store), "k").unwrap();
         fs::set_permissions(key_of(&store), fs::Permissions::from_mode(0o644)).unwrap();
@@ -104,5 +120,15 @@ mod tests {
             "{found:?}"
         );
         assert!(!found.iter().any(|c| c.status == Status::Fail), "{found:?}");
+        assert!(found.iter().any(|c| c.message.ends_with("schema version 3")), "{found:?}");
+    }
+
+    #[test]
+    fn a_letter_is_no_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("a.db");
+        fs::write(&store, "Dear mother, ".repeat(100)).unwrap();
+        let found = checks(&store);
+        assert!(found.iter().any(|c| c.name == "format" && c.status == Status::Fail), "{found:?}");
     }
 }

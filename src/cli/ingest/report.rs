@@ -59,7 +59,8 @@ impl<'a> Report<'a> {
                 }
                 if let Some(bar) = &self.bar {
                     bar.set_position(bytes);
-                    bar.set_message(lines.to_string());
+                    let seconds = bar.elapsed().as_secs().max(1);
+                    bar.set_message(format!("{lines} lines, {}/s", lines / seconds));
                 }
             }
         }
@@ -167,11 +168,10 @@ fn sentence(s: &Summary, dry_run: bool) -> String {
 
 fn bar(total: Option<u64>) -> ProgressBar {
     let (bar, template) = match total {
-        Some(total) => (
-            ProgressBar::new(total),
-            "{bar:30} {percent:>3}%  {msg} lines  {bytes_per_sec}  {eta} left",
-        ),
-        None => (ProgressBar::new_spinner(), "{spinner} {bytes}  {msg} lines  {bytes_per_sec}"),
+        Some(total) => {
+            (ProgressBar::new(total), "{bar:30} {percent:>3}%  {msg}  {bytes_per_sec}  {eta} left")
+        }
+        None => (ProgressBar::new_spinner(), "{spinner} {bytes}  {msg}  {bytes_per_sec}"),
     };
     bar.enable_steady_tick(Duration::from_millis(200));
     match ProgressStyle::with_template(template) {

@@ -34,6 +34,9 @@ impl Fail {
     pub(super) fn told(self, doing: &str) -> StoreError {
         match self {
             Self::Refused(e) => e,
+            Self::Sql(e) | Self::Lost(e) if is_damage(&e) => {
+                StoreError::Damaged { doing: doing.to_owned(), cause: cause(&e) }
+            }
             Self::Sql(e) | Self::Lost(e) => {
                 StoreError::Io { doing: doing.to_owned(), cause: cause(&e) }
             }
@@ -65,6 +68,19 @@ pub(super) fn is_grave(e: &rusqlite::Error) -> bool {
                 | ErrorCode::InternalMalfunction
         )
     )
+}
+
+/// The file holds what cannot have been written by us.
+fn is_damage(e: &rusqlite::Error) -> bool {
+    use rusqlite::Error as E;
+    matches!(e.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+        || matches!(
+            e,
+            E::FromSqlConversionFailure(..)
+                | E::InvalidColumnType(..)
+                | E::IntegralValueOutOfRange(..)
+                | E::Utf8Error(..)
+        )
 }
 
 /// Somebody else is at it: the same call may succeed a moment later.
@@ -107,7 +123,7 @@ pub(super) fn cause(e: &rusqlite::Error) -> String {
 
 /// A stored value that this program cannot have written.
 pub(super) fn damaged(what: &str) -> StoreError {
-    StoreError::Io {
+    StoreError::Damaged {
         doing: format!("read {what}"),
         cause: "the stored value is damaged".to_owned(),
     }

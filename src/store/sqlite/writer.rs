@@ -399,7 +399,7 @@ fn reopen(path: &std::path::Path) -> Done<Connection> {
     let conn = open::writer(path)?;
     let sound: String = conn.query_row("PRAGMA quick_check(1)", (), |r| r.get(0))?;
     if sound != "ok" {
-        return Err(StoreError::Io {
+        return Err(StoreError::Damaged {
             doing: format!("use {} again", path.display()),
             cause: format!("the file is damaged ({sound}): restore it from a backup"),
         }

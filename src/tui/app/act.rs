@@ -279,7 +279,7 @@ impl State {
         if view.signed && !self.signs {
             let text =
                 format!("verdicts in {} must be signed, and no key is set up here", view.queue);
-            let hint = "start with --key FILE, or with an ssh-agent that holds your key".to_owned();
+            let hint = "start again with --sign KEY: your ssh key's file".to_owned();
             self.toast_hint(Tone::Warn, text, Some(hint));
             return true;
         }

@@ -285,11 +285,12 @@ impl State {
         effects
     }
 
+    /// The open editor, whatever lies over it.
     fn edit_form(&mut self) -> Option<&mut EditForm> {
-        match self.overlays.last_mut() {
-            Some(Overlay::Edit(form)) => Some(form),
+        self.overlays.iter_mut().rev().find_map(|o| match o {
+            Overlay::Edit(form) => Some(&mut **form),
             _ => None,
-        }
+        })
     }
 
     pub(super) fn edit_act(&mut self, action: Action) -> Vec<Effect> {

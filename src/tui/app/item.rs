@@ -47,6 +47,8 @@ pub struct Shown {
     pub scroll: usize,
     /// The revision a frame showed in full, and since when.
     pub painted: Option<(u64, Timestamp)>,
+    /// Another view, another number: what is made of it is made anew.
+    pub version: u64,
 }
 
 impl Shown {
@@ -110,6 +112,7 @@ impl State {
         let wanted = self.now.checked_add(rest).unwrap_or(self.now);
         let view = self.kept.get(id).cloned();
         let known = view.is_some();
+        self.views += 1;
         self.shown = Some(Shown {
             id: id.to_owned(),
             view,
@@ -117,6 +120,7 @@ impl State {
             failed: None,
             scroll: 0,
             painted: None,
+            version: self.views,
         });
         self.dirty = true;
         if self.held_by_other(id) {
@@ -229,7 +233,9 @@ impl State {
         if self.now.duration_since(renewed) < RENEW || self.is_away_at(self.now) {
             return Vec::new();
         }
-        self.set_hold(Hold::Mine { epoch, until, renewed: self.now });
+        if let Some(shown) = &mut self.shown {
+            shown.hold = Hold::Mine { epoch, until, renewed: self.now };
+        }
         vec![self.tell(Purpose::Renew(item.clone()), Command::Renew { item, epoch })]
     }
 
@@ -312,7 +318,7 @@ impl State {
                 *epoch = lease.epoch;
                 *until = lease.until;
                 *renewed = now;
-                self.dirty |= self.painted.countdown != super::Countdown::None;
+                // No frame for this: what the screen says of the lease is only too careful.
                 Vec::new()
             }
             Err(refused) if refused.kind == Why::LeaseLost => {
@@ -384,6 +390,8 @@ impl State {
         }
         shown.failed = None;
         shown.view = Some(view);
+        self.views += 1;
+        shown.version = self.views;
         self.dirty = true;
         let mut effects = self.take_lease();
         effects.extend(self.view_changed());

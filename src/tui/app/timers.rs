@@ -3,18 +3,18 @@
 use jiff::SignedDuration;
 
 use super::keys::HESITATES;
-use super::{Countdown, Effect, Purpose, State};
+use super::{Countdown, Effect, State};
 use crate::domain::Timestamp;
-use crate::protocol::Command;
 
 /// Leases of others end without a log entry: look this often.
 const LOOK: SignedDuration = SignedDuration::from_secs(30);
-/// A desk has no clock of its own: whoever is there says that time has passed.
-const TICK: SignedDuration = SignedDuration::from_secs(2);
 
 impl State {
     /// The next time something is due by time alone.
     pub fn wake(&self) -> Option<Timestamp> {
+        if self.ending.is_some() {
+            return None;
+        }
         let after = |t: Timestamp, d: SignedDuration| t.checked_add(d).ok();
         let hints =
             if self.keys.pending.is_empty() { None } else { after(self.keys.since, HESITATES) };
@@ -25,22 +25,12 @@ impl State {
             hints.filter(|at| *at > self.painted_at),
             self.refresh_due,
             after(self.refreshed_at, LOOK),
-            after(self.ticked_at, TICK),
             self.next_count(),
             self.edit_wake(),
         ]
         .into_iter()
         .flatten()
         .min()
-    }
-
-    /// Lets what is due happen: graces and SLA of everybody. One of all apps acts.
-    fn tick(&mut self) -> Vec<Effect> {
-        if self.ticked_at.checked_add(TICK).is_ok_and(|at| at > self.now) || self.ending.is_some() {
-            return Vec::new();
-        }
-        self.ticked_at = self.now;
-        vec![self.tell(Purpose::Quiet, Command::Tick)]
     }
 
     /// When the list is looked at again by itself.
@@ -53,17 +43,14 @@ impl State {
         let wait = match self.painted.countdown {
             Countdown::None => return None,
             Countdown::Seconds => SignedDuration::from_secs(1),
+            // The next minute, or the moment when a last minute begins and seconds count.
             Countdown::Minutes => {
-                let into = self.desk_at(self.painted_at).as_millisecond().rem_euclid(60_000);
-                SignedDuration::from_millis(60_000 - into)
+                let into = self.painted_at.as_millisecond().rem_euclid(60_000);
+                let minute = SignedDuration::from_millis(60_000 - into);
+                self.painted.last_minute.map_or(minute, |d| d.min(minute))
             }
         };
         self.painted_at.checked_add(wait).ok()
-    }
-
-    fn desk_at(&self, wall: Timestamp) -> Timestamp {
-        let ago = self.now.duration_since(wall);
-        self.desk_now().checked_sub(ago).unwrap_or(wall)
     }
 
     /// The next time something on the frame changes: when no second counts, wait for the minute.
@@ -83,7 +70,6 @@ impl State {
         }
         self.expire_toasts();
         let mut effects = self.expire_pending();
-        effects.extend(self.tick());
         effects.extend(self.heartbeat());
         effects.extend(self.edit_pause());
         let look = self.refreshed_at.checked_add(LOOK).is_ok_and(|at| at <= now);

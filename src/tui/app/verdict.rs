@@ -349,7 +349,6 @@ impl State {
         for Pending { sent, .. } in over {
             self.drafts.remove(&sent.item);
         }
-        self.ticked_at = now;
         vec![self.tell(Purpose::Quiet, Command::Tick)]
     }
 

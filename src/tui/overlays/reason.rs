@@ -14,10 +14,12 @@ use crate::tui::theme::Role;
 pub fn draw(ui: &mut Ui<'_, '_>, area: Rect, form: &ReasonForm) {
     let cols = area.width.min(76).saturating_sub(4);
     let cols = usize::from(cols);
-    let mut lines = tags(ui, form, cols);
+    let mut lines = Vec::new();
     if !form.tags.is_empty() {
-        let mark =
-            if form.field == Field::Tags { ui.span(Role::Accent, "▸ ") } else { Span::raw("  ") };
+        let mark = match form.field {
+            Field::Tags => ui.span(Role::Accent, "▸ "),
+            Field::Note | Field::Label => Span::raw("  "),
+        };
         let mut chosen = vec![mark];
         if form.chosen.is_empty() {
             chosen.push(ui.span(Role::InputHint, "no tag yet: press its letter"));
@@ -34,10 +36,6 @@ pub fn draw(ui: &mut Ui<'_, '_>, area: Rect, form: &ReasonForm) {
     if form.has_label() {
         lines.push(field(ui, "right  ", &form.label, form.field == Field::Label, cols));
     }
-    match &form.fault {
-        Some(text) => lines.push(fault(ui, text)),
-        None => lines.push(Line::default()),
-    }
     let back = match form.about {
         ReasonFor::Edit { .. } => "back to the text",
         ReasonFor::Reject(_) => "back, the draft is kept",
@@ -50,7 +48,20 @@ pub fn draw(ui: &mut Ui<'_, '_>, area: Rect, form: &ReasonForm) {
         (Action::RepeatReason, "last reason"),
         (Action::Back, back),
     ];
-    lines.push(Line::from(fit(ui.hints(&hints), cols)));
+    let hints = Line::from(fit(ui.hints(&hints), cols));
+    let tags = tags(ui, form, cols);
+    // A short screen keeps the letters and what is typed; air and hints give way.
+    let room = usize::from(area.height.saturating_sub(2));
+    let mut below = match &form.fault {
+        Some(text) => vec![fault(ui, text)],
+        None => vec![Line::default()],
+    };
+    below.push(hints);
+    while tags.len() + lines.len() + below.len() > room && !below.is_empty() {
+        let air = below.iter().position(|l| l.spans.is_empty());
+        below.remove(air.unwrap_or(below.len() - 1));
+    }
+    let lines: Vec<Line<'static>> = tags.into_iter().chain(lines).chain(below).collect();
     let mut title = vec![ui.span(
         Role::Title,
         match form.about {
@@ -65,7 +76,6 @@ pub fn draw(ui: &mut Ui<'_, '_>, area: Rect, form: &ReasonForm) {
     }
     let at = centred(area, 76, height(lines.len()));
     let inside = padded(ui.boxed(at, title));
-    // A short screen keeps what is typed and how to go on; the list of tags gives way.
     let skip = lines.len().saturating_sub(usize::from(inside.height));
     ui.put_lines(inside, &lines, skip);
 }

@@ -28,16 +28,12 @@ impl<K: PartialEq> Made<K> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ItemKey {
     pub id: String,
-    pub revision: u64,
-    /// The hash of what is shown.
-    pub seen: String,
-    /// Reviews, faults, holder: they may change without a revision.
+    /// Of the view: it may change without a new revision.
     pub version: u64,
     pub cols: usize,
     pub full: bool,
     /// Desk minute: the document tells times.
     pub minute: i64,
-    pub find: Option<String>,
 }
 
 /// What a diff was made of.

@@ -40,7 +40,9 @@ pub fn first_minute(ui: &mut Ui<'_, '_>, body: Rect) {
         (key(Action::Undo), "take it back, for a few seconds"),
         (key(Action::Help), "every key, wherever you are"),
     ];
+    // Low, so that the item it speaks of can be read above it.
     let area = centred(body, 50, 12);
+    let area = Rect { y: body.bottom().saturating_sub(area.height + 1).max(body.y), ..area };
     let inside = ui.boxed(area, vec![ui.span(Role::Title, "these are real keys")]);
     let inside = Rect { x: inside.x + 1, width: inside.width.saturating_sub(2), ..inside };
     let text = [

@@ -26,7 +26,10 @@ pub fn title(theme: &Theme, view: &ItemView, cols: usize) -> Line<'static> {
         left.push(span(theme, Role::Dim, " · "));
         left.extend(one(theme, Role::Strong, &current.action));
     }
-    two(left, one(theme, Role::Dim, &model(view)), cols)
+    // The model gives way to the action, never the other way round.
+    let model = one(theme, Role::Dim, &model(view));
+    let fits = cells(&left) + cells(&model) + 2 <= cols;
+    two(left, if fits { model } else { Vec::new() }, cols)
 }
 
 fn model(view: &ItemView) -> String {

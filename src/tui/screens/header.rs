@@ -97,7 +97,7 @@ fn right(ui: &Ui<'_, '_>) -> Vec<Vec<Span<'static>>> {
     let state = ui.state;
     let me = |level: Option<u8>| {
         let mut spans = ui.one(Role::Strong, &state.me);
-        if let Some(level) = level {
+        if let Some(level) = level.filter(|_| ui.state.size.0 >= 60) {
             spans.push(ui.span(Role::Dim, format!(" · level {level}")));
         }
         spans

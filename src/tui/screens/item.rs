@@ -70,13 +70,10 @@ fn whole(ui: &mut Ui<'_, '_>, area: Rect, shown: &Shown, view: &ItemView) {
     };
     let key = ItemKey {
         id: view.id.clone(),
-        revision: view.revision,
-        seen: view.seen.clone(),
-        version: (view.reviews.len() + view.faults.len()) as u64,
+        version: shown.version,
         cols,
         full,
         minute: state.desk_now().as_second().div_euclid(60),
-        find: state.list.filter.text.clone(),
     };
     let (theme, now) = (ui.theme, state.desk_now());
     let lines = ui.cache.item(key, || document::lines(theme, view, cols, full, now));

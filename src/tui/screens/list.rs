@@ -3,7 +3,7 @@
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::paint::{Ui, bar, count, fit, number, probability, selected, two};
+use super::paint::{Ui, count, fit, number, probability, selected, two};
 use crate::domain::{ItemState, Kind};
 use crate::protocol::Row;
 use crate::text::{pad, pad_left, time};
@@ -14,14 +14,20 @@ use crate::tui::theme::Role;
 /// Which columns fit.
 #[derive(Clone, Copy)]
 struct Columns {
-    bar: bool,
+    /// Cells of the bar; 0: none.
+    bar: usize,
     level: bool,
     impact: bool,
 }
 
 impl Columns {
     fn of(cols: usize) -> Self {
-        Self { bar: cols >= 44, level: cols >= 30, impact: cols >= 36 }
+        let bar = match cols {
+            ..44 => 0,
+            44..58 => 6,
+            _ => 10,
+        };
+        Self { bar, level: cols >= 30, impact: cols >= 36 }
     }
 }
 
@@ -74,7 +80,8 @@ fn heading(ui: &Ui<'_, '_>, columns: Columns) -> Vec<Span<'static>> {
     if columns.level {
         text.push_str(" lvl");
     }
-    text.push_str(if columns.bar { "  conf           " } else { "  conf" });
+    text.push_str("  conf");
+    text.push_str(&" ".repeat(columns.bar));
     if columns.impact {
         text.push_str(" impact");
     }
@@ -130,19 +137,20 @@ fn row(ui: &mut Ui<'_, '_>, row: &Row, columns: Columns, here: bool, cols: usize
     selected(ui, two(spans, tail, cols), here, cols)
 }
 
-fn confidence(ui: &Ui<'_, '_>, row: &Row, with_bar: bool, body: Role) -> Vec<Span<'static>> {
-    let cols = if with_bar { 14 } else { 4 };
+fn confidence(ui: &Ui<'_, '_>, row: &Row, bar: usize, body: Role) -> Vec<Span<'static>> {
+    let cols = bar + 4;
     let word = match (row.kind, row.blind, row.confidence) {
         (Kind::Quarantine, _, _) => ui.span(Role::Warn, "broken"),
         (_, true, _) => ui.span(Role::Accent, "blind"),
         (_, _, None) => ui.span(Role::Dim, "–"),
         (_, _, Some(p)) => {
-            let text = ui.span(body, probability(p));
-            if !with_bar {
-                return vec![Span { content: pad_left(&text.content, cols).into(), ..text }];
+            let text = pad_left(&probability(p), 4);
+            // Quiet in the list: one colour says "here", and a column of bars is not here.
+            let mut spans = super::paint::bar(ui.theme, p, bar);
+            if let Some(full) = spans.first_mut() {
+                full.style = ui.theme.style(Role::Dim);
             }
-            let mut spans = bar(ui.theme, p, 10);
-            spans.push(Span { content: pad_left(&text.content, 4).into(), ..text });
+            spans.push(ui.span(body, text));
             return spans;
         }
     };

@@ -18,7 +18,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 
 pub use cache::Cache;
-pub use document::diff_lines;
+pub use document::{diff_lines, hidden};
 pub use paint::*;
 
 use super::app::{Painted, State, View};

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use jiff::SignedDuration;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -11,7 +10,7 @@ use ratatui::widgets::{Block, Clear};
 use super::cache::Cache;
 use crate::domain::Timestamp;
 use crate::text::{Clean, SegmentKind, time, truncate, width, wrap};
-use crate::tui::app::{Countdown, Painted, State};
+use crate::tui::app::{Painted, State};
 use crate::tui::keymap::Action;
 use crate::tui::theme::{Role, Theme};
 
@@ -215,7 +214,7 @@ impl Ui<'_, '_> {
         let left = due.duration_since(self.state.desk_now());
         let ticks = self.state.header.as_ref().is_none_or(|h| h.clock != "record");
         if ticks {
-            self.counts(left);
+            self.painted.counts_down(left);
         }
         let role = match left.as_secs() {
             ..0 => Role::DueLate,
@@ -228,14 +227,8 @@ impl Ui<'_, '_> {
     /// Time left until a wall time.
     pub fn until(&mut self, until: Timestamp) -> String {
         let left = until.duration_since(self.state.now);
-        self.counts(left);
+        self.painted.counts_down(left);
         time::left(left)
-    }
-
-    /// A countdown of this length is on the frame.
-    fn counts(&mut self, left: SignedDuration) {
-        let near = left.as_secs().abs() < 60;
-        self.painted.counts(if near { Countdown::Seconds } else { Countdown::Minutes });
     }
 
     /// The first key of an action where the reviewer is, if it has one.

@@ -36,7 +36,8 @@ fn side_by_side(ui: &mut Ui<'_, '_>, body: Rect) {
 
 fn stacked(ui: &mut Ui<'_, '_>, body: Rect) {
     // Who reads an item needs room for it; who looks around, for the list.
-    let share = if ui.state.pane == Pane::List { body.height * 3 / 10 } else { 3 };
+    let small = if body.height < 14 { 2 } else { 3 };
+    let share = if ui.state.pane == Pane::List { body.height * 3 / 10 } else { small };
     let most = body.height.saturating_sub(5).max(2);
     let top = if ui.state.list.rows.is_empty() { 4 } else { share.clamp(2, 12) }.min(most);
     list::draw(ui, Rect { height: top, ..body });

@@ -1,0 +1,466 @@
+//! Line by line, for screen readers: the same app, state and rules, spoken and answered in lines.
+//!
+//! No alternate screen, no boxes, nothing redrawn, no meaning in colour or position. An item is
+//! told in sentences, then a question; the answer is a word (`accept`) or the key (`a`).
+
+mod ask;
+#[cfg(test)]
+mod tests;
+mod told;
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use self::ask::Ask;
+use super::app::item::Hold;
+use super::app::{Effect, Msg, Overlay, Painted, State, What};
+use super::keymap::{Action, Context};
+use super::runtime::tasks::{Signer, Tasks};
+use super::runtime::{Clock, RunError, editor};
+use crate::protocol::{Change, Desk};
+use crate::text::Clean;
+
+/// Lines that come faster than this after one another were pasted.
+const PASTED: Duration = Duration::from_millis(30);
+
+/// The running conversation.
+pub struct Linear<W> {
+    pub state: State,
+    tasks: Tasks,
+    back: UnboundedSender<What>,
+    results: UnboundedReceiver<What>,
+    clock: Clock,
+    out: W,
+    /// The item told last, and at which revision; blind or not.
+    told: Option<(String, u64, bool)>,
+    /// News told already.
+    news: Vec<String>,
+    /// What the next line answers.
+    ask: Ask,
+    /// The question was put and not answered.
+    asked: bool,
+    /// Why nothing is shown, told last.
+    idle: String,
+    /// Several lines at once are taken for a paste.
+    guard: bool,
+    ended: bool,
+}
+
+impl<W: Write> Linear<W> {
+    pub fn new(
+        state: State,
+        desk: Arc<dyn Desk>,
+        signer: Option<Arc<dyn Signer>>,
+        out: W,
+        guard: bool,
+    ) -> Self {
+        let (back, results) = unbounded_channel();
+        let tasks = Tasks::new(desk, &state.me, signer, back.clone());
+        Self {
+            state,
+            tasks,
+            back,
+            results,
+            clock: Clock::new(),
+            out,
+            told: None,
+            news: Vec::new(),
+            ask: Ask::Command,
+            asked: false,
+            idle: String::new(),
+            guard,
+            ended: false,
+        }
+    }
+
+    /// Talks until the reviewer leaves or the lines end.
+    pub async fn run(
+        &mut self,
+        mut lines: UnboundedReceiver<String>,
+        mut changes: BoxStream<'static, Change>,
+    ) -> Result<(), RunError> {
+        let mut term = signal(SignalKind::terminate())?;
+        let mut hup = signal(SignalKind::hangup())?;
+        let mut int = signal(SignalKind::interrupt())?;
+        self.line("overrule, line by line. ? lists what you can say.")?;
+        self.tell(What::Started);
+        let mut listening = true;
+        while !self.ended {
+            self.speak()?;
+            let now = self.clock.now();
+            let wait = self.state.wake().map(|at| {
+                Duration::try_from(at.duration_since(now)).unwrap_or_default()
+                    + Duration::from_millis(1)
+            });
+            tokio::select! {
+                biased;
+                _ = term.recv() => self.tell(What::Stop),
+                _ = hup.recv() => self.tell(What::Stop),
+                _ = int.recv() => self.tell(What::Stop),
+                Some(what) = self.results.recv() => self.tell(what),
+                line = lines.recv() => match line {
+                    Some(line) => self.heard(line, &mut lines).await?,
+                    None => self.tell(What::Stop),
+                },
+                change = changes.next(), if listening => match change {
+                    Some(change) => self.tell(What::Changed(change)),
+                    None => listening = false,
+                },
+                () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {
+                    self.tell(What::Woke);
+                }
+            }
+        }
+        self.line("Closed. Everything you sent is stored.")
+    }
+
+    fn line(&mut self, text: &str) -> Result<(), RunError> {
+        writeln!(self.out, "{text}")?;
+        self.out.flush()?;
+        Ok(())
+    }
+
+    fn tell(&mut self, what: What) {
+        let at = self.clock.now();
+        let effects = self.state.update(Msg { at, what });
+        for effect in effects {
+            match effect {
+                Effect::Ask { ticket, query } => self.tasks.ask(ticket, query),
+                Effect::Tell { ticket, command } => self.tasks.tell(ticket, command),
+                Effect::Submit { ticket, command, sign } => {
+                    self.tasks.submit(ticket, command, sign);
+                }
+                Effect::Cancel { ticket } => self.tasks.cancel(ticket),
+                Effect::Verify { ticket, ask } => self.tasks.verify(ticket, ask),
+                Effect::Edit { text, suffix } => {
+                    let back = self.back.clone();
+                    tokio::task::spawn_blocking(move || {
+                        let _ = back.send(What::Edited(editor::edit(&text, suffix)));
+                    });
+                }
+                // There is no screen to give back or to paint, and ids can be read aloud.
+                Effect::Copy(_) | Effect::Suspend | Effect::Redraw => {}
+                Effect::Quit => self.ended = true,
+            }
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        self.tell(What::Chosen(action));
+    }
+
+    /// Puts `text` into the field that has the keys, in the place of what was there.
+    fn fill(&mut self, text: &str) {
+        let key = KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL);
+        self.tell(What::Key(key));
+        self.tell(What::Paste(text.to_owned()));
+    }
+
+    /// Says what is new, then asks what is to be asked.
+    fn speak(&mut self) -> Result<(), RunError> {
+        if self.ended || self.state.outside {
+            return Ok(());
+        }
+        let news: Vec<String> = self
+            .state
+            .toasts
+            .iter()
+            .map(|t| match &t.hint {
+                Some(hint) => format!("{}. Next: {hint}.", t.text),
+                None => format!("{}.", t.text),
+            })
+            .collect();
+        for text in &news {
+            if !self.news.contains(text) {
+                self.line(&clean(text))?;
+                self.asked = false;
+            }
+        }
+        self.news = news;
+        let ask = ask::wanted(&self.state, &self.ask);
+        if ask != self.ask {
+            self.ask = ask;
+            self.asked = false;
+        }
+        if self.ask == Ask::Command && !self.speak_item()? {
+            return Ok(());
+        }
+        if !self.asked {
+            self.asked = true;
+            let question = ask::question(&self.state, &self.ask);
+            write!(self.out, "{} ", question)?;
+            self.out.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Tells the item on show, if it was not told yet; `false` while there is nothing to ask.
+    fn speak_item(&mut self) -> Result<bool, RunError> {
+        let Some(shown) = &self.state.shown else {
+            let why = told::nothing(&self.state);
+            if why != self.idle {
+                self.idle.clone_from(&why);
+                self.line(&why)?;
+                self.asked = false;
+            }
+            return Ok(self.state.list.loaded);
+        };
+        let Some(view) = shown.view.clone() else {
+            if let Some(failed) = &shown.failed {
+                let why = clean(&failed.message);
+                if why != self.idle {
+                    self.idle.clone_from(&why);
+                    self.line(&why)?;
+                    self.asked = false;
+                }
+                return Ok(true);
+            }
+            return Ok(false);
+        };
+        // The item is told when it is known whether it can be decided.
+        if matches!(shown.hold, Hold::Wanted(_) | Hold::Asking(_)) && self.told.is_some() {
+            return Ok(false);
+        }
+        self.idle.clear();
+        let key = (view.id.clone(), view.revision, view.blind);
+        if self.told.as_ref() != Some(&key) {
+            for line in told::item(&self.state, shown, &view) {
+                self.line(&line)?;
+            }
+            self.told = Some(key);
+            self.asked = false;
+        }
+        let item = Some((view.id.clone(), view.revision));
+        self.tell(What::Painted(Painted { item, list_height: 20, ..Painted::default() }));
+        Ok(true)
+    }
+
+    /// A line was typed.
+    async fn heard(
+        &mut self,
+        line: String,
+        more: &mut UnboundedReceiver<String>,
+    ) -> Result<(), RunError> {
+        self.asked = false;
+        let pasted = self.guard
+            && self.ask == Ask::Command
+            && tokio::time::timeout(PASTED, more.recv()).await.is_ok();
+        if pasted {
+            while more.try_recv().is_ok() {}
+            return self.line("Several lines at once are taken for a paste. Nothing was done.");
+        }
+        match self.ask.clone() {
+            Ask::Command => self.command(line.trim()),
+            other => self.answer(&other, &line),
+        }
+    }
+
+    /// A word or a key, where commands are expected.
+    fn command(&mut self, word: &str) -> Result<(), RunError> {
+        if word.is_empty() {
+            self.told = None;
+            return Ok(());
+        }
+        let (first, rest) = word.split_once(' ').unwrap_or((word, ""));
+        if matches!(first, "quit" | "exit" | "q") {
+            self.act(Action::Quit);
+            return Ok(());
+        }
+        if matches!(first, "/" | "filter") && !rest.is_empty() {
+            self.act(Action::Filter);
+            self.fill(rest);
+            self.act(Action::Submit);
+            return Ok(());
+        }
+        let Some(action) = ask::action(&self.state, word) else {
+            return self
+                .line(&format!("{} is nothing I know. ? lists what you can say.", clean(word)));
+        };
+        match action {
+            Action::Help => {
+                for line in told::help(&self.state) {
+                    self.line(&line)?;
+                }
+            }
+            Action::Redraw | Action::Palette => self.told = None,
+            _ => self.act(action),
+        }
+        if let Some(Overlay::Page(page)) = self.state.overlays.last() {
+            for line in told::page(&page.kind) {
+                self.line(&line)?;
+            }
+            self.act(Action::Back);
+        }
+        Ok(())
+    }
+
+    /// The answer to a question of a sheet. An empty line keeps what is there.
+    fn answer(&mut self, ask: &Ask, line: &str) -> Result<(), RunError> {
+        let text = line.trim();
+        if text == "back" {
+            self.act(Action::Back);
+            self.ask = Ask::Command;
+            return Ok(());
+        }
+        match ask {
+            Ask::Command => {}
+            Ask::Tags => {
+                for c in text.chars().filter(|c| !c.is_whitespace() && *c != ',') {
+                    self.tell(What::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE)));
+                }
+                if let Some(Overlay::Reason(form)) = self.state.overlays.last()
+                    && let Some(fault) = form.fault.clone()
+                {
+                    return self.line(&clean(&fault));
+                }
+                self.act(Action::PaneNext);
+                self.ask = Ask::Note;
+            }
+            Ask::Note => {
+                self.keep_or_fill(text);
+                let label =
+                    matches!(self.state.overlays.last(), Some(Overlay::Reason(f)) if f.has_label());
+                if label {
+                    self.act(Action::PaneNext);
+                    self.ask = Ask::Label;
+                } else {
+                    self.send()?;
+                }
+            }
+            Ask::Label | Ask::MoveNote | Ask::BlindNote => {
+                self.keep_or_fill(text);
+                self.send()?;
+            }
+            Ask::Queue => {
+                if let Some(Overlay::Move(form)) = self.state.overlays.last() {
+                    let known = form.queues.iter().any(|q| q.name == text);
+                    if !known && !text.is_empty() {
+                        return self.line("There is no queue of that name.");
+                    }
+                }
+                self.keep_or_fill(text);
+                self.act(Action::PaneNext);
+                self.ask = Ask::MoveNote;
+            }
+            Ask::Text(so_far) => match text {
+                "." => self.text_ended(so_far.clone())?,
+                "editor" if so_far.is_empty() => {
+                    self.act(Action::ExternalEditor);
+                    self.ask = Ask::TextAction;
+                }
+                _ => {
+                    let mut lines = so_far.clone();
+                    lines.push(line.trim_end_matches(['\r', '\n']).to_owned());
+                    self.ask = Ask::Text(lines);
+                    // No question in the middle of a text.
+                    self.asked = true;
+                }
+            },
+            Ask::TextAction => {
+                if !text.is_empty() {
+                    self.act(Action::PaneNext);
+                    self.fill(text);
+                }
+                self.send()?;
+                if let Some(Overlay::Edit(form)) = self.state.overlays.last()
+                    && let Some(message) = form.message.clone()
+                {
+                    self.line(&clean(&message))?;
+                    self.ask = Ask::Text(Vec::new());
+                }
+            }
+            Ask::Blind => {
+                self.keep_or_fill(text);
+                self.act(Action::PaneNext);
+                self.ask = Ask::BlindNote;
+            }
+            Ask::Count => {
+                // Typed by hand, key by key: a count is never pasted.
+                for c in text.chars() {
+                    self.tell(What::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE)));
+                }
+                self.send()?;
+                if matches!(self.state.overlays.last(), Some(Overlay::Bulk(_))) {
+                    self.act(Action::Back);
+                    self.line("Nothing was done.")?;
+                }
+            }
+            Ask::Quit => match text {
+                "yes" | "y" => self.act(Action::Submit),
+                _ => self.act(Action::Back),
+            },
+            Ask::Find | Ask::Pick => {
+                self.keep_or_fill(text);
+                self.send()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn keep_or_fill(&mut self, text: &str) {
+        if !text.is_empty() {
+            self.fill(text);
+        }
+    }
+
+    /// Sends the sheet; says what is missing when it stays open.
+    fn send(&mut self) -> Result<(), RunError> {
+        self.act(Action::Submit);
+        let fault = match self.state.overlays.last() {
+            Some(Overlay::Reason(form)) => form.fault.clone(),
+            Some(Overlay::Move(form)) => form.fault.clone(),
+            Some(Overlay::Blind(form)) => form.fault.clone(),
+            Some(Overlay::Bulk(form)) => form.fault.clone(),
+            Some(Overlay::Filter(form)) => form.fault.clone(),
+            _ => None,
+        };
+        match fault {
+            Some(fault) => self.line(&clean(&fault)),
+            None => Ok(()),
+        }
+    }
+
+    /// The new text is complete: say what it changes.
+    fn text_ended(&mut self, lines: Vec<String>) -> Result<(), RunError> {
+        if !lines.is_empty() {
+            self.tell(What::Edited(Ok(Some(lines.join("\n")))));
+        }
+        if let Some(Overlay::Edit(form)) = self.state.overlays.last() {
+            let told = told::changes(&form.original, &form.text());
+            for line in told {
+                self.line(&line)?;
+            }
+        }
+        self.ask = Ask::TextAction;
+        Ok(())
+    }
+}
+
+/// Foreign text for one line.
+fn clean(text: &str) -> String {
+    Clean::line_first(text, 2000).to_string()
+}
+
+/// Reads lines of standard input on a thread of its own, until it ends.
+pub fn standard_input() -> UnboundedReceiver<String> {
+    let (sender, lines) = unbounded_channel();
+    std::thread::spawn(move || {
+        for line in io::stdin().lines() {
+            let Ok(line) = line else { break };
+            if sender.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    lines
+}
+
+/// The place whose keys and words count between sheets.
+const PLACE: Context = Context::Queue;

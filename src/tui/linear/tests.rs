@@ -1,0 +1,134 @@
+//! Whole conversations over a desk in memory.
+
+use std::sync::{Mutex, PoisonError};
+
+use super::*;
+use crate::domain::VerdictKind;
+use crate::tui::app::Start;
+use crate::tui::fake::{FakeDesk, start};
+use crate::tui::keymap::Keymap;
+
+/// What was said, shared with the test.
+#[derive(Clone, Default)]
+struct Spoken(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Spoken {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Spoken {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+/// Says each line when the last question has been put; what was heard, and the desk.
+fn talk(lines: &[&str]) -> (String, Arc<FakeDesk>) {
+    let desk = Arc::new(FakeDesk::live());
+    let spoken = Spoken::default();
+    let state = State::new(Start {
+        now: start(),
+        me: "ann".into(),
+        keymap: Arc::new(Keymap::load("default", None).0),
+        size: (80, 24),
+        seed: 3,
+        signs: false,
+        hint: false,
+        problems: Vec::new(),
+        zone: jiff::tz::TimeZone::UTC,
+    });
+    let mut linear = Linear::new(state, desk.clone(), None, spoken.clone(), false);
+    let (sender, receiver) = unbounded_channel();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let heard = spoken.clone();
+    let lines: Vec<String> = lines.iter().map(|l| (*l).to_owned()).collect();
+    runtime.block_on(async {
+        let mouth = async move {
+            let mut from = 0;
+            for line in lines {
+                // A question ends with a colon and a blank, and nothing comes after it.
+                for _ in 0..2000 {
+                    let text = heard.text();
+                    if text.len() > from && text.ends_with(": ") {
+                        break;
+                    }
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                }
+                from = heard.text().len();
+                let text = line == "." || line.starts_with("text:");
+                let _ = sender.send(line.trim_start_matches("text:").to_owned());
+                if text {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    from = 0;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        };
+        let app = linear.run(receiver, desk.changes(0));
+        let (_, result) = tokio::join!(mouth, app);
+        result.unwrap();
+    });
+    (spoken.text(), desk)
+}
+
+#[test]
+fn an_item_is_told_and_accepted() {
+    let (said, desk) = talk(&["accept", "undo", "a", "quit", "yes"]);
+    assert!(
+        said.contains("lap-2001. loan, approve. By mortgage-preapproval 3.1. 3m late."),
+        "{said}"
+    );
+    assert!(said.contains("Why here: confidence 0.58"), "{said}");
+    assert!(
+        said.contains("  loan thousands: 138") || said.contains("loan thousands: 138"),
+        "{said}"
+    );
+    assert!(said.contains("took back: lap-2001 is as it was"), "{said}");
+    assert!(said.ends_with("Closed. Everything you sent is stored.\n"), "{said}");
+    let verdicts = desk.verdicts();
+    assert_eq!(verdicts.len(), 2, "{verdicts:?}");
+    assert!(said.is_ascii() || !said.contains('▓'), "no bars: {said}");
+    assert!(!said.contains('\u{1b}'), "no escapes");
+}
+
+#[test]
+fn a_reject_asks_tags_note_and_what_was_right() {
+    let (said, desk) = talk(&["reject", "f b", "not verified", "deny", "quit", "yes"]);
+    assert!(said.contains("f factual error"), "{said}");
+    let inside = desk.inside();
+    let review = &inside.items["lap-2001"].reviews[0];
+    assert_eq!(review.verdict.tags, ["factual_error", "bias"]);
+    assert_eq!(review.verdict.note.as_deref(), Some("not verified"));
+    assert_eq!(review.verdict.label.as_deref(), Some("deny"));
+}
+
+#[test]
+fn a_text_is_edited_line_by_line() {
+    let (said, desk) =
+        talk(&["skip", "edit", "text:Ask an expert first.", ".", "", "t", "", "quit", "yes"]);
+    assert!(said.contains("Added: Ask an expert first"), "{said}");
+    let inside = desk.inside();
+    let review = &inside.items["exq-0114"].reviews[0];
+    assert_eq!(review.verdict.verdict, VerdictKind::Edit);
+    assert_eq!(review.verdict.output, Some(serde_json::json!("Ask an expert first.")));
+    assert_eq!(review.verdict.tags, ["tone"]);
+}
+
+#[test]
+fn an_item_moves_with_a_note_and_unknown_words_are_said_to_be() {
+    let (said, desk) =
+        talk(&["dance", "escalate", "nowhere", "level3", "please look", "quit", "yes"]);
+    assert!(said.contains("dance is nothing I know"), "{said}");
+    assert!(said.contains("There is no queue of that name."), "{said}");
+    let inside = desk.inside();
+    let review = &inside.items["lap-2001"].reviews[0];
+    assert_eq!(review.verdict.to.as_deref(), Some("level3"));
+    assert_eq!(review.verdict.note.as_deref(), Some("please look"));
+}
