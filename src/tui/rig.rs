@@ -71,6 +71,14 @@ impl Rig {
         rig
     }
 
+    /// Another look, for everything.
+    pub fn wear(&mut self, theme: Theme) {
+        self.theme = theme;
+        self.cache = Cache::default();
+        self.state.dirty = true;
+        self.paint();
+    }
+
     /// A full queue at 120x36.
     pub fn stocked() -> Self {
         Self::new(FakeDesk::stocked(), 120, 36)

@@ -166,8 +166,8 @@ impl State {
             Action::HalfPageUp => self.step(-half),
             Action::PageDown => self.step(half * 2),
             Action::PageUp => self.step(-half * 2),
-            Action::Top => self.to_edge(&Want::Start),
-            Action::Bottom => self.to_edge(&Want::End),
+            Action::Top => self.go_to_edge(&Want::Start),
+            Action::Bottom => self.go_to_edge(&Want::End),
             _ => Vec::new(),
         }
     }
@@ -179,7 +179,7 @@ impl State {
         effects
     }
 
-    fn to_edge(&mut self, edge: &Want) -> Vec<Effect> {
+    fn go_to_edge(&mut self, edge: &Want) -> Vec<Effect> {
         self.list.looked();
         let (there, index) = match edge {
             Want::Start => (self.list.at_start(), 0),

@@ -9,7 +9,7 @@ use crate::protocol::{Answer, Command, PageAsk, Query, Refused, Reply};
 pub enum Purpose {
     Header,
     Policy,
-    Page(Want, PageAsk),
+    Page(Want, Box<PageAsk>),
     /// The item on show (which one, its slot knows).
     Item,
     Prefetch(String),

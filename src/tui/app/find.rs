@@ -91,13 +91,16 @@ impl Palette {
         let pattern = Pattern::parse(self.input.text(), CaseMatching::Ignore, Normalization::Smart);
         let mut matcher = Matcher::new(Config::DEFAULT);
         let mut buffer = Vec::new();
+        let typed = self.input.text().to_lowercase();
         let mut scored: Vec<_> = self
             .all
             .iter()
             .filter_map(|(action, keys)| {
-                // The title counts most, so it stands first; ids and help are found too.
-                let text = format!("{} {} {}", action.title(), action.id(), action.help());
-                let score = pattern.score(Utf32Str::new(&text, &mut buffer), &mut matcher)?;
+                let text = format!("{} {}", action.title(), action.id());
+                let score = pattern.score(Utf32Str::new(&text, &mut buffer), &mut matcher);
+                // Letters scattered over a sentence match everything: help must hold the word.
+                let helps = || action.help().to_lowercase().contains(&typed).then_some(0);
+                let score = score.or_else(helps)?;
                 Some((score, (*action, keys.clone())))
             })
             .collect();

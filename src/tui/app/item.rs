@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use serde_json::Value;
 
 use super::{Effect, Purpose, State};
 use crate::domain::Timestamp;
 use crate::protocol::{Answer, Command, ItemView, LeaseAsk, Query, Refused, Why};
+use crate::text::Clean;
 
 /// A cursor that passes over rows takes no leases: it must rest this long.
 const REST: SignedDuration = SignedDuration::from_millis(120);
@@ -49,6 +51,8 @@ pub struct Shown {
     pub painted: Option<(u64, Timestamp)>,
     /// Another view, another number: what is made of it is made anew.
     pub version: u64,
+    /// Characters that the item's texts hide.
+    pub hidden: usize,
 }
 
 impl Shown {
@@ -112,6 +116,7 @@ impl State {
         let wanted = self.now.checked_add(rest).unwrap_or(self.now);
         let view = self.kept.get(id).cloned();
         let known = view.is_some();
+        let hidden = view.as_deref().map_or(0, hidden);
         self.views += 1;
         self.shown = Some(Shown {
             id: id.to_owned(),
@@ -121,12 +126,13 @@ impl State {
             scroll: 0,
             painted: None,
             version: self.views,
+            hidden,
         });
         self.dirty = true;
         if self.held_by_other(id) {
             self.set_hold(Hold::Theirs);
         }
-        if !known && !(at_once && self.may_take()) {
+        if !(known || at_once && self.may_take()) {
             effects.extend(self.load_item(id));
         }
         effects.extend(self.take_lease());
@@ -376,19 +382,17 @@ impl State {
         if shown.view.as_ref().is_some_and(|old| old.revision != view.revision) {
             shown.painted = None;
         }
-        match &view.lease {
-            Some(lease) if lease.reviewer != me && lease.until > now => {
-                if !matches!(shown.hold, Hold::Lost(_) | Hold::Denied(_)) {
-                    shown.hold = Hold::Theirs;
-                }
-            }
-            // Free again: take it.
-            None if shown.hold == Hold::Theirs && view.state.is_open() => {
-                shown.hold = Hold::Wanted(now);
-            }
-            _ => {}
+        let other = view.lease.as_ref().filter(|l| l.reviewer != me && l.until > now);
+        let settled = matches!(shown.hold, Hold::Lost(_) | Hold::Denied(_));
+        if other.is_some() && !settled {
+            shown.hold = Hold::Theirs;
+        }
+        // Free again: take it.
+        if view.lease.is_none() && shown.hold == Hold::Theirs && view.state.is_open() {
+            shown.hold = Hold::Wanted(now);
         }
         shown.failed = None;
+        shown.hidden = hidden(&view);
         shown.view = Some(view);
         self.views += 1;
         shown.version = self.views;
@@ -450,4 +454,29 @@ impl State {
             _ => shown.painted = None,
         }
     }
+}
+
+/// How many characters the item's texts hide.
+fn hidden(view: &ItemView) -> usize {
+    fn of(value: &Value) -> usize {
+        match value {
+            // Most text is plain: look before the work of cleaning.
+            Value::String(text)
+                if text.bytes().all(|b| (0x20..0x7f).contains(&b) || b == b'\n') =>
+            {
+                0
+            }
+            Value::String(text) => Clean::new(text).hidden(),
+            Value::Array(items) => items.iter().map(of).sum(),
+            Value::Object(fields) => {
+                fields.iter().map(|(k, v)| Clean::line(k).hidden() + of(v)).sum()
+            }
+            _ => 0,
+        }
+    }
+    let current = view.current.as_ref().map_or(0, |c| {
+        // The model's own output is in the record already.
+        if view.record.get("output") == Some(&c.output) { 0 } else { of(&c.output) }
+    });
+    of(&view.record) + current
 }

@@ -1,5 +1,6 @@
 //! Ending: nothing that was submitted is lost, the lease goes back, drafts are kept.
 
+use super::item::Hold;
 use super::verdict::{About, Order};
 use super::{Effect, Overlay, State};
 use crate::protocol::Command;
@@ -32,7 +33,12 @@ impl State {
         self.ending = Some(Ending::Draining);
         self.dirty = true;
         let mut effects = self.save_open_draft(true);
-        let held = self.shown.take().and_then(|s| s.epoch(self.now).map(|epoch| (s.id, epoch)));
+        // It stays on the screen to the end, but it is not ours any more.
+        let held = self.shown.as_mut().and_then(|s| {
+            let epoch = s.epoch(self.now);
+            s.hold = Hold::Theirs;
+            Some((s.id.clone(), epoch?))
+        });
         if let Some((item, epoch)) = held {
             self.verdicts.outbox.push_back(Order {
                 command: Command::Release { item, epoch },

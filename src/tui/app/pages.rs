@@ -112,11 +112,8 @@ fn collect(path: &str, value: &serde_json::Value, into: &mut Vec<(String, String
     use serde_json::Value;
     let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
     match value {
-        Value::String(text) => {
-            if !into.iter().any(|(p, t)| p == path && t == text) {
-                into.push((path.to_owned(), text.clone()));
-            }
-        }
+        Value::String(text) if into.iter().any(|(p, t)| p == path && t == text) => {}
+        Value::String(text) => into.push((path.to_owned(), text.clone())),
         Value::Array(items) => {
             for (i, item) in items.iter().enumerate() {
                 collect(&below(&i.to_string()), item, into);

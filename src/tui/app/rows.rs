@@ -9,10 +9,12 @@ use crate::protocol::{Header, Page, PageAsk, Query, Refused, Reply, Row};
 /// Changes that come faster are taken together.
 const PACE: SignedDuration = SignedDuration::from_millis(250);
 
-/// What of a header says which policy governs: its name, the control generation, the queues.
-fn governed(header: &Header) -> (Option<&String>, u64, Vec<(&str, u8, bool)>) {
-    let queues = header.queues.iter().map(|q| (q.name.as_str(), q.level, q.signed)).collect();
-    (header.policy.as_ref(), header.generation, queues)
+/// Another policy may govern: its name, the control generation or the queues are not the same.
+fn governed_anew(old: &Header, new: &Header) -> bool {
+    fn queues(header: &Header) -> impl Iterator<Item = (&str, u8, bool)> {
+        header.queues.iter().map(|q| (q.name.as_str(), q.level, q.signed))
+    }
+    old.policy != new.policy || old.generation != new.generation || queues(old).ne(queues(new))
 }
 
 impl State {
@@ -62,7 +64,7 @@ impl State {
                     .header
                     .as_ref()
                     .is_none_or(|old| *old != Header { now: old.now, ..(*header).clone() });
-                if self.header.as_ref().is_some_and(|old| governed(old) != governed(&header)) {
+                if self.header.as_ref().is_some_and(|old| governed_anew(old, &header)) {
                     effects.push(self.ask(Purpose::Policy, Query::Policy).1);
                 }
                 self.dirty |= news || self.header_failed.is_some();
@@ -97,7 +99,8 @@ impl State {
 
     fn ask_rows(&mut self, want: Want) -> Vec<Effect> {
         let ask = self.list.ask(&want);
-        let (ticket, effect) = self.ask(Purpose::Page(want.clone(), ask.clone()), Query::Page(ask));
+        let (ticket, effect) =
+            self.ask(Purpose::Page(want.clone(), Box::new(ask.clone())), Query::Page(ask));
         self.list.slot.started(ticket, want);
         vec![effect]
     }

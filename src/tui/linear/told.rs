@@ -53,7 +53,7 @@ pub fn item(state: &State, shown: &Shown, view: &ItemView) -> Vec<String> {
     if view.blind {
         lines.push("It is blind: give your own answer first.".into());
     }
-    let hidden = crate::tui::screens::hidden(view);
+    let hidden = shown.hidden;
     if hidden > 0 {
         lines.push(format!("Warning: it hides {hidden} characters; code points tells them."));
     }

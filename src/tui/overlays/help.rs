@@ -4,7 +4,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::{input, padded};
-use crate::text::pad;
+use crate::text::{pad, wrap};
 use crate::tui::app::Help;
 use crate::tui::keymap::{Action, Context, Danger};
 use crate::tui::screens::{Ui, fit, two};
@@ -71,25 +71,29 @@ fn lines(ui: &Ui<'_, '_>, help: &Help, cols: usize) -> Vec<Line<'static>> {
         })
         .collect();
     let keys = found.iter().map(|(_, k)| k.chars().count()).max().unwrap_or(0).min(cols / 3).max(8);
-    let mut lines: Vec<Line<'static>> = found
-        .into_iter()
-        .map(|(action, shown)| {
-            let role = match action.danger() {
-                Danger::Destructive => Role::Danger,
-                Danger::Decides => Role::Strong,
-                Danger::Plain => Role::Text,
-            };
-            Line::from(fit(
-                vec![
-                    ui.span(Role::Key, pad(&shown, keys)),
-                    Span::raw("  "),
-                    ui.span(role, pad(action.title(), 17)),
-                    ui.span(Role::Dim, action.help()),
-                ],
-                cols,
-            ))
-        })
-        .collect();
+    let mut lines = Vec::new();
+    for (action, shown) in found {
+        let role = match action.danger() {
+            Danger::Destructive => Role::Danger,
+            Danger::Decides => Role::Strong,
+            Danger::Plain => Role::Text,
+        };
+        let head = vec![
+            ui.span(Role::Key, pad(&shown, keys)),
+            Span::raw("  "),
+            ui.span(role, pad(action.title(), 17)),
+        ];
+        // Beside the title where there is room for a sentence, else under it.
+        let beside = cols.saturating_sub(keys + 19);
+        let (indent, room) = if beside >= 30 { (keys + 19, beside) } else { (2, cols - 2) };
+        let mut parts = wrap(action.help(), room.max(8))
+            .map(|range| ui.span(Role::Dim, action.help().get(range).unwrap_or_default()));
+        let first = if beside >= 30 { parts.next() } else { None };
+        lines.push(Line::from(fit(head.into_iter().chain(first).collect(), cols)));
+        for part in parts {
+            lines.push(Line::from(vec![Span::raw(" ".repeat(indent)), part]));
+        }
+    }
     if lines.is_empty() {
         lines.push(Line::from(ui.span(Role::Dim, "no key does that here")));
     }

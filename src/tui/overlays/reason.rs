@@ -49,17 +49,27 @@ pub fn draw(ui: &mut Ui<'_, '_>, area: Rect, form: &ReasonForm) {
         (Action::Back, back),
     ];
     let hints = Line::from(fit(ui.hints(&hints), cols));
-    let tags = tags(ui, form, cols);
-    // A short screen keeps the letters and what is typed; air and hints give way.
+    let mut tags = tags(ui, form, cols);
+    // A short screen keeps the letters, what is typed and what is wrong; air, hints and the
+    // field that is empty give way.
     let room = usize::from(area.height.saturating_sub(2));
     let mut below = match &form.fault {
-        Some(text) => vec![fault(ui, text)],
-        None => vec![Line::default()],
+        Some(text) => vec![fault(ui, text), hints],
+        None => vec![Line::default(), hints],
     };
-    below.push(hints);
-    while tags.len() + lines.len() + below.len() > room && !below.is_empty() {
-        let air = below.iter().position(|l| l.spans.is_empty());
-        below.remove(air.unwrap_or(below.len() - 1));
+    let short = |tags: usize, lines: usize, below: usize| tags + lines + below > room;
+    if short(tags.len(), lines.len(), below.len()) && form.fault.is_none() {
+        below.remove(0);
+    }
+    if short(tags.len(), lines.len(), below.len()) {
+        below.pop();
+    }
+    let idle = form.has_label() && form.field != Field::Label && form.label.said().is_none();
+    if idle && short(tags.len(), lines.len(), below.len()) {
+        lines.pop();
+    }
+    while short(tags.len(), lines.len(), below.len()) && tags.len() > 1 {
+        tags.remove(0);
     }
     let lines: Vec<Line<'static>> = tags.into_iter().chain(lines).chain(below).collect();
     let mut title = vec![ui.span(
@@ -97,12 +107,14 @@ fn tags(ui: &Ui<'_, '_>, form: &ReasonForm, cols: usize) -> Vec<Line<'static>> {
             lines.push(Line::from(fit(entry, cols)));
             continue;
         }
+        // In columns where there is room for them, one after another where there is not.
+        let wide = if cols >= 60 { widest } else { cells(&entry) + 2 };
         let used = cells(&line);
-        if used > 0 && used + widest > cols {
+        if used > 0 && used + wide > cols {
             lines.push(Line::from(std::mem::take(&mut line)));
         }
-        let gap = widest.saturating_sub(cells(&entry));
-        line.extend(fit(entry, widest.min(cols)));
+        let gap = wide.saturating_sub(cells(&entry));
+        line.extend(fit(entry, wide.min(cols)));
         line.push(Span::raw(" ".repeat(gap)));
     }
     if !line.is_empty() {

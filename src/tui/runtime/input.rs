@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use crossterm::event::{Event, EventStream, KeyCode, KeyEvent, KeyModifiers};
 use futures_util::StreamExt;
-use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::tui::theme::Background;
 
@@ -17,7 +16,8 @@ pub enum Input {
     /// The terminal; `None` while it belongs to somebody else.
     Terminal(Option<EventStream>),
     /// A script; the app's own tests type with it.
-    Script(UnboundedReceiver<Event>),
+    #[cfg(test)]
+    Script(tokio::sync::mpsc::UnboundedReceiver<Event>),
 }
 
 impl Input {
@@ -28,15 +28,21 @@ impl Input {
 
     /// Stops reading: another program is about to.
     pub fn pause(&mut self) {
-        if let Self::Terminal(stream) = self {
-            *stream = None;
+        match self {
+            Self::Terminal(stream) => *stream = None,
+            #[cfg(test)]
+            Self::Script(_) => {}
         }
     }
 
     /// Reads again.
     pub fn resume(&mut self) {
-        if let Self::Terminal(stream @ None) = self {
-            *stream = Some(EventStream::new());
+        match self {
+            Self::Terminal(stream) => {
+                stream.get_or_insert_with(EventStream::new);
+            }
+            #[cfg(test)]
+            Self::Script(_) => {}
         }
     }
 
@@ -45,6 +51,7 @@ impl Input {
         match self {
             Self::Terminal(Some(stream)) => stream.next().await,
             Self::Terminal(None) => std::future::pending().await,
+            #[cfg(test)]
             Self::Script(events) => events.recv().await.map(Ok),
         }
     }

@@ -4,6 +4,8 @@ pub mod editor;
 pub mod input;
 pub mod tasks;
 pub mod terminal;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::sync::Arc;
@@ -96,6 +98,9 @@ impl Signals {
     }
 }
 
+/// A text and a file's suffix in; the new text, `None` for the same, or what failed.
+type EditWith = fn(&str, &str) -> Result<Option<String>, String>;
+
 /// Makes the theme for a background, once the terminal has told it.
 pub type Retheme = Box<dyn Fn(Background) -> Theme + Send>;
 
@@ -115,6 +120,8 @@ pub struct Runtime<S> {
     painted: Option<Instant>,
     /// The screen is somebody else's (the person's editor).
     away: bool,
+    /// Edits a text in the person's own editor; blocks until it is closed.
+    editor: EditWith,
     ended: bool,
     stopping: Option<Instant>,
     /// Frames painted, for tests of calm.
@@ -156,6 +163,7 @@ impl<S: Surface> Runtime<S> {
             clock: Clock::new(),
             painted: None,
             away: false,
+            editor: editor::edit,
             ended: false,
             stopping: None,
             frames: 0,
@@ -329,9 +337,9 @@ impl<S: Surface> Runtime<S> {
         self.input.pause();
         self.surface.leave()?;
         self.away = true;
-        let back = self.back.clone();
+        let (back, edit) = (self.back.clone(), self.editor);
         tokio::task::spawn_blocking(move || {
-            let _ = back.send(What::Edited(editor::edit(&text, suffix)));
+            let _ = back.send(What::Edited(edit(&text, suffix)));
         });
         Ok(())
     }

@@ -117,7 +117,8 @@ fn row(ui: &Ui<'_, '_>, view: &EntryView, here: bool, cols: usize) -> Line<'stat
     ];
     if let Some(at) = word(entry, "at").and_then(|t| t.parse::<Timestamp>().ok()) {
         let there = at.to_zoned(ui.state.zone.clone());
-        left.push(ui.span(Role::Dim, there.strftime("%m-%d %H:%M:%S").to_string()));
+        let form = if cols < 60 { "%H:%M:%S" } else { "%m-%d %H:%M:%S" };
+        left.push(ui.span(Role::Dim, there.strftime(form).to_string()));
         left.push(Span::raw("  "));
     }
     let kind = Clean::line_first(word(entry, "t").unwrap_or("entry"), 60);

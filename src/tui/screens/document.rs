@@ -7,7 +7,7 @@ use super::context;
 use super::paint::{bar, cells, clean, one, probability, span, two, wrapped};
 use crate::domain::{Kind, Review, SampleKind, Timestamp, VerdictKind};
 use crate::protocol::ItemView;
-use crate::text::{ChunkKind, Clean, DiffUnit, Folds, NodeKind, diff, pad, time, tree};
+use crate::text::{ChunkKind, Clean, DiffUnit, Folds, NodeKind, diff, pad, time, tree, wrap};
 use crate::tui::app::verdict::past;
 use crate::tui::theme::{Role, Theme};
 
@@ -35,31 +35,6 @@ pub fn title(theme: &Theme, view: &ItemView, cols: usize) -> Line<'static> {
 fn model(view: &ItemView) -> String {
     let part = |name: &str| view.record.pointer(name).and_then(Value::as_str).unwrap_or_default();
     format!("{} {}", part("/model/name"), part("/model/version")).trim().to_owned()
-}
-
-/// How many characters the item's texts hide.
-pub fn hidden(view: &ItemView) -> usize {
-    fn of(value: &Value) -> usize {
-        match value {
-            // Most text is plain: look before the work of cleaning.
-            Value::String(text)
-                if text.bytes().all(|b| (0x20..0x7f).contains(&b) || b == b'\n') =>
-            {
-                0
-            }
-            Value::String(text) => Clean::new(text).hidden(),
-            Value::Array(items) => items.iter().map(of).sum(),
-            Value::Object(fields) => {
-                fields.iter().map(|(k, v)| Clean::line(k).hidden() + of(v)).sum()
-            }
-            _ => 0,
-        }
-    }
-    let current = view.current.as_ref().map_or(0, |c| {
-        // The model's own output is in the record already.
-        if view.record.get("output") == Some(&c.output) { 0 } else { of(&c.output) }
-    });
-    of(&view.record) + current
 }
 
 /// All lines below the title. `full`: nothing is folded away.
@@ -142,43 +117,42 @@ impl Document<'_> {
         }
     }
 
+    /// A line of our own words, wrapped.
+    fn say(&mut self, role: Role, text: &str) {
+        for range in wrap(text, self.cols) {
+            let part = text.get(range).unwrap_or_default();
+            self.lines.push(Line::from(span(self.theme, role, part)));
+        }
+    }
+
     fn state(&mut self) {
         let (theme, view) = (self.theme, self.view);
-        let say = |role, text: &str| Line::from(span(theme, role, text.to_owned()));
         match view.kind {
-            Kind::Quarantine => self.lines.push(say(
+            Kind::Quarantine => self.say(
                 Role::Warn,
                 "▲ a broken record: repair it or reject it; it cannot be accepted",
-            )),
-            Kind::Retrospective => self
-                .lines
-                .push(say(Role::Warn, "already done automatically: overruling it is a reversal")),
+            ),
+            Kind::Retrospective => {
+                self.say(Role::Warn, "already done automatically: overruling it is a reversal");
+            }
             Kind::Review => {}
         }
         if view.blind {
-            self.lines.push(say(
-                Role::Accent,
-                "blind: say what you would do, then the proposal is shown",
-            ));
+            self.say(Role::Accent, "blind: say what you would do, then the proposal is shown");
         }
         if let Some(sample) = &view.sample {
             let kind = match sample.kind {
                 SampleKind::Random => "random",
                 SampleKind::Targeted => "targeted",
             };
-            let mut line = vec![span(
-                theme,
-                Role::Dim,
-                format!(
-                    "{kind} sample, drawn with probability {} by ",
-                    probability(sample.probability)
-                ),
-            )];
+            let p = probability(sample.probability);
+            let text = format!("{kind} sample, drawn with probability {p} by ");
+            let mut line = vec![span(theme, Role::Dim, text)];
             line.extend(one(theme, Role::Dim, &sample.rule));
             self.lines.push(Line::from(line));
         }
         if view.signed {
-            self.lines.push(say(Role::Dim, "a verdict here is signed with your key"));
+            self.say(Role::Dim, "a verdict here is signed with your key");
         }
     }
 

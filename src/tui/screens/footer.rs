@@ -41,7 +41,15 @@ fn wanted(ui: &Ui<'_, '_>) -> Vec<(Action, &'static str)> {
         Context::Queue | Context::Item => {
             let blind = state.item().is_some_and(|v| v.blind);
             let broken = state.item().is_some_and(|v| v.kind == crate::domain::Kind::Quarantine);
-            if !state.marks.is_empty() {
+            if state.shown.is_none() {
+                &[
+                    (A::PickQueue, "queues"),
+                    (A::Filter, "filter"),
+                    (A::Undo, "undo"),
+                    (A::ViewAudit, "audit"),
+                    (A::Quit, "quit"),
+                ]
+            } else if !state.marks.is_empty() {
                 &[
                     (A::Accept, "accept marked"),
                     (A::Reject, "reject marked"),

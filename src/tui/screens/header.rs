@@ -22,7 +22,7 @@ pub fn view_name(view: View) -> &'static str {
 pub fn draw(ui: &mut Ui<'_, '_>, area: Rect) {
     let cols = usize::from(area.width);
     let left = left(ui, cols);
-    let mut parts = right(ui);
+    let mut parts = right(ui, cols);
     // What matters least goes first when the line is short.
     let room = cols.saturating_sub(cells(&left) + 2);
     while parts.iter().map(|p| cells(p) + 3).sum::<usize>() > room && parts.len() > 1 {
@@ -70,7 +70,7 @@ fn left(ui: &Ui<'_, '_>, cols: usize) -> Vec<Span<'static>> {
     let (waiting, soon, late) = (sum(|q| q.waiting), sum(|q| q.due_soon), sum(|q| q.late));
     spans.push(ui.span(Role::Strong, format!("  {}", count(waiting))));
     spans.push(ui.span(Role::Dim, " waiting"));
-    if soon > 0 {
+    if soon > 0 && cols >= 60 {
         spans.push(ui.span(Role::DueSoon, format!("  {}", count(soon))));
         spans.push(ui.span(Role::Dim, " due <5m"));
     }
@@ -83,7 +83,7 @@ fn left(ui: &Ui<'_, '_>, cols: usize) -> Vec<Span<'static>> {
     }
     if !state.list.filter_text.is_empty() {
         spans.push(ui.span(Role::Dim, "  /"));
-        spans.extend(ui.one(Role::Match, &state.list.filter_text));
+        spans.extend(fit(ui.one(Role::Match, &state.list.filter_text), (cols / 4).max(10)));
         spans.push(ui.span(Role::Dim, format!(" {}", count(state.list.total))));
     }
     if !state.marks.is_empty() {
@@ -93,7 +93,7 @@ fn left(ui: &Ui<'_, '_>, cols: usize) -> Vec<Span<'static>> {
 }
 
 /// Parts from the one that goes first to the one that stays longest.
-fn right(ui: &Ui<'_, '_>) -> Vec<Vec<Span<'static>>> {
+fn right(ui: &Ui<'_, '_>, cols: usize) -> Vec<Vec<Span<'static>>> {
     let state = ui.state;
     let me = |level: Option<u8>| {
         let mut spans = ui.one(Role::Strong, &state.me);
@@ -120,8 +120,12 @@ fn right(ui: &Ui<'_, '_>) -> Vec<Vec<Span<'static>>> {
         _ => Role::StateLimited,
     };
     let sign = if role == Role::StateKilled { "■ " } else { "● " };
-    let mut automation = vec![ui.span(Role::Dim, "automation "), ui.span(role, sign)];
-    automation.extend(ui.one(role, &header.automation));
+    // A short line keeps the sign and the state; the word is said by the containment view.
+    let mut automation = vec![ui.span(role, sign)];
+    if cols >= 100 {
+        automation.insert(0, ui.span(Role::Dim, "automation "));
+    }
+    automation.extend(fit(ui.one(role, &header.automation), (cols / 4).max(8)));
     parts.push(automation);
     if state.header_failed.is_some() {
         parts.push(vec![ui.span(Role::Danger, "▲ store not readable")]);

@@ -84,17 +84,7 @@ fn whole(ui: &mut Ui<'_, '_>, area: Rect, shown: &Shown, view: &ItemView) {
     if ui.state.header.as_ref().is_none_or(|h| h.clock != "record") {
         ui.painted.counts(crate::tui::app::Countdown::Minutes);
     }
-    if count > skip + room && room > 0 {
-        let rest = count - skip - room;
-        let note = format!(" {rest} more line{} ", if rest == 1 { "" } else { "s" });
-        let cells = u16::try_from(note.chars().count()).unwrap_or(0);
-        if cells < body.width {
-            let at =
-                Rect { x: body.right() - cells, y: body.bottom() - 1, width: cells, height: 1 };
-            let note = Line::from(ui.span(Role::Dim, note));
-            ui.put(at, 0, &note);
-        }
-    }
+    ui.below = count.saturating_sub(skip + room);
     ui.painted.lines = count;
     ui.painted.room = room;
     // A screen too small for the proposal has not shown the item.
@@ -106,7 +96,7 @@ fn whole(ui: &mut Ui<'_, '_>, area: Rect, shown: &Shown, view: &ItemView) {
 /// What must be known before anything else is read.
 fn banners(ui: &mut Ui<'_, '_>, shown: &Shown, view: &ItemView) -> Vec<Vec<Span<'static>>> {
     let mut lines = Vec::new();
-    let hidden = document::hidden(view);
+    let hidden = shown.hidden;
     if hidden > 0 {
         let plural = if hidden == 1 { "" } else { "s" };
         let text = format!(" ▲ hides {hidden} character{plural}, shown as <U+…> ");
@@ -152,6 +142,17 @@ fn banners(ui: &mut Ui<'_, '_>, shown: &Shown, view: &ItemView) -> Vec<Vec<Span<
         lines.push(line);
     }
     lines
+}
+
+/// `21 more lines`, for the rule under or over the item.
+pub fn more_note(ui: &Ui<'_, '_>) -> Vec<Span<'static>> {
+    let text = match ui.below {
+        0 => return Vec::new(),
+        n if ui.state.size.0 < 60 => format!(" ↓{n} "),
+        1 => " ↓ 1 more line ".to_owned(),
+        n => format!(" ↓ {n} more lines "),
+    };
+    vec![ui.span(Role::Dim, text)]
 }
 
 /// `leased to you, 4m left`, for the rule between list and item.

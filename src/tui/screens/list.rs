@@ -81,7 +81,7 @@ fn heading(ui: &Ui<'_, '_>, columns: Columns) -> Vec<Span<'static>> {
         text.push_str(" lvl");
     }
     text.push_str("  conf");
-    text.push_str(&" ".repeat(columns.bar));
+    text.push_str(&" ".repeat(columns.bar.max(2)));
     if columns.impact {
         text.push_str(" impact");
     }
@@ -138,13 +138,13 @@ fn row(ui: &mut Ui<'_, '_>, row: &Row, columns: Columns, here: bool, cols: usize
 }
 
 fn confidence(ui: &Ui<'_, '_>, row: &Row, bar: usize, body: Role) -> Vec<Span<'static>> {
-    let cols = bar + 4;
+    let cols = if bar == 0 { 6 } else { bar + 4 };
     let word = match (row.kind, row.blind, row.confidence) {
         (Kind::Quarantine, _, _) => ui.span(Role::Warn, "broken"),
         (_, true, _) => ui.span(Role::Accent, "blind"),
         (_, _, None) => ui.span(Role::Dim, "–"),
         (_, _, Some(p)) => {
-            let text = pad_left(&probability(p), 4);
+            let text = pad_left(&probability(p), cols - bar);
             // Quiet in the list: one colour says "here", and a column of bars is not here.
             let mut spans = super::paint::bar(ui.theme, p, bar);
             if let Some(full) = spans.first_mut() {

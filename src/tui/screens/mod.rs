@@ -13,12 +13,14 @@ mod list;
 mod paint;
 mod policy;
 mod queue;
+#[cfg(test)]
+mod tests;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
 pub use cache::Cache;
-pub use document::{diff_lines, hidden};
+pub use document::diff_lines;
 pub use paint::*;
 
 use super::app::{Painted, State, View};
@@ -31,7 +33,7 @@ pub const SMALLEST: (u16, u16) = (40, 10);
 /// Draws everything.
 pub fn draw(frame: &mut Frame<'_>, state: &State, theme: &Theme, cache: &mut Cache) -> Painted {
     let area = frame.area();
-    let mut ui = Ui { frame, state, theme, cache, painted: Painted::default() };
+    let mut ui = Ui { frame, state, theme, cache, painted: Painted::default(), below: 0 };
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
         cards::too_small(&mut ui, area);
         return ui.painted;

@@ -21,6 +21,8 @@ pub struct Ui<'a, 'f> {
     pub theme: &'a Theme,
     pub cache: &'a mut Cache,
     pub painted: Painted,
+    /// Lines of the item below the last one shown.
+    pub below: usize,
 }
 
 /// Our own words in a role. For foreign text use [`clean`].
@@ -142,7 +144,7 @@ pub fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, d) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push('\u{a0}');
         }
         out.push(d);

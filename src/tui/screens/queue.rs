@@ -17,8 +17,6 @@ pub fn draw(ui: &mut Ui<'_, '_>, body: Rect) {
 
 fn side_by_side(ui: &mut Ui<'_, '_>, body: Rect) {
     let left = (body.width * 43 / 100).clamp(46, 66);
-    let note = item::lease_note(ui);
-    rule(ui, Rect { height: 1, ..body }, Some((left, '┬')), note);
     let panes = Rect { y: body.y + 1, height: body.height.saturating_sub(2), ..body };
     list::draw(ui, Rect { width: left.saturating_sub(1), ..panes });
     let border = Line::from(ui.span(Role::Border, "│"));
@@ -28,9 +26,12 @@ fn side_by_side(ui: &mut Ui<'_, '_>, body: Rect) {
     }
     let right = Rect { x: panes.x + left + 1, width: panes.width - left - 1, ..panes };
     item::draw(ui, right);
+    let lease = item::lease_note(ui);
+    rule(ui, Rect { height: 1, ..body }, Some((left, '┬')), Vec::new(), lease);
     if body.height >= 2 {
         let at = Rect { y: body.bottom() - 1, height: 1, ..body };
-        rule(ui, at, Some((left, '┴')), Vec::new());
+        let more = item::more_note(ui);
+        rule(ui, at, Some((left, '┴')), Vec::new(), more);
     }
 }
 
@@ -41,23 +42,33 @@ fn stacked(ui: &mut Ui<'_, '_>, body: Rect) {
     let most = body.height.saturating_sub(5).max(2);
     let top = if ui.state.list.rows.is_empty() { 4 } else { share.clamp(2, 12) }.min(most);
     list::draw(ui, Rect { height: top, ..body });
-    let note = item::lease_note(ui);
-    rule(ui, Rect { y: body.y + top, height: 1, ..body }, None, note);
     let below = Rect { y: body.y + top + 1, height: body.height.saturating_sub(top + 1), ..body };
     item::draw(ui, below);
+    let (more, lease) = (item::more_note(ui), item::lease_note(ui));
+    rule(ui, Rect { y: body.y + top, height: 1, ..body }, None, more, lease);
 }
 
-/// A thin rule with a note at its right end.
-fn rule(ui: &mut Ui<'_, '_>, area: Rect, cross: Option<(u16, char)>, note: Vec<Span<'static>>) {
-    let mut line: String = "─".repeat(usize::from(area.width));
-    if let Some((at, sign)) = cross {
-        line = (0..area.width).map(|x| if x == at { sign } else { '─' }).collect();
-    }
+/// A thin rule with a note at its left and one at its right end; the left one gives way.
+fn rule(
+    ui: &mut Ui<'_, '_>,
+    area: Rect,
+    cross: Option<(u16, char)>,
+    left: Vec<Span<'static>>,
+    right: Vec<Span<'static>>,
+) {
+    let line: String = (0..area.width)
+        .map(|x| cross.filter(|(at, _)| *at == x).map_or('─', |(_, sign)| sign))
+        .collect();
     let line = Line::from(ui.span(Role::Border, line));
     ui.put(area, 0, &line);
-    let taken = u16::try_from(cells(&note)).unwrap_or(u16::MAX);
-    if taken > 0 && taken + 4 < area.width {
-        let at = Rect { x: area.right() - taken - 2, width: taken, ..area };
-        ui.put(at, 0, &Line::from(note));
+    let taken = |note: &[Span<'static>]| u16::try_from(cells(note)).unwrap_or(u16::MAX);
+    let (wide, other) = (taken(&right), taken(&left));
+    if wide > 0 && wide.saturating_add(4) < area.width {
+        let at = Rect { x: area.right() - wide - 2, width: wide, ..area };
+        ui.put(at, 0, &Line::from(right));
+    }
+    if other > 0 && wide.saturating_add(other).saturating_add(6) < area.width {
+        let at = Rect { x: area.x + 2, width: other, ..area };
+        ui.put(at, 0, &Line::from(left));
     }
 }
