@@ -267,7 +267,7 @@ impl Core {
             if must {
                 return refused(
                     format!("verdicts in {} must be signed", item.queue),
-                    "give --sign-with KEYFILE or --sign-with agent",
+                    "sign it with --sign KEY: a private key file, or a public one that ssh-agent holds",
                 );
             }
             return Ok(());
