@@ -9,14 +9,14 @@ use tui_textarea::{CursorMove, TextArea, WrapMode};
 use super::line::{self, Line};
 use super::reason::ReasonFor;
 use super::toast::Tone;
-use super::verdict::Target;
+use super::verdict::{About, Order, Target};
 use super::{Effect, Overlay, Purpose, State};
 use crate::domain::{Fault, Kind, Output, Timestamp, Verdict, VerdictKind};
-use crate::protocol::{Draft, ItemView, Query};
+use crate::protocol::{Command, Draft, ItemView, Query};
 use crate::tui::keymap::{Action, Context};
 
 /// A pause this long, and the draft is kept.
-const PAUSE: SignedDuration = SignedDuration::from_millis(800);
+pub(super) const PAUSE: SignedDuration = SignedDuration::from_millis(800);
 /// A pause this long, and the output is checked.
 const CHECK: SignedDuration = SignedDuration::from_millis(150);
 
@@ -438,23 +438,23 @@ impl State {
         Vec::new()
     }
 
-    /// Keeps what stands in an open editor; `ordered`: before the app ends.
+    /// Keeps what stands in an open editor or sheet; `ordered`: before the app ends.
     pub(super) fn save_open_draft(&mut self, ordered: bool) -> Vec<Effect> {
-        let form = self.overlays.iter_mut().find_map(|o| match o {
-            Overlay::Edit(form) => Some(form),
-            _ => None,
+        let form = self.edit_form().filter(|f| f.saved != f.version);
+        let edited = form.map(|form| {
+            form.saved = form.version;
+            (form.target.id.clone(), form.draft())
         });
-        let Some(form) = form.filter(|f| f.saved != f.version) else { return Vec::new() };
-        form.saved = form.version;
-        let (id, draft) = (form.target.id.clone(), form.draft());
         if !ordered {
-            return self.keep_draft(&id, draft);
+            return edited.map(|(id, draft)| self.keep_draft(&id, draft)).unwrap_or_default();
         }
-        self.verdicts.outbox.push_back(super::verdict::Order {
-            command: crate::protocol::Command::SaveDraft { item: id.clone(), draft },
-            sign: false,
-            about: super::verdict::About::Draft(id),
-        });
+        for (id, draft) in edited.into_iter().chain(self.unsaved_reason()) {
+            self.verdicts.outbox.push_back(Order {
+                command: Command::SaveDraft { item: id.clone(), draft },
+                sign: false,
+                about: About::Draft(id),
+            });
+        }
         Vec::new()
     }
 }

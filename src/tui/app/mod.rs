@@ -223,8 +223,18 @@ impl State {
             dirty: true,
         };
         state.list.height = usize::from(size.1).saturating_sub(4).max(1);
-        for problem in problems {
-            state.toast(toast::Tone::Warn, problem.to_string());
+        // The first ones in full; all of them are told by a command made for it.
+        let more = problems.len().saturating_sub(2);
+        for problem in problems.iter().take(2) {
+            state.toast(toast::Tone::Bad, problem.to_string());
+        }
+        if more > 0 {
+            let hint = Some("overrule doctor tells them all".to_owned());
+            state.toast_hint(
+                toast::Tone::Bad,
+                format!("and {more} more faults in your files"),
+                hint,
+            );
         }
         state
     }

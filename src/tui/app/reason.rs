@@ -3,11 +3,12 @@
 use crossterm::event::{KeyCode, KeyEvent};
 
 use super::bulk::BulkVerdict;
+use super::edit::PAUSE;
 use super::line::Line;
 use super::toast::Tone;
 use super::verdict::{About, Order, Target};
 use super::{Effect, Overlay, State};
-use crate::domain::{Output, Verdict, VerdictKind};
+use crate::domain::{Output, Timestamp, Verdict, VerdictKind};
 use crate::protocol::{Command, Draft, TagView};
 use crate::tui::keymap::{Action, Context};
 
@@ -272,23 +273,54 @@ impl State {
         Vec::new()
     }
 
+    /// What stands in an open sheet for a reject and is not kept yet.
+    pub(super) fn unsaved_reason(&self) -> Option<(String, Draft)> {
+        let form = self.overlays.iter().rev().find_map(|o| match o {
+            Overlay::Reason(form) => Some(form),
+            _ => None,
+        })?;
+        let ReasonFor::Reject(target) = &form.about else { return None };
+        let reason = form.reason();
+        if reason == Reason::default() {
+            return None;
+        }
+        let id = target.id.clone();
+        let draft = Draft {
+            tags: reason.tags,
+            note: reason.note,
+            verdict: Some("reject".into()),
+            // A text that was typed for an edit is not lost by thinking of a reject.
+            output: self.draft(&id).and_then(|d| d.output.clone()),
+            ..Draft::default()
+        };
+        (self.draft(&id) != Some(&draft)).then_some((id, draft))
+    }
+
+    /// When a pause in filling in the sheet ends.
+    pub(super) fn reason_wake(&self) -> Option<Timestamp> {
+        self.unsaved_reason()?;
+        self.active.checked_add(PAUSE).ok()
+    }
+
+    /// A pause: what was typed is kept.
+    pub(super) fn keep_reason(&mut self) -> Vec<Effect> {
+        let due = self.active.checked_add(PAUSE).is_ok_and(|at| at <= self.now);
+        match self.unsaved_reason().filter(|_| due) {
+            Some((id, draft)) => self.keep_draft(&id, draft),
+            None => Vec::new(),
+        }
+    }
+
     /// Esc: what was typed is kept.
     fn leave_reason(&mut self) -> Vec<Effect> {
+        let unsaved = self.unsaved_reason();
         let Some(Overlay::Reason(form)) = self.overlays.pop() else { return Vec::new() };
         let reason = form.reason();
         match &form.about {
-            ReasonFor::Reject(target) if reason != Reason::default() => {
-                let id = target.id.clone();
-                let draft = Draft {
-                    tags: reason.tags,
-                    note: reason.note,
-                    verdict: Some("reject".into()),
-                    // A text that was typed for an edit is not lost by thinking of a reject.
-                    output: self.draft(&id).and_then(|d| d.output.clone()),
-                    ..Draft::default()
-                };
-                self.keep_draft(&id, draft)
-            }
+            ReasonFor::Reject(_) => match unsaved {
+                Some((id, draft)) => self.keep_draft(&id, draft),
+                None => Vec::new(),
+            },
             ReasonFor::Edit { .. } => {
                 if let Some(Overlay::Edit(edit)) = self.overlays.last_mut() {
                     edit.tags = reason.tags;

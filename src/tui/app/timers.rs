@@ -27,6 +27,7 @@ impl State {
             after(self.refreshed_at, LOOK),
             self.next_count(),
             self.edit_wake(),
+            self.reason_wake(),
         ]
         .into_iter()
         .flatten()
@@ -72,6 +73,7 @@ impl State {
         let mut effects = self.expire_pending();
         effects.extend(self.heartbeat());
         effects.extend(self.edit_pause());
+        effects.extend(self.keep_reason());
         let look = self.refreshed_at.checked_add(LOOK).is_ok_and(|at| at <= now);
         if look || self.refresh_due.is_some_and(|at| at <= now) {
             // A failed page is tried again at the next look.

@@ -443,10 +443,13 @@ impl Document<'_> {
         first.push(span(theme, Role::Dim, format!(" since {}", ago(self.view.entered_at))));
         if let Some(due) = self.view.due_at {
             let left = due.duration_since(now);
-            let (role, text) = if left.is_negative() {
-                (Role::DueLate, time::left(left))
-            } else {
-                (Role::Dim, format!("due in {}", time::left(left)))
+            // Told by the minute, as long as the document is kept.
+            let near = left.as_secs().abs() < 60;
+            let (role, text) = match (left.is_negative(), near) {
+                (true, true) => (Role::DueLate, "just late".to_owned()),
+                (true, false) => (Role::DueLate, time::left(left)),
+                (false, true) => (Role::DueSoon, "due within a minute".to_owned()),
+                (false, false) => (Role::Dim, format!("due in {}", time::left(left))),
             };
             first.push(span(theme, Role::Dim, " · "));
             first.push(span(theme, role, text));

@@ -76,7 +76,7 @@ fn scanning(scanned: u64) -> String {
 }
 
 fn heading(ui: &Ui<'_, '_>, columns: Columns) -> Vec<Span<'static>> {
-    let mut text = String::from("     left ");
+    let mut text = String::from("    left ");
     if columns.level {
         text.push_str(" lvl");
     }
@@ -107,9 +107,9 @@ fn row(ui: &mut Ui<'_, '_>, row: &Row, columns: Columns, here: bool, cols: usize
     let due = match row.due_at {
         Some(due) => {
             let span = ui.due(due);
-            Span { content: pad_left(&span.content, 7).into(), ..span }
+            Span { content: pad_left(&span.content, 6).into(), ..span }
         }
-        None => ui.span(Role::Dim, pad_left("–", 7)),
+        None => ui.span(Role::Dim, pad_left("–", 6)),
     };
     spans.push(if quiet { ui.span(Role::Dim, due.content) } else { due });
     if columns.level {

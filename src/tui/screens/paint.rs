@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use jiff::SignedDuration;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -223,7 +224,7 @@ impl Ui<'_, '_> {
             0..300 => Role::DueSoon,
             _ => Role::Text,
         };
-        self.span(role, time::left(left))
+        self.span(role, short_left(left))
     }
 
     /// Time left until a wall time.
@@ -264,6 +265,12 @@ impl Ui<'_, '_> {
     }
 }
 
+/// Time left in at most five cells, for columns: `9m`, `−22m` where it has passed.
+fn short_left(left: SignedDuration) -> String {
+    let sign = if left.as_secs() < 0 { "−" } else { "" };
+    format!("{sign}{}", time::short(left))
+}
+
 /// A box of at most this size in the middle of `area`.
 pub fn centred(area: Rect, columns: u16, rows: u16) -> Rect {
     let (width, height) = (columns.min(area.width), rows.min(area.height));
@@ -293,6 +300,15 @@ mod tests {
         assert_eq!(number(7.5), "7.5");
         assert_eq!(count(1_234_567), "1\u{a0}234\u{a0}567");
         assert_eq!(count(999), "999");
+    }
+
+    #[test]
+    fn time_left_fits_its_column() {
+        let left = |s| short_left(SignedDuration::from_secs(s));
+        assert_eq!(left(9 * 60 + 5), "9m");
+        assert_eq!(left(-22 * 60), "−22m");
+        assert_eq!(left(-119 * 60), "−119m");
+        assert_eq!(left(0), "0s");
     }
 
     #[test]

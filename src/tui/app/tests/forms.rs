@@ -51,6 +51,21 @@ fn esc_keeps_the_draft_of_a_reject() {
 }
 
 #[test]
+fn a_half_filled_reject_is_kept_at_a_pause_and_at_the_end() {
+    let mut rig = Rig::stocked();
+    let kept =
+        |rig: &Rig| rig.desk.inside().drafts.get(&("lap-2001".into(), "ann".into())).cloned();
+    rig.press("r f");
+    assert_eq!(kept(&rig), None);
+    rig.pass(1000);
+    assert_eq!(kept(&rig).unwrap().tags, ["factual_error"]);
+    rig.press("Tab").type_text("half");
+    rig.tell(What::Stop);
+    assert_eq!(kept(&rig).unwrap().note.as_deref(), Some("half"));
+    assert_eq!(rig.effects.last(), Some(&Effect::Quit));
+}
+
+#[test]
 fn a_move_picks_the_queue_above_first() {
     let mut rig = Rig::stocked();
     rig.press("x");
