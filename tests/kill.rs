@@ -4,6 +4,14 @@
 //! An acknowledgement is a line the program printed. What was never acknowledged may or may not be
 //! there afterwards; sending it again changes nothing.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 mod support;
 
 use std::collections::HashSet;

@@ -2,6 +2,14 @@
 //! with a diff, reject with a tag, escalate, undo, two people, a lost lease, kill and restart, and
 //! a terminal that is always given back.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 mod support;
 
 use std::time::Duration;

@@ -110,7 +110,7 @@ impl Core {
             level: sight.level(&item.queue),
             business_impact: columns.business_impact,
             confidence: columns.confidence.filter(|_| !blind),
-            action: Some(columns.action).filter(|a| !blind && !(faulty && a.is_empty())),
+            action: Some(columns.action).filter(|a| !(blind || faulty && a.is_empty())),
             domain: columns.domain,
             model: format!("{} {}", columns.model, columns.version).trim().to_owned(),
             rule,

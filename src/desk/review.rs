@@ -147,10 +147,10 @@ impl Core {
                 level: sight.level(&result.queue),
                 item: Box::new(result.clone()),
             });
-            if let Some((more, released, words)) = release(sight, &stored, &result, &reviews, at)? {
-                ops.extend(more);
-                effects.extend(words);
-                result = released;
+            if let Some(done) = release(sight, &stored, &result, &reviews, at)? {
+                ops.extend(done.ops);
+                effects.extend(done.words);
+                result = done.item;
             }
         } else {
             ops.push(Op::PutItem {
@@ -231,7 +231,7 @@ impl Core {
         }
         let Some(output) = &verdict.output else { return Ok(verdict) };
         if item.kind == Kind::Quarantine {
-            let (_, parsed) = repaired(&item.id, output)?;
+            let parsed = repaired(&item.id, output)?.parsed;
             let faults = match &parsed {
                 Ok(d) => policy.check_record(d, sight.now),
                 Err(faults) => faults.clone(),

@@ -124,6 +124,14 @@ pub(super) fn stand(entry: &mut Entry, item: &Item) {
     entry.queue = Some(item.queue.clone());
 }
 
+/// What a verdict did when its grace time was over: the operations of one write, the item they
+/// leave, and what the policy set off, in words.
+pub(super) struct Release {
+    pub(super) ops: Vec<Op>,
+    pub(super) item: Item,
+    pub(super) words: Vec<String>,
+}
+
 /// Everything a pending verdict does now that its grace time is over, as operations of one write;
 /// and the item it leaves.
 pub(super) fn release(
@@ -132,7 +140,7 @@ pub(super) fn release(
     item: &Item,
     reviews: &[Review],
     now: Timestamp,
-) -> Result<Option<(Vec<Op>, Item, Vec<String>)>, Refused> {
+) -> Result<Option<Release>, Refused> {
     let Some(pending) = &item.pending else { return Ok(None) };
     let Some((mut next, effect)) = life::release(item, now, |q| sight.terms(q, now)) else {
         return Ok(None);
@@ -184,7 +192,7 @@ pub(super) fn release(
         next = fired.item.unwrap_or(next);
     }
     ops.push(Op::PutItem { level: sight.level(&next.queue), item: Box::new(next.clone()) });
-    Ok(Some((ops, next, words)))
+    Ok(Some(Release { ops, item: next, words }))
 }
 
 /// A verdict that overrules a decision which is done already.
@@ -282,10 +290,10 @@ fn readmit(
     item: &Item,
     settled: Item,
     now: Timestamp,
-) -> Result<(Vec<Op>, Item, Vec<String>), Refused> {
+) -> Result<Release, Refused> {
     let pending = item.pending.as_ref();
     let output = pending.and_then(|p| p.verdict.output.clone()).unwrap_or_default();
-    let (bytes, parsed) = repaired(&item.id, &output)?;
+    let Repaired { bytes, parsed } = repaired(&item.id, &output)?;
     let facts = Facts::at(now, sight.snapshot.generation);
     let (mut route, firings) = route_of(
         sight.policy.as_deref(),
@@ -332,14 +340,17 @@ fn readmit(
     });
     ops.extend(fired.ops);
     ops.push(Op::PutItem { level: sight.level(&next.queue), item: Box::new(next.clone()) });
-    Ok((ops, next, words))
+    Ok(Release { ops, item: next, words })
+}
+
+/// A repaired record: its bytes, and what they mean.
+pub(super) struct Repaired {
+    pub(super) bytes: Vec<u8>,
+    pub(super) parsed: Result<Decision, Vec<Fault>>,
 }
 
 /// The bytes and meaning of a repaired record; refused where it is no record of this id.
-pub(super) fn repaired(
-    id: &str,
-    output: &serde_json::Value,
-) -> Result<(Vec<u8>, Result<Decision, Vec<Fault>>), Refused> {
+pub(super) fn repaired(id: &str, output: &serde_json::Value) -> Result<Repaired, Refused> {
     let bytes = match output {
         serde_json::Value::String(text) => text.clone().into_bytes(),
         other => super::core::json(other)?,
@@ -359,7 +370,7 @@ pub(super) fn repaired(
     if found != id {
         return Err(invalid(format!("the repaired record has the id {found}, not {id}")));
     }
-    Ok((bytes, parsed))
+    Ok(Repaired { bytes, parsed })
 }
 
 impl Core {
@@ -393,7 +404,7 @@ impl Core {
             }
             let reviews = self.store.reviews(&item.id)?;
             let at = sight.now;
-            let Some((ops, ..)) = release(sight, &stored, now, &reviews, at)? else {
+            let Some(Release { ops, .. }) = release(sight, &stored, now, &reviews, at)? else {
                 return Ok(false);
             };
             let mut premises = sight.premises();

@@ -197,7 +197,7 @@ impl TrailSink for Sink<'_> {
     }
 
     fn entry(&mut self, index: u64, bytes: &[u8], bodies: &[(&str, Option<([u8; 32], &[u8])>)]) {
-        if index % 4_096 == 0 {
+        if index.is_multiple_of(4_096) {
             (self.progress)(index, self.size);
         }
         self.verifier.entry(index, bytes);

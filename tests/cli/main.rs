@@ -1,6 +1,14 @@
 //! The command line through its front door: the real binary, a fresh store, no knowledge of the
 //! inside. One test binary, one module a subject.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 mod admission;
 mod audit;
 mod bench;
