@@ -2,7 +2,11 @@
 //!
 //! The other process is this program again, with the store's path as its argument. Compared with
 //! the same verdicts in quiet, and with what two plain writers of one SQLite file do to each other.
-#![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on says so and stops")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a benchmark that cannot go on says so and stops"
+)]
 
 mod support;
 

@@ -2,7 +2,11 @@
 //!
 //! Both write to a new SQLite file on the same disk, WAL with `synchronous=FULL`; the bare one is
 //! an id as primary key and the bytes, 1,000 rows a transaction. Rounds alternate.
-#![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on says so and stops")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a benchmark that cannot go on says so and stops"
+)]
 
 mod support;
 

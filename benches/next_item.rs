@@ -1,6 +1,10 @@
 //! From a verdict to the next item: the verdict durable, the next item leased and loaded, with
 //! 100,000 waiting. Compared with two bare durable commits and two point reads.
-#![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on says so and stops")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a benchmark that cannot go on says so and stops"
+)]
 
 mod support;
 

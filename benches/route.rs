@@ -1,6 +1,10 @@
 //! One route of an 8-rule policy: our closures, a hand-written `if` chain, and the `cel` crate, on
 //! the same records. CPU time of one thread; rounds alternate; first they must agree.
-#![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on says so and stops")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a benchmark that cannot go on says so and stops"
+)]
 
 mod support;
 

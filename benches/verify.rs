@@ -1,5 +1,9 @@
 //! Verify the whole trail with its bodies on one core, against reading and hashing the same bytes.
-#![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on says so and stops")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a benchmark that cannot go on says so and stops"
+)]
 
 mod support;
 

@@ -1,6 +1,12 @@
 //! Keymaps and themes people may write: what is wrong in each is told in the words it expects.
 
-#![allow(clippy::unwrap_used, reason = "a folder that cannot be read fails the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 use std::path::{Path, PathBuf};
 

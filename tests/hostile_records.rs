@@ -2,6 +2,14 @@
 //!
 //! Two expectations need a store (the second use of an id) and are tested with it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 use std::path::PathBuf;
 
 use overrule::domain::record::{Intake, Limits, parse};

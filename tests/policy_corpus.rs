@@ -3,6 +3,14 @@
 //! `OVERRULE_BLESS=1 cargo test --test policy_corpus` rewrites the expected texts after a wanted
 //! change of words; read the difference before you commit it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,13 @@
 //! What reaches the terminal, byte by byte: attributes survive without colour, and no text acts.
 //! Its own program, for the colour switch of crossterm is global.
 
-#![allow(clippy::unwrap_used, reason = "a frame that cannot be drawn fails the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 use overrule::text::{Clean, wrap};
 use overrule::tui::theme::{Background, Depth, Role, Terminal as Screen, Theme};

@@ -5,6 +5,7 @@
 #![allow(
     dead_code,
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::expect_used,
     reason = "each benchmark uses its own part, and one that cannot go on says so and stops"
 )]
