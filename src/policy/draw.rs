@@ -3,14 +3,33 @@
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-/// HMAC-SHA256 of `purpose`, a zero byte and `id` under `key`; its first 53 bits as a fraction.
-///
-/// Different purposes (rule ids, `blind:QUEUE`) draw independently. Whoever does not know the key
-/// cannot choose an id that is never drawn.
-pub(super) fn uniform(key: &str, purpose: &str, id: &str) -> f64 {
-    // HMAC takes keys of any length; the type cannot say so. Were it to refuse one, 0 is always
-    // drawn: the decision is looked at.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.as_bytes()) else { return 0.0 };
+/// A key for draws, with its half of the hash worked out beforehand.
+pub(super) struct Chance(Option<Hmac<Sha256>>);
+
+impl std::fmt::Debug for Chance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Chance(…)")
+    }
+}
+
+impl Chance {
+    pub(super) fn new(key: &str) -> Self {
+        // HMAC takes keys of any length; the type cannot say so.
+        Self(Hmac::new_from_slice(key.as_bytes()).ok())
+    }
+
+    /// HMAC-SHA256 of `purpose`, a zero byte and `id` under the key; its first 53 bits as a
+    /// fraction.
+    ///
+    /// Different purposes (rule ids, `blind:QUEUE`) draw independently. Whoever does not know the
+    /// key cannot choose an id that is never drawn. Without a usable key 0 comes out, which is
+    /// always drawn: the decision is looked at.
+    pub(super) fn uniform(&self, purpose: &str, id: &str) -> f64 {
+        self.0.clone().map_or(0.0, |mac| draw(mac, purpose, id))
+    }
+}
+
+fn draw(mut mac: Hmac<Sha256>, purpose: &str, id: &str) -> f64 {
     mac.update(purpose.as_bytes());
     mac.update(&[0]);
     mac.update(id.as_bytes());
@@ -24,6 +43,10 @@ pub(super) fn uniform(key: &str, purpose: &str, id: &str) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn uniform(key: &str, purpose: &str, id: &str) -> f64 {
+        Chance::new(key).uniform(purpose, id)
+    }
 
     #[test]
     fn draws_are_fixed_and_keyed() {

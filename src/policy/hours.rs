@@ -279,6 +279,38 @@ mod tests {
     }
 
     #[test]
+    fn counting_minute_by_minute_comes_to_the_same() {
+        let hours = [
+            OFFICE,
+            "Mon-Sun 22:00-02:30 America/New_York",
+            "Sun 01:00-04:00, Mon-Tue 23:15-24:00 Europe/Berlin",
+            "Wed,Fri 06:00-07:00, Sat 00:00-24:00 Asia/Kolkata",
+        ];
+        // Starts around both changes of the clocks of 2026, in Berlin and New York.
+        let starts = [
+            "2026-03-07T20:00:00Z",
+            "2026-03-28T20:00:00Z",
+            "2026-10-24T20:00:00Z",
+            "2026-10-31T20:00:00Z",
+        ];
+        for text in hours {
+            let hours = Hours::parse(text).unwrap();
+            for (i, start) in starts.iter().enumerate() {
+                let entered = at(start) + SignedDuration::from_mins(37 * (i as i64 + 1));
+                let work = 91 + 40 * i as i64;
+                let mut now = entered;
+                let mut left = work;
+                while left > 0 {
+                    left -= i64::from(hours.open(now));
+                    now += SignedDuration::from_mins(1);
+                }
+                let due = hours.after(entered, SignedDuration::from_mins(work)).unwrap();
+                assert_eq!(due, now, "{text} from {entered}");
+            }
+        }
+    }
+
+    #[test]
     fn bad_hours_say_what_is_wrong() {
         for (text, message) in [
             (

@@ -90,7 +90,7 @@ pub struct Policy {
     hash: String,
     schemas: Schemas,
     warnings: Diagnostics,
-    sample_key: String,
+    chance: draw::Chance,
     control: Control,
     impact: Impact,
     queues: Vec<Queue>,

@@ -7,11 +7,11 @@ use jiff::SignedDuration;
 
 use super::Policy;
 use super::allow;
-use super::draw::uniform;
 use super::lang::Compiled;
 use super::lang::reading::Reading;
 use super::nouns::{EffectAction, Firing, Routing};
 use super::rules::{EffectRule, On, RouteRule, Target};
+use super::trial::RuleKind;
 use crate::domain::{DATAOPS, Decision, Facts, Outcome, Sample, SampleKind};
 
 /// Which rule settled it.
@@ -252,7 +252,7 @@ impl Policy {
                 continue;
             }
             missed *= 1.0 - rule.rate;
-            if drawn.is_none() && uniform(&self.sample_key, &rule.id, &d.id) < rule.rate {
+            if drawn.is_none() && self.chance.uniform(&rule.id, &d.id) < rule.rate {
                 drawn = Some(rule);
             }
         }
@@ -262,10 +262,24 @@ impl Policy {
         Some((sample, &rule.to))
     }
 
+    /// What kind of rule a route's `rule` names; `None` for the built-in names but `default` and
+    /// `allow`. Kill switches stand between scoped policies and output checks, so whoever applies
+    /// them must know which of these settled a decision.
+    pub fn rule_kind(&self, rule: &str) -> Option<RuleKind> {
+        match rule {
+            "allow" => Some(RuleKind::Allow),
+            "default" => Some(RuleKind::Default),
+            _ if self.checks.iter().any(|r| r.id == rule) => Some(RuleKind::OutputCheck),
+            _ if self.routes.iter().any(|r| r.id == rule) => Some(RuleKind::Route),
+            _ if self.requires.iter().any(|r| r.id == rule) => Some(RuleKind::Require),
+            _ => None,
+        }
+    }
+
     /// Is the proposal of this decision withheld in `queue` until the reviewer has answered?
     pub fn is_blind(&self, queue: &str, id: &str) -> bool {
         let share = self.queue(queue).map_or(0.0, |q| q.blind);
-        share > 0.0 && uniform(&self.sample_key, &format!("blind:{queue}"), id) < share
+        share > 0.0 && self.chance.uniform(&format!("blind:{queue}"), id) < share
     }
 
     /// Effects that fire on what is read.

@@ -1,9 +1,11 @@
 //! Live rules: the IR compiled to closures, fields resolved beforehand, nothing allocated.
 
+use std::borrow::Cow;
+
 use super::ast::Op;
-use super::fields::Field;
+use super::fields::{Field, LEVELS};
 use super::ir::{Atom, Rule, Test};
-use super::reading::Reading;
+use super::reading::{Reading, Val, output_bounds};
 
 /// A compiled rule.
 pub(crate) type Pred = Box<dyn Fn(&Reading<'_>) -> bool + Send + Sync>;
@@ -16,16 +18,34 @@ pub(crate) fn compile(rule: &Rule) -> Pred {
             Box::new(move |_| b)
         }
         Rule::Atom(atom) => leaf(atom),
-        Rule::All(rules) => all(rules.iter().map(compile).collect()),
+        Rule::All(rules) => all(guarded(rules).map(compile).collect()),
         Rule::Any(rules) => any(rules.iter().map(compile).collect()),
     }
 }
 
-fn all(preds: Vec<Pred>) -> Pred {
+/// The parts of an `&&` that need to be asked: `has(f)` beside a comparison that it guards says
+/// nothing more, since a comparison is false where its field is absent.
+fn guarded(rules: &[Rule]) -> impl Iterator<Item = &Rule> {
+    let asked = |path: &str| {
+        rules.iter().any(|r| match r {
+            Rule::Atom(a) => !matches!(a.test, Test::Has(_)) && a.field.guard() == Some(path),
+            _ => false,
+        })
+    };
+    rules.iter().filter(move |r| match r {
+        Rule::Atom(a) => a.test != Test::Has(true) || !asked(&a.field.path),
+        _ => true,
+    })
+}
+
+fn all(mut preds: Vec<Pred>) -> Pred {
     // Two conditions are by far the commonest; without the loop they cost a quarter less.
-    match <[Pred; 2]>::try_from(preds) {
-        Ok([a, b]) => Box::new(move |r| a(r) && b(r)),
-        Err(preds) => {
+    match (preds.pop(), preds.pop(), preds.is_empty()) {
+        (None, _, _) => Box::new(|_| true),
+        (Some(only), None, _) => only,
+        (Some(b), Some(a), true) => Box::new(move |r| a(r) && b(r)),
+        (Some(c), Some(b), false) => {
+            preds.extend([b, c]);
             let preds = preds.into_boxed_slice();
             Box::new(move |r| preds.iter().all(|p| p(r)))
         }
@@ -42,7 +62,26 @@ fn any(preds: Vec<Pred>) -> Pred {
     }
 }
 
+/// The level is worked out from the impact, as three numbers rather than three texts.
+fn level(test: &Test) -> Pred {
+    let fits = LEVELS.map(|l| test.holds(&Val::Text(Cow::Borrowed(l))));
+    Box::new(move |r| {
+        let [low, medium, high] = fits;
+        let Some(d) = r.decision else { return false };
+        if d.business_impact < r.impact.medium {
+            low
+        } else if d.business_impact < r.impact.high {
+            medium
+        } else {
+            high
+        }
+    })
+}
+
 fn leaf(atom: &Atom) -> Pred {
+    if atom.field.field == Field::ImpactLevel {
+        return level(&atom.test);
+    }
     let field = atom.field.field.clone();
     let kind = atom.field.kind;
     match atom.test.clone() {
@@ -79,8 +118,25 @@ fn number(field: Field, op: Op, c: f64) -> Pred {
         Field::BusinessImpact => {
             compare(op, c, |r| r.decision.map_or(f64::NAN, |d| d.business_impact))
         }
+        Field::OutputChars => length(op, c),
         field => compare(op, c, move |r| r.number(&field)),
     }
+}
+
+/// Most outputs are far longer or shorter than what they are compared with: their bytes say so,
+/// and nothing is counted.
+fn length(op: Op, c: f64) -> Pred {
+    Box::new(move |r| {
+        let Some(d) = r.decision else { return false };
+        let (low, high) = output_bounds(&d.output);
+        if op != Op::Eq && op != Op::Ne && op.holds(low, c) == op.holds(high, c) {
+            return op.holds(low, c);
+        }
+        if c < low || c > high {
+            return op == Op::Ne;
+        }
+        op.holds(r.number(&Field::OutputChars), c)
+    })
 }
 
 /// One closure for each operator, so that none is chosen at run time.

@@ -54,9 +54,10 @@ fn both(ours: impl Into<String>, cel: impl Into<String>) -> Both {
     Both { ours: ours.into(), cel: cel.into() }
 }
 
-const NUMBERS: [(&str, Option<&str>); 12] = [
+const NUMBERS: [(&str, Option<&str>); 13] = [
     ("confidence", None),
     ("business_impact", None),
+    ("output_chars", None),
     ("output_chars", None),
     ("cohort_seen", None),
     ("model_age_days", None),
@@ -263,7 +264,7 @@ fn record(r: &mut Random, impact: Impact) -> Record {
         "id": r.pick::<&str>(&WORDS[..6]), "domain": r.pick::<&str>(&WORDS), "action": r.pick::<&str>(&WORDS),
         "model": {"name": r.pick::<&str>(&WORDS), "version": r.pick::<&str>(&WORDS)},
         "confidence": unit(r), "business_impact": r.pick(&[0.0, 3.9, 4.0, 6.5, 7.0, 8.0, 10.0]),
-        "input": {}, "output": "yes",
+        "input": {}, "output": r.pick::<&str>(&["", "y", "ü", "yes!", "üüüü", "1234567", "üüüüüüü", "long enough"]),
     });
     let mut set = |r: &mut Random, path: &[&str], value: Value| {
         if r.chance(60) {

@@ -207,6 +207,18 @@ fn agreement(d: &Decision) -> Option<f64> {
     Some(count(same as u64) / n)
 }
 
+/// The least and the most that [`output_chars`] can be, without counting.
+pub(crate) fn output_bounds(output: &Value) -> (f64, f64) {
+    match output {
+        // A character takes one to four bytes.
+        Value::String(s) => (count((s.len() as u64).div_ceil(4)), count(s.len() as u64)),
+        Value::Object(map) if map.is_empty() => (2.0, 2.0),
+        // Braces; and for each entry at least `"":0`, with a comma between.
+        Value::Object(map) => (count(map.len() as u64 * 5 + 1), f64::INFINITY),
+        _ => (1.0, f64::INFINITY),
+    }
+}
+
 /// Unicode scalar values of the text, or of the compact JSON.
 fn output_chars(output: &Value) -> u64 {
     /// Counts what is written to it, in characters, without keeping it.

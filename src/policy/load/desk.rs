@@ -46,6 +46,10 @@ impl Loader<'_> {
             for (name, value) in table.named() {
                 let what = format!("[queues.{}]", name.value);
                 let spelled = self.spelled(&name, "a queue's name");
+                if matches!(name.value.as_str(), "auto" | "block") {
+                    let message = format!("no queue can be called \"{}\"", name.value);
+                    self.sink.error(&name.span, message).help("routes use the word already");
+                }
                 let Some(table) = Table::of(what, value, &mut self.sink) else { continue };
                 let (queue, escalates) = self.queue(name, table);
                 escalations.extend(escalates);

@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use toml::de::DeTable;
 
 use super::diagnostics::{Diagnostics, Sink};
+use super::draw::Chance;
 use super::lang::Compiled;
 use super::lang::check::{Context, Params, check};
 use super::lang::fields::{Field, Scope, Typed};
@@ -143,7 +144,7 @@ impl<'s> Loader<'s> {
             hash: hash(self.source, schemas),
             schemas: schemas.clone(),
             warnings: self.sink.finish(),
-            sample_key,
+            chance: Chance::new(&sample_key),
             control,
             impact,
             queues,
@@ -175,7 +176,16 @@ impl<'s> Loader<'s> {
                 .help("begin with: policy = \"my-desk\"");
             return None;
         };
-        self.spelled(&name, "a policy's name").then_some(name.value)
+        let plain = |c: char| !c.is_control();
+        let fine = !name.value.trim().is_empty()
+            && name.value.chars().count() <= 128
+            && name.value.chars().all(plain);
+        if !fine {
+            self.sink
+                .error(&name.span, "this cannot be a policy's name")
+                .help("use 1 to 128 visible characters");
+        }
+        fine.then_some(name.value)
     }
 
     fn record_version(&mut self, top: &mut Table<'_>) {
