@@ -98,13 +98,21 @@ impl Core {
                 .hint("overrule audit verify checks the store")
         })?;
         let schemas = super::policy::schemas(&stored.schemas)?;
-        Policy::load(&stored.source, &stored.name, &schemas).map_err(|found| {
+        let policy = Policy::load(&stored.source, &stored.name, &schemas).map_err(|found| {
             Refused::new(
                 Why::Unavailable,
                 format!("the policy in force does not load any more:\n{}", found.render(false)),
             )
             .hint("overrule policy activate FILE puts another one in force")
-        })
+        })?;
+        if policy.hash() != hash {
+            return Err(Refused::new(
+                Why::Damaged,
+                format!("the stored policy is not the one that was activated ({hash})"),
+            )
+            .hint("somebody changed the store by other means: restore it from a backup"));
+        }
+        Ok(policy)
     }
 
     /// The registered reviewer of that name; refused (authority) where there is none.

@@ -166,7 +166,10 @@ pub fn run(
     // What was read is stored, whether the end was reached or somebody stopped it.
     run.flush()?;
     run.land_all()?;
-    run.verdicts_until(None)?;
+    // Verdicts on what was not read yet are not given before their time.
+    if !run.summary.interrupted {
+        run.verdicts_until(None)?;
+    }
     let (bytes, lines) = (read.load(Ordering::Relaxed), run.summary.lines);
     (run.on)(IngestEvent::Progress { bytes, lines });
     Ok(run.summary)

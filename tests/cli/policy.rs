@@ -122,3 +122,24 @@ fn explain_recomputes_the_route() {
     bench.json(&["policy", "activate", "policy.toml"]);
     assert_eq!(bench.json(&["policy", "explain", "a-1"])["reproduced"], true);
 }
+
+#[test]
+fn a_policy_changed_behind_the_desk_s_back_routes_nothing() {
+    let bench = Bench::with(&[record("a-1", 0.5, 2.0)]);
+    let file = bench.store();
+    let mut bytes = std::fs::read(&file).unwrap();
+    let needle = b"low = 0.60";
+    let mut changed = 0;
+    for at in 0..bytes.len() - needle.len() {
+        if &bytes[at..at + needle.len()] == needle {
+            bytes[at + 8] = b'1';
+            changed += 1;
+        }
+    }
+    assert!(changed > 0);
+    std::fs::write(&file, bytes).unwrap();
+    let ran = bench.pipe(&["ingest", "-", "--json"], &format!("{}\n", record("a-2", 0.2, 2.0)));
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{ran:?}");
+    assert_eq!(ran.error()["kind"], "damaged");
+    assert_eq!(bench.run(&["audit", "verify"]).code, 4);
+}
