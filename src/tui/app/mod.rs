@@ -15,6 +15,7 @@ mod ids;
 pub mod item;
 mod keys;
 mod learning;
+mod lease;
 mod leave;
 pub mod line;
 pub mod list;
@@ -30,6 +31,7 @@ mod slot;
 mod tests;
 mod timers;
 pub mod toast;
+mod undo;
 pub mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};

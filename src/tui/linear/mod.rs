@@ -3,6 +3,7 @@
 //! No alternate screen, no boxes, nothing redrawn, no meaning in colour or position. An item is
 //! told in sentences, then a question; the answer is a word (`accept`) or the key (`a`).
 
+mod answer;
 mod ask;
 #[cfg(test)]
 mod tests;
@@ -20,7 +21,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use self::ask::Ask;
 use super::app::item::Hold;
-use super::app::{Effect, Msg, Overlay, Painted, State, What};
+use super::app::{Effect, Msg, Painted, State, What};
 use super::keymap::{Action, Context};
 use super::runtime::tasks::{Signer, Tasks};
 use super::runtime::{Clock, RunError, editor};
@@ -260,186 +261,6 @@ impl<W: Write> Linear<W> {
             Ask::Command => self.command(line.trim()),
             other => self.answer(&other, &line),
         }
-    }
-
-    /// A word or a key, where commands are expected.
-    fn command(&mut self, word: &str) -> Result<(), RunError> {
-        if word.is_empty() {
-            self.told = None;
-            return Ok(());
-        }
-        let (first, rest) = word.split_once(' ').unwrap_or((word, ""));
-        if matches!(first, "quit" | "exit" | "q") {
-            self.act(Action::Quit);
-            return Ok(());
-        }
-        if matches!(first, "/" | "filter") && !rest.is_empty() {
-            self.act(Action::Filter);
-            self.fill(rest);
-            self.act(Action::Submit);
-            return Ok(());
-        }
-        let Some(action) = ask::action(&self.state, word) else {
-            return self
-                .line(&format!("{} is nothing I know. ? lists what you can say.", clean(word)));
-        };
-        match action {
-            Action::Help => {
-                for line in told::help(&self.state) {
-                    self.line(&line)?;
-                }
-            }
-            Action::Redraw | Action::Palette => self.told = None,
-            _ => self.act(action),
-        }
-        if let Some(Overlay::Page(page)) = self.state.overlays.last() {
-            for line in told::page(&page.kind) {
-                self.line(&line)?;
-            }
-            self.act(Action::Back);
-        }
-        Ok(())
-    }
-
-    /// The answer to a question of a sheet. An empty line keeps what is there.
-    fn answer(&mut self, ask: &Ask, line: &str) -> Result<(), RunError> {
-        let text = line.trim();
-        if text == "back" {
-            self.act(Action::Back);
-            self.ask = Ask::Command;
-            return Ok(());
-        }
-        match ask {
-            Ask::Command => {}
-            Ask::Tags => {
-                for c in text.chars().filter(|c| !c.is_whitespace() && *c != ',') {
-                    self.tell(What::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE)));
-                }
-                if let Some(Overlay::Reason(form)) = self.state.overlays.last()
-                    && let Some(fault) = form.fault.clone()
-                {
-                    return self.line(&clean(&fault));
-                }
-                self.act(Action::PaneNext);
-                self.ask = Ask::Note;
-            }
-            Ask::Note => {
-                self.keep_or_fill(text);
-                let label =
-                    matches!(self.state.overlays.last(), Some(Overlay::Reason(f)) if f.has_label());
-                if label {
-                    self.act(Action::PaneNext);
-                    self.ask = Ask::Label;
-                } else {
-                    self.send()?;
-                }
-            }
-            Ask::Label | Ask::MoveNote | Ask::BlindNote => {
-                self.keep_or_fill(text);
-                self.send()?;
-            }
-            Ask::Queue => {
-                if let Some(Overlay::Move(form)) = self.state.overlays.last() {
-                    let known = form.queues.iter().any(|q| q.name == text);
-                    if !known && !text.is_empty() {
-                        return self.line("There is no queue of that name.");
-                    }
-                }
-                self.keep_or_fill(text);
-                self.act(Action::PaneNext);
-                self.ask = Ask::MoveNote;
-            }
-            Ask::Text(so_far) => match text {
-                "." => self.text_ended(so_far.clone())?,
-                "editor" if so_far.is_empty() => {
-                    self.act(Action::ExternalEditor);
-                    self.ask = Ask::TextAction;
-                }
-                _ => {
-                    let mut lines = so_far.clone();
-                    lines.push(line.trim_end_matches(['\r', '\n']).to_owned());
-                    self.ask = Ask::Text(lines);
-                    // No question in the middle of a text.
-                    self.asked = true;
-                }
-            },
-            Ask::TextAction => {
-                if !text.is_empty() {
-                    self.act(Action::PaneNext);
-                    self.fill(text);
-                }
-                self.send()?;
-                if let Some(Overlay::Edit(form)) = self.state.overlays.last()
-                    && let Some(message) = form.message.clone()
-                {
-                    self.line(&clean(&message))?;
-                    self.ask = Ask::Text(Vec::new());
-                }
-            }
-            Ask::Blind => {
-                self.keep_or_fill(text);
-                self.act(Action::PaneNext);
-                self.ask = Ask::BlindNote;
-            }
-            Ask::Count => {
-                // Typed by hand, key by key: a count is never pasted.
-                for c in text.chars() {
-                    self.tell(What::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE)));
-                }
-                self.send()?;
-                if matches!(self.state.overlays.last(), Some(Overlay::Bulk(_))) {
-                    self.act(Action::Back);
-                    self.line("Nothing was done.")?;
-                }
-            }
-            Ask::Quit => match text {
-                "yes" | "y" => self.act(Action::Submit),
-                _ => self.act(Action::Back),
-            },
-            Ask::Find | Ask::Pick => {
-                self.keep_or_fill(text);
-                self.send()?;
-            }
-        }
-        Ok(())
-    }
-
-    fn keep_or_fill(&mut self, text: &str) {
-        if !text.is_empty() {
-            self.fill(text);
-        }
-    }
-
-    /// Sends the sheet; says what is missing when it stays open.
-    fn send(&mut self) -> Result<(), RunError> {
-        self.act(Action::Submit);
-        let fault = match self.state.overlays.last() {
-            Some(Overlay::Reason(form)) => form.fault.clone(),
-            Some(Overlay::Move(form)) => form.fault.clone(),
-            Some(Overlay::Blind(form)) => form.fault.clone(),
-            Some(Overlay::Bulk(form)) => form.fault.clone(),
-            Some(Overlay::Filter(form)) => form.fault.clone(),
-            _ => None,
-        };
-        match fault {
-            Some(fault) => self.line(&clean(&fault)),
-            None => Ok(()),
-        }
-    }
-
-    /// The new text is complete: say what it changes.
-    fn text_ended(&mut self, lines: Vec<String>) -> Result<(), RunError> {
-        if !lines.is_empty() {
-            self.tell(What::Edited(Ok(Some(lines.join("\n")))));
-        }
-        if let Some(Overlay::Edit(form)) = self.state.overlays.last() {
-            let told = told::changes(&form.original, &form.text());
-            for line in told {
-                self.line(&line)?;
-            }
-        }
-        self.ask = Ask::TextAction;
-        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod editor;
 pub mod input;
+mod signals;
 pub mod tasks;
 pub mod terminal;
 #[cfg(test)]
@@ -14,10 +15,10 @@ use std::time::{Duration, Instant};
 use crossterm::event::Event;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use self::input::{Answers, Input, Sorted};
+use self::signals::{Signals, Told};
 use self::tasks::{Signer, Tasks};
 use self::terminal::Surface;
 use super::app::{Effect, Msg, State, What};
@@ -56,45 +57,6 @@ impl Clock {
     pub fn now(&mut self) -> Timestamp {
         self.0 = self.0.max(Timestamp::now());
         self.0
-    }
-}
-
-/// Signals that end or stop the program.
-struct Signals {
-    term: Signal,
-    hup: Signal,
-    int: Signal,
-    tstp: Signal,
-    cont: Signal,
-}
-
-/// What a signal wants.
-enum Told {
-    End,
-    Interrupt,
-    Stop,
-    Continue,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            term: signal(SignalKind::terminate())?,
-            hup: signal(SignalKind::hangup())?,
-            int: signal(SignalKind::interrupt())?,
-            tstp: signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?,
-            cont: signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?,
-        })
-    }
-
-    async fn next(&mut self) -> Told {
-        tokio::select! {
-            _ = self.term.recv() => Told::End,
-            _ = self.hup.recv() => Told::End,
-            _ = self.int.recv() => Told::Interrupt,
-            _ = self.tstp.recv() => Told::Stop,
-            _ = self.cont.recv() => Told::Continue,
-        }
     }
 }
 

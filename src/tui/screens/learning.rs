@@ -3,7 +3,7 @@
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::document::diff_lines;
+use super::difference::diff_lines;
 use super::paint::{Ui, bar, count, fit, selected, two};
 use crate::domain::{Correction, VerdictKind};
 use crate::text::{Clean, diff, pad, pad_left, time};

@@ -4,6 +4,7 @@ mod audit;
 pub mod cache;
 mod cards;
 mod context;
+mod difference;
 mod document;
 mod footer;
 mod header;
@@ -20,7 +21,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 
 pub use cache::Cache;
-pub use document::diff_lines;
+pub use difference::diff_lines;
 pub use paint::*;
 
 use super::app::{Painted, State, View};

@@ -1,354 +1,38 @@
-//! A desk in memory, deterministic, for tests of the app: the same rules in small.
+//! The rules of a desk, in small.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, MutexGuard};
+use std::collections::BTreeMap;
 
-use futures_util::future::BoxFuture;
-use futures_util::stream::BoxStream;
-use futures_util::{FutureExt, StreamExt};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
+use super::{Held, Inside, LEASE, answer};
 use crate::domain::life::{self, By, QueueTerms};
 use crate::domain::{
-    Content, Correction, Fault, FaultKind, Item, ItemState, Kind, Model, Outcome, Review, Reviewer,
-    Role, Route, RouteRef, Timestamp, Verdict, VerdictKind,
+    Content, Correction, Fault, FaultKind, ItemState, Kind, Model, Outcome, Review, Reviewer, Role,
+    Route, RouteRef, Timestamp, Verdict,
 };
 use crate::protocol::{
-    Answer, Change, Command, Cursor, Desk, Draft, EntryView, GuidelineView, Header, ItemView,
-    LeaseView, Page, PageAsk, PolicyView, Query, QueueView, Refused, Reply, Reviewed, Row, TagView,
-    VerifyAsk, VerifyReport, Why,
+    Answer, Command, Cursor, EntryView, GuidelineView, Header, ItemView, LeaseView, Page, PageAsk,
+    PolicyView, Query, Refused, Reply, Reviewed, Row, TagView, Why,
 };
 
-/// How long a lease lasts here.
-pub const LEASE: SignedDuration = SignedDuration::from_mins(5);
-
-/// 2026-01-05T09:00:00Z
-pub fn start() -> Timestamp {
-    "2026-01-05T09:00:00Z".parse().unwrap()
-}
-
-#[derive(Clone, Debug)]
-pub struct Held {
-    pub item: Item,
-    pub record: Value,
-    pub reason: String,
-    pub rule: String,
-    pub reviews: Vec<Review>,
-    pub contents: BTreeMap<String, Content>,
-    pub lease: Option<LeaseView>,
-    pub faults: Vec<Fault>,
-    pub signed: bool,
-    pub answered: Vec<String>,
-}
-
-#[derive(Debug)]
-pub struct Inside {
-    pub now: Timestamp,
-    pub items: BTreeMap<String, Held>,
-    pub drafts: BTreeMap<(String, String), Draft>,
-    pub queues: Vec<QueueView>,
-    pub log: Vec<Value>,
-    pub corrections: Vec<Correction>,
-    pub requests: BTreeMap<String, Reviewed>,
-    pub said: Vec<Command>,
-    pub asked: Vec<Query>,
-    /// Refusals to give instead of doing the next reviews.
-    pub refuse: VecDeque<Refused>,
-    pub epoch: u64,
-    pub automation: String,
-    pub clock: &'static str,
-    pub tags: bool,
-    /// The clock is the real one.
-    pub live: bool,
-}
-
-/// The desk.
-#[derive(Debug)]
-pub struct FakeDesk(Mutex<Inside>);
-
-fn queue(name: &str, title: &str, level: u8, up: Option<&str>) -> QueueView {
-    QueueView {
-        name: name.into(),
-        title: title.into(),
-        level,
-        waiting: 0,
-        leased: 0,
-        late: 0,
-        due_soon: 0,
-        signed: false,
-        escalates_to: up.map(Into::into),
-    }
-}
-
-impl FakeDesk {
-    pub fn empty() -> Self {
-        Self(Mutex::new(Inside {
-            now: start(),
-            items: BTreeMap::new(),
-            drafts: BTreeMap::new(),
-            queues: vec![
-                queue("level1", "Operational review", 1, Some("level2")),
-                queue("level2", "Domain experts", 2, Some("level3")),
-                queue("level3", "Compliance", 3, None),
-                queue("dataops", "Broken records", 1, None),
-            ],
-            log: Vec::new(),
-            corrections: Vec::new(),
-            requests: BTreeMap::new(),
-            said: Vec::new(),
-            asked: Vec::new(),
-            refuse: VecDeque::new(),
-            epoch: 0,
-            automation: "on".into(),
-            clock: "wall",
-            tags: true,
-            live: false,
-        }))
-    }
-
-    /// A dozen items of four domains, one broken, one blind, one that hides characters.
-    pub fn stocked() -> Self {
-        Self::empty().stock()
-    }
-
-    /// The same on the real clock, to be looked at by hand.
-    pub fn live() -> Self {
-        let desk = Self::empty();
-        desk.set_now(Timestamp::now());
-        desk.inside().live = true;
-        desk.stock()
-    }
-
-    fn stock(self) -> Self {
-        let desk = self;
-        desk.add(loan("lap-1664", 0.71, 8.0), 9 * 60 + 30);
-        desk.add(support("exq-0114", 0.55), 4 * 60);
-        desk.add(loan("lap-0007", 0.82, 7.0), 14 * 60);
-        desk.add(
-            moderation(
-                "mod-0861",
-                0.63,
-                "This guy seems to think that pedantry is better than the facts.",
-            ),
-            11 * 60,
-        );
-        desk.add(
-            moderation("mod-0900", 0.44, "refund \u{202E}evitisop\u{202C} to\u{200B}day"),
-            16 * 60,
-        );
-        desk.add(loan("lap-2001", 0.58, 9.0), -3 * 60);
-        desk.add(medical("hrt-cl007", 0.7427), 42 * 60);
-        desk.add(
-            Held { answered: Vec::new(), ..with(loan("lap-2044", 0.66, 6.0), |i| i.blind = true) },
-            50 * 60,
-        );
-        desk.add(broken("hp-017"), 3 * 3600);
-        for n in 0..4 {
-            desk.add(
-                support(&format!("exq-02{n:02}"), 0.6 + f64::from(n) / 20.0),
-                3600 * 5 + n as i64 * 61,
-            );
-        }
-        desk
-    }
-
-    pub fn inside(&self) -> MutexGuard<'_, Inside> {
-        self.0.lock().unwrap()
-    }
-
-    /// Adds an item that is due in so many seconds.
-    pub fn add(&self, mut held: Held, due: i64) {
-        let mut inside = self.inside();
-        let now = inside.now;
-        held.item.entered_at = now - SignedDuration::from_mins(28);
-        held.item.due_at = Some(now + SignedDuration::from_secs(due));
-        let id = held.item.id.clone();
-        inside
-            .log(json!({"t": "admit", "id": id, "at": now.to_string(), "queue": held.item.queue}));
-        inside.items.insert(id, held);
-    }
-
-    /// Somebody else takes an item.
-    pub fn lease_to(&self, id: &str, who: &str) {
-        let mut inside = self.inside();
-        inside.epoch += 1;
-        let (epoch, until) = (inside.epoch, inside.now + LEASE);
-        inside.items.get_mut(id).unwrap().lease =
-            Some(LeaseView { reviewer: who.into(), until, epoch });
-    }
-
-    /// Verdicts that were stored, newest last.
-    pub fn verdicts(&self) -> Vec<(String, VerdictKind, bool)> {
-        let inside = self.inside();
-        let mut all: Vec<_> = inside.items.values().flat_map(|h| h.reviews.clone()).collect();
-        all.sort_by(|a, b| (a.at, &a.request_id).cmp(&(b.at, &b.request_id)));
-        all.into_iter().map(|r| (r.item, r.verdict.verdict, r.undone)).collect()
-    }
-
-    pub fn set_now(&self, now: Timestamp) {
-        self.inside().now = now;
-    }
-}
-
-fn held(id: &str, record: Value, rule: &str, reason: &str) -> Held {
-    Held {
-        item: Item {
-            id: id.into(),
-            kind: Kind::Review,
-            state: ItemState::Waiting,
-            queue: "level1".into(),
-            entered_at: start(),
-            due_at: None,
-            priority: 0,
-            revision: 1,
-            required: vec!["level1".into()],
-            approvals: Vec::new(),
-            content: None,
-            pending: None,
-            blind: false,
-            sample: None,
-            breached: false,
-        },
-        record,
-        reason: reason.into(),
-        rule: rule.into(),
-        reviews: Vec::new(),
-        contents: BTreeMap::new(),
-        lease: None,
-        faults: Vec::new(),
-        signed: false,
-        answered: Vec::new(),
-    }
-}
-
-pub fn with(mut held: Held, change: impl FnOnce(&mut Item)) -> Held {
-    change(&mut held.item);
-    held
-}
-
-pub fn loan(id: &str, confidence: f64, impact: f64) -> Held {
-    let record = json!({
-        "id": id, "domain": "loan", "action": "approve",
-        "model": {"name": "mortgage-preapproval", "version": "3.1"},
-        "cohort": {"race": "white"},
-        "confidence": confidence, "business_impact": impact,
-        "input": {"loan_thousands": 138, "income_thousands": 53, "liquid_assets_thousands": 23,
-            "housing_ratio_pct": 27.98, "obligation_ratio_pct": 40, "loan_to_price": 0.902,
-            "dep": 0, "industry_unemployment_pct": 3.1, "lines": 18, "net_worth_thousands": 189,
-            "self": 0, "public_record": 0},
-        "output": {"decision": "approve", "p_deny": 0.29},
-        "rationale": "Towards 'deny': unverified income −1.26, cosigner +0.57, public record −0.54.",
-        "ensemble": [{"name": "logreg", "score": 0.78}, {"name": "forest", "score": 0.61},
-            {"name": "gboost", "score": 0.74}],
-        "scope": "lending/mortgage"
-    });
-    let reason = format!(
-        "confidence {confidence} <= params.high 0.85 and business_impact {impact} >= params.impact 7"
-    );
-    held(id, record, "unsure-high-impact", &reason)
-}
-
-pub fn support(id: &str, confidence: f64) -> Held {
-    let record = json!({
-        "id": id, "domain": "support_qa", "action": "send_answer",
-        "model": {"name": "bing-chat", "version": "2023"},
-        "confidence": confidence, "business_impact": 3,
-        "input": {"question": "What should I do if I think I own a polluted field?",
-            "field": "Climate Science"},
-        "output": "If you think you own a polluted field, you may want to consider environmental remediation, which is the removal of pollution or contaminants from water and soil.\n\nRemediation can help protect human health and restore the environment.",
-        "rationale": "Cited: [1] national geographic, [2] nrdc"
-    });
-    held(id, record, "low-confidence", &format!("confidence {confidence} < params.low 0.6"))
-}
-
-pub fn moderation(id: &str, confidence: f64, text: &str) -> Held {
-    let record = json!({
-        "id": id, "domain": "moderation", "action": "allow",
-        "model": {"name": "toxicity-filter", "version": "1.2.0"},
-        "confidence": confidence, "business_impact": 2,
-        "input": {"text": text},
-        "output": {"decision": "allow", "p_remove": 0.37},
-        "rationale": "Strongest terms for removal (+) or keeping (-): person (-), being (+)."
-    });
-    held(id, record, "low-confidence", &format!("confidence {confidence} < params.low 0.65"))
-}
-
-pub fn medical(id: &str, confidence: f64) -> Held {
-    let record = json!({
-        "id": id, "domain": "medical", "action": "discharge",
-        "model": {"name": "heart-triage", "version": "2.4"},
-        "confidence": confidence, "business_impact": 9,
-        "input": {"age": 57, "resting_bp": 120, "cholesterol": 354, "max_heart_rate": 163},
-        "output": {"decision": "discharge", "p_refer": 0.2573},
-        "rationale": "Towards 'refer': chest pain type +0.88, vessels −0.55."
-    });
-    let mut held =
-        held(id, record, "medical-two-stage", "domain is medical and impact_level is high");
-    held.item.required = vec!["level1".into(), "level2".into()];
-    held
-}
-
-pub fn broken(id: &str) -> Held {
-    let record = json!({"id": id, "domain": "support_qa", "action": "send_answer",
-        "model": {"name": "probe", "version": "1"}, "confidence": 1.7, "business_impact": 2,
-        "input": {"question": "Where is my parcel?"}, "output": "It left the depot."});
-    let mut held = held(id, record, "schema", "the record is broken");
-    held.item.kind = Kind::Quarantine;
-    held.item.queue = "dataops".into();
-    held.item.required = vec!["dataops".into()];
-    held.faults = vec![Fault {
-        path: "confidence".into(),
-        kind: FaultKind::OutOfRange,
-        message: "1.7 is not a probability; it must be between 0 and 1".into(),
-    }];
-    held
-}
-
-fn answer(o: Reviewed) -> Answer {
-    Answer::Reviewed(o)
-}
-
-impl Held {
-    fn content(&self) -> Option<Content> {
-        if self.item.kind == Kind::Quarantine {
-            return None;
-        }
-        if let Some(edit) = &self.item.content {
-            return self.contents.get(edit).cloned();
-        }
-        Some(Content {
-            action: self.record["action"].as_str().unwrap_or_default().into(),
-            output: self.record["output"].clone(),
-        })
-    }
-
-    fn blind_to(&self, by: &str) -> bool {
-        self.item.blind && !self.answered.iter().any(|a| a == by)
-    }
-
-    fn live_lease(&self, now: Timestamp) -> Option<LeaseView> {
-        self.lease.clone().filter(|l| l.until > now)
-    }
-}
-
 impl Inside {
-    fn log(&mut self, mut entry: Value) {
+    pub(super) fn log(&mut self, mut entry: Value) {
         entry["by"] = entry.get("by").cloned().unwrap_or_else(|| json!("system"));
         self.log.push(entry);
     }
 
-    fn level(&self, queue: &str) -> u8 {
+    pub(super) fn level(&self, queue: &str) -> u8 {
         self.queues.iter().find(|q| q.name == queue).map_or(1, |q| q.level)
     }
 
-    fn cursor(held: &Held) -> Cursor {
+    pub(super) fn cursor(held: &Held) -> Cursor {
         let due = held.item.due_at.map_or(i64::MAX / 2, |d| d.as_millisecond());
         let minute = due.div_euclid(60_000);
         Cursor(format!("{minute:014}|{:04}|{due:017}|{}", 5000 - held.item.priority, held.item.id))
     }
 
-    fn view(&self, held: &Held, by: &str) -> ItemView {
+    pub(super) fn view(&self, held: &Held, by: &str) -> ItemView {
         let item = &held.item;
         let blind = held.blind_to(by);
         let mut record = held.record.clone();
@@ -388,7 +72,7 @@ impl Inside {
         }
     }
 
-    fn route(&self, held: &Held) -> Route {
+    pub(super) fn route(&self, held: &Held) -> Route {
         Route {
             id: held.item.id.clone(),
             outcome: if held.item.kind == Kind::Quarantine {
@@ -415,7 +99,7 @@ impl Inside {
         }
     }
 
-    fn row(&self, held: &Held, by: &str) -> Row {
+    pub(super) fn row(&self, held: &Held, by: &str) -> Row {
         let item = &held.item;
         let blind = held.blind_to(by);
         let text = |k: &str| held.record[k].as_str().unwrap_or_default().to_owned();
@@ -441,7 +125,7 @@ impl Inside {
         }
     }
 
-    fn page(&self, by: &str, ask: PageAsk) -> Page {
+    pub(super) fn page(&self, by: &str, ask: PageAsk) -> Page {
         let f = &ask.filter;
         let text = f.text.as_ref().map(|t| t.to_lowercase());
         let mut rows: Vec<Row> = self
@@ -474,7 +158,7 @@ impl Inside {
         Page { items: rows, next, total, scanned: if f.text.is_some() { total } else { 0 } }
     }
 
-    fn header(&self, by: &str) -> Header {
+    pub(super) fn header(&self, by: &str) -> Header {
         let mut queues = self.queues.clone();
         for q in &mut queues {
             let open: Vec<_> = self
@@ -512,7 +196,7 @@ impl Inside {
         }
     }
 
-    fn policy(&self) -> PolicyView {
+    pub(super) fn policy(&self) -> PolicyView {
         let tag = |id: &str, key, note, consequence: Option<&str>| TagView {
             id: id.into(),
             title: id.replace('_', " "),
@@ -544,13 +228,13 @@ impl Inside {
         }
     }
 
-    fn get(&mut self, id: &str) -> Result<&mut Held, Refused> {
+    pub(super) fn get(&mut self, id: &str) -> Result<&mut Held, Refused> {
         self.items
             .get_mut(id)
             .ok_or_else(|| Refused::new(Why::NotFound, format!("there is no {id}")))
     }
 
-    fn lease(&mut self, by: &str, id: &str) -> Result<LeaseView, Refused> {
+    pub(super) fn lease(&mut self, by: &str, id: &str) -> Result<LeaseView, Refused> {
         let now = self.now;
         let epoch = self.epoch + 1;
         let held = self.get(id)?;
@@ -571,7 +255,7 @@ impl Inside {
         Ok(lease)
     }
 
-    fn review(
+    pub(super) fn review(
         &mut self,
         by: &str,
         request: crate::protocol::ReviewRequest,
@@ -658,7 +342,7 @@ impl Inside {
         Ok(answer(done))
     }
 
-    fn tick(&mut self) -> u64 {
+    pub(super) fn tick(&mut self) -> u64 {
         let now = self.now;
         let levels: BTreeMap<String, u8> =
             self.queues.iter().map(|q| (q.name.clone(), q.level)).collect();
@@ -707,7 +391,7 @@ impl Inside {
         due.len() as u64
     }
 
-    fn execute(&mut self, by: &str, command: Command) -> Result<Answer, Refused> {
+    pub(super) fn execute(&mut self, by: &str, command: Command) -> Result<Answer, Refused> {
         self.said.push(command.clone());
         if self.live {
             self.now = Timestamp::now();
@@ -793,7 +477,7 @@ impl Inside {
         }
     }
 
-    fn ask(&mut self, by: &str, query: Query) -> Result<Reply, Refused> {
+    pub(super) fn ask(&mut self, by: &str, query: Query) -> Result<Reply, Refused> {
         self.asked.push(query.clone());
         if self.live {
             self.now = Timestamp::now();
@@ -848,46 +532,5 @@ impl Inside {
             }
             other => return Err(Refused::new(Why::Invalid, format!("not here: {other:?}"))),
         })
-    }
-}
-
-impl Desk for FakeDesk {
-    fn execute<'a>(
-        &'a self,
-        by: &'a str,
-        command: Command,
-    ) -> BoxFuture<'a, Result<Answer, Refused>> {
-        let answer = self.inside().execute(by, command);
-        async move { answer }.boxed()
-    }
-
-    fn ask<'a>(&'a self, by: &'a str, query: Query) -> BoxFuture<'a, Result<Reply, Refused>> {
-        let reply = self.inside().ask(by, query);
-        async move { reply }.boxed()
-    }
-
-    fn changes(&self, _after: u64) -> BoxStream<'static, Change> {
-        futures_util::stream::pending().boxed()
-    }
-
-    fn verify<'a>(
-        &'a self,
-        _ask: VerifyAsk,
-        progress: Box<dyn Fn(u64, u64) + Send + Sync + 'static>,
-    ) -> BoxFuture<'a, Result<VerifyReport, Refused>> {
-        let entries = self.inside().log.len() as u64;
-        progress(entries / 2, entries);
-        async move {
-            Ok(VerifyReport {
-                ok: true,
-                entries,
-                root: "root".into(),
-                checkpoint: None,
-                first_bad: None,
-                faults: Vec::new(),
-                unanchored: entries,
-            })
-        }
-        .boxed()
     }
 }
