@@ -197,12 +197,18 @@ impl State {
         self.list.rows.get(self.free_from(from)?)
     }
 
+    /// The row's queue is of a higher level than the reviewer.
+    pub fn above_me(&self, row: &Row) -> bool {
+        self.header.as_ref().is_some_and(|h| row.level > h.reviewer.level)
+    }
+
     /// Index of the first row from `from` on, then from the top, that is free to take.
     pub(super) fn free_from(&self, from: usize) -> Option<usize> {
         let free = |row: &Row| {
             row.state.is_open()
                 && !self.skipped.contains(&row.id)
                 && row.leased_by.as_ref().is_none_or(|by| *by == self.me)
+                && !self.above_me(row)
                 && self.shown.as_ref().is_none_or(|s| s.id != row.id)
         };
         let rows = &self.list.rows;

@@ -95,7 +95,7 @@ fn row(ui: &mut Ui<'_, '_>, row: &Row, columns: Columns, here: bool, cols: usize
     let marked = state.marks.contains_key(&row.id);
     let skipped = state.skipped.contains(&row.id);
     let other = row.leased_by.as_ref().filter(|by| **by != state.me);
-    let quiet = skipped || other.is_some() || !row.state.is_open();
+    let quiet = skipped || other.is_some() || !row.state.is_open() || state.above_me(row);
     let body = if quiet { Role::Dim } else { Role::Text };
 
     let mut spans = vec![match here {

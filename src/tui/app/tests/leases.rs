@@ -143,3 +143,19 @@ fn a_hand_over_to_another_editor_counts_as_work() {
     let lease = inside.items["lap-2001"].lease.as_ref().unwrap();
     assert!(lease.until > inside.now, "kept for twenty minutes");
 }
+
+#[test]
+fn items_of_a_higher_level_are_read_and_stepped_over() {
+    let desk = FakeDesk::empty();
+    desk.add(
+        crate::tui::fake::with(crate::tui::fake::loan("high", 0.7, 9.0), |i| {
+            i.queue = "level2".into()
+        }),
+        60,
+    );
+    desk.add(crate::tui::fake::loan("mine", 0.7, 9.0), 600);
+    let mut rig = Rig::new(desk, 120, 36);
+    assert_eq!(rig.shown(), Some("mine"));
+    rig.press("a");
+    assert_eq!(rig.shown(), Some("high"), "nothing else is left to look at");
+}
