@@ -15,7 +15,6 @@ use super::app::App;
 use super::decide::open_text;
 use super::failure::{Exit, Failure, Outcome};
 use super::open::{Fresh, How};
-use super::policy::file;
 use super::session::Session;
 use crate::desk::ingest::{self, IngestOptions, Input, ReplayVerdict};
 use report::Report;
@@ -100,9 +99,7 @@ impl Ingest {
         })?;
         let header = session.header()?;
         check_clock(self.clock, &header.clock)?;
-        if header.policy.is_none() && header.decisions == 0 {
-            session.execute(file::shipped(file::DEFAULT)?.activate(true)?)?;
-        }
+        session.install_default(&header)?;
 
         let total = inputs.iter().map(|i| i.len).sum::<Option<u64>>();
         let mut report = Report::new(app, self.dry_run, total);

@@ -70,6 +70,7 @@ impl Look {
 pub fn run(app: &App, look: Look) -> Outcome {
     need_terminal()?;
     let session = app.open(Fresh::Make)?;
+    session.install_default(&session.header()?)?;
     open(app, &session, look, false)
 }
 

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use tokio::runtime::Runtime;
 
 use super::failure::{Failure, Outcome};
+use super::policy::file;
 use crate::desk::Local;
+use crate::domain::Role;
 use crate::protocol::{
     Answer, Command, Desk, Header, ItemView, Page, PageAsk, PolicyView, Query, Reply, Reviewed,
 };
@@ -86,6 +88,16 @@ impl Session {
 
     pub fn header(&self) -> Result<Header, Failure> {
         variant!(self.ask(Query::Header)?, Reply::Header(header) => *header)
+    }
+
+    /// Put the shipped default in force on a desk that has neither a policy nor a decision yet, if
+    /// an admin acts. (Without a policy everything goes to people, whoever submits it.)
+    pub fn install_default(&self, header: &Header) -> Outcome {
+        let bare = header.policy.is_none() && header.decisions == 0;
+        if bare && header.reviewer.has(Role::Admin) {
+            self.execute(file::shipped(file::DEFAULT)?.activate(true)?)?;
+        }
+        Ok(())
     }
 
     pub fn page(&self, ask: PageAsk) -> Result<Page, Failure> {

@@ -97,3 +97,18 @@ fn levels_and_roles_outside_the_house_are_usage_errors() {
         assert_eq!(bench.error(2, &args)["kind"], "usage", "{args:?}");
     }
 }
+
+#[test]
+fn without_a_policy_and_without_an_admin_everything_goes_to_people() {
+    let bench = Bench::new();
+    bench.run(&["reviewer", "add", "ann", "--level", "1"]);
+    let line = format!("{}\n", record("a-1", 0.99, 1.0));
+    let ran = bench.pipe(&["ingest", "-", "--json", "--as", "ann"], &line);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let route = &ran.lines()[0];
+    assert_eq!((&route["outcome"], &route["policy"]), (&json!("review"), &json!("none")));
+    // What is in force is then an admin's decision: nothing is installed behind their back.
+    let ran = bench.pipe(&["ingest", "-", "--json"], &line.replace("a-1", "a-2"));
+    assert_eq!(ran.lines()[0]["policy"], "none");
+    assert_eq!(bench.run(&["policy", "activate", "policy.toml"]).code, 0);
+}
