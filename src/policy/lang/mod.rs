@@ -10,6 +10,7 @@
 pub(crate) mod ast;
 pub(crate) mod check;
 pub(crate) mod closure;
+mod compare;
 #[cfg(test)]
 mod differential;
 pub(crate) mod fields;

@@ -1,5 +1,6 @@
 //! Tests of the room as a whole: files in, routes out.
 
+mod broken;
 mod data;
 mod expect;
 mod explain;
