@@ -220,7 +220,14 @@ impl State {
             shown.hold = Hold::Wanted(now);
         }
         shown.failed = None;
-        shown.hidden = hidden(&view);
+        // The same texts hide the same.
+        let same = shown
+            .view
+            .as_ref()
+            .is_some_and(|old| old.record == view.record && old.current == view.current);
+        if !same {
+            shown.hidden = hidden(&view);
+        }
         shown.view = Some(view);
         self.views += 1;
         shown.version = self.views;
@@ -288,17 +295,9 @@ impl State {
 fn hidden(view: &ItemView) -> usize {
     fn of(value: &Value) -> usize {
         match value {
-            // Most text is plain: look before the work of cleaning.
-            Value::String(text)
-                if text.bytes().all(|b| (0x20..0x7f).contains(&b) || b == b'\n') =>
-            {
-                0
-            }
-            Value::String(text) => Clean::new(text).hidden(),
+            Value::String(text) => in_text(text),
             Value::Array(items) => items.iter().map(of).sum(),
-            Value::Object(fields) => {
-                fields.iter().map(|(k, v)| Clean::line(k).hidden() + of(v)).sum()
-            }
+            Value::Object(fields) => fields.iter().map(|(k, v)| in_text(k) + of(v)).sum(),
             _ => 0,
         }
     }
@@ -307,4 +306,38 @@ fn hidden(view: &ItemView) -> usize {
         if view.record.get("output") == Some(&c.output) { 0 } else { of(&c.output) }
     });
     of(&view.record) + current
+}
+
+/// Most text is plain: a look at each letter is much cheaper than cleaning it.
+fn in_text(text: &str) -> usize {
+    if text.chars().all(plain) { 0 } else { Clean::new(text).hidden() }
+}
+
+/// A character that is always seen, whatever stands beside it: letters and signs of the scripts
+/// most texts are in, none of which combine.
+fn plain(c: char) -> bool {
+    matches!(c, '\n' | ' '..='~' | '\u{a1}'..='\u{ac}' | '\u{ae}'..='\u{24f}'
+        | '\u{391}'..='\u{3c9}' | '\u{400}'..='\u{482}' | '\u{2010}'..='\u{2027}'
+        | '\u{2030}'..='\u{205e}' | '\u{20a0}'..='\u{20bf}' | '\u{2190}'..='\u{22ff}'
+        | '\u{3041}'..='\u{3096}' | '\u{30a1}'..='\u{30fa}' | '\u{4e00}'..='\u{9fff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn plain_text_hides_nothing(text in any::<String>()) {
+            let plain: String = text.chars().filter(|c| plain(*c)).collect();
+            prop_assert_eq!(Clean::new(&plain).hidden(), 0, "{:?}", plain);
+        }
+
+        #[test]
+        fn plain_ranges_hide_nothing(text in "[ -~\u{a1}-\u{24f}\u{391}-\u{482}\u{2010}-\u{22ff}\u{3041}-\u{30fa}]{0,40}") {
+            prop_assert_eq!(in_text(&text), Clean::new(&text).hidden());
+        }
+    }
 }

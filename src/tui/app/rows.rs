@@ -67,10 +67,17 @@ impl State {
                 if self.header.as_ref().is_some_and(|old| governed_anew(old, &header)) {
                     effects.push(self.ask(Purpose::Policy, Query::Policy).1);
                 }
+                let first = self.header.is_none();
                 self.dirty |= news || self.header_failed.is_some();
                 self.header = Some(*header);
                 self.header_at = self.now;
                 self.header_failed = None;
+                // The rows came first, before it was known whose they are.
+                if first && self.list.row().is_some_and(|row| self.above_me(row)) {
+                    let free = self.free_from(0).unwrap_or(0);
+                    self.list.select_index(free);
+                    effects.extend(self.follow_selection(true));
+                }
             }
             other => {
                 let failed = super::asks::failure(other);

@@ -126,7 +126,7 @@ fn difference(ui: &mut Ui<'_, '_>, form: &EditForm, area: Rect) {
     }
     let cols = usize::from(area.width);
     let theme = ui.theme;
-    let key = DiffKey { id: form.target.id.clone(), version: form.version, cols };
+    let key = DiffKey { id: form.target.id.clone(), version: form.compared, cols };
     let lines = ui.cache.diff(key, || {
         let text = form.text();
         let found = diff(&Clean::first(&form.original, MOST), &Clean::first(&text, MOST));

@@ -11,6 +11,9 @@ use crate::tui::app::line::{self, Line};
 use crate::tui::app::verdict::Target;
 use crate::tui::keymap::Context;
 
+/// Texts shorter than this (bytes) are compared at every key.
+const QUICK: usize = 32 * 1024;
+
 /// Which field has the keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EditField {
@@ -51,6 +54,8 @@ pub struct EditForm {
     pub(super) asked_check: u64,
     /// Rises with every change of the text.
     pub version: u64,
+    /// The version that was compared with what stands.
+    pub compared: u64,
     pub(super) saved: u64,
     pub(super) changed: Timestamp,
     /// The item has another revision now than when the editor was opened.
@@ -99,6 +104,7 @@ impl EditForm {
             checked: 0,
             asked_check: 0,
             version: 1,
+            compared: 1,
             saved: 1,
             changed: now,
             moved: false,
@@ -158,6 +164,10 @@ impl EditForm {
 
     pub(super) fn touched(&mut self, now: Timestamp) {
         self.version += 1;
+        // A long text is compared when typing pauses, so that typing stays quick.
+        if self.area.lines().iter().map(String::len).sum::<usize>() < QUICK {
+            self.compared = self.version;
+        }
         self.changed = now;
         self.message = None;
         self.parse();

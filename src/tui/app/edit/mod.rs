@@ -154,7 +154,8 @@ impl State {
             _ => None,
         })?;
         let after = |d| form.changed.checked_add(d).ok();
-        let check = (form.wants_check()).then(|| after(CHECK)).flatten();
+        let wants = form.wants_check() || form.compared != form.version;
+        let check = wants.then(|| after(CHECK)).flatten();
         let save = (form.saved != form.version).then(|| after(PAUSE)).flatten();
         [check, save].into_iter().flatten().min()
     }
@@ -165,6 +166,11 @@ impl State {
         let Some(form) = self.edit_form() else { return Vec::new() };
         let passed = now.duration_since(form.changed);
         let (check, save) = (form.wants_check() && passed >= CHECK, passed >= PAUSE);
+        let compare = form.compared != form.version && passed >= CHECK;
+        if compare {
+            form.compared = form.version;
+        }
+        self.dirty |= compare;
         let mut effects = if check { self.check_now() } else { Vec::new() };
         if save {
             effects.extend(self.save_open_draft(false));
