@@ -61,8 +61,11 @@ pub fn lines(
         }
         doc.proposal();
         doc.handed_over();
+    }
+    // A broken record has been shown whole already.
+    if !view.erased && view.kind != Kind::Quarantine {
         doc.rationale();
-        if !question_first {
+        if !view.current.as_ref().is_some_and(|c| c.output.is_string()) {
             doc.context();
         }
         doc.models();
