@@ -114,7 +114,7 @@ fn admit(path: &Path, records: &[(String, Vec<u8>)], people: usize) -> f64 {
         tickets.push_back(store.admit(AdmitBatch {
             premises,
             now,
-            rows,
+            rows: std::sync::Arc::new(rows),
             dead: Vec::new(),
             bulk: true,
         }));

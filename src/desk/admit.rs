@@ -1,19 +1,21 @@
 //! Admission: a prepared record is checked, routed and made a row of the store.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use super::core::{Core, Sight, refuse};
 use super::prepare::{Prepared, Ready, Shape, prepare};
+use super::salts::Salts;
 use super::settle::fire;
 use crate::audit::{Entry, EntryKind};
 use crate::authority::{self, Subject};
-use crate::domain::record::Limits;
 use crate::domain::{
     DATAOPS, Decision, Facts, Fault, Item, ItemState, Kind, Outcome, Route, Timestamp,
 };
 use crate::policy::{Firing, Policy, Routing};
 use crate::protocol::{Act, Admitted, Line, Refusal, Refused, Why};
 use crate::store::{
-    Admission, AdmitBatch, AdmitResult, Columns, Counts, DeadLetter, EntryDraft, Op, StoreError,
-    Write,
+    Admission, AdmitBatch, AdmitResult, Body, Counts, DeadLetter, EntryDraft, Op, StoreError, Write,
 };
 
 /// The rule named on broken records.
@@ -27,13 +29,17 @@ pub(super) struct Tally {
 impl Tally {
     /// Today's counts; empty where the policy asks for none.
     pub(super) fn load(core: &Core, sight: &Sight) -> Result<Self, Refused> {
-        let needs = sight.policy.as_ref().map(|p| p.needs()).unwrap_or_default();
-        let counts = if needs.cohort_seen || needs.model_age_days {
-            core.store.counts().map_err(refuse)?
-        } else {
-            Counts::default()
+        let counts = match Self::matters(sight) {
+            true => core.store.counts().map_err(refuse)?,
+            false => Counts::default(),
         };
         Ok(Self { counts })
+    }
+
+    /// Do the policy's rules ask for counts?
+    pub(super) fn matters(sight: &Sight) -> bool {
+        let needs = sight.policy.as_ref().map(|p| p.needs()).unwrap_or_default();
+        needs.cohort_seen || needs.model_age_days
     }
 
     /// The facts for a decision admitted at `now`.
@@ -56,15 +62,18 @@ impl Tally {
         facts
     }
 
-    /// Count a record that is new.
-    pub(super) fn count(&mut self, ready: &Ready, now: Timestamp) {
-        let Shape::Whole(d) = &ready.shape else { return };
-        let group = d.cohort_group().unwrap_or_default();
+    /// Count a record that is new, as the store does.
+    pub(super) fn count(&mut self, new: &Admission) {
+        let columns = &new.columns;
+        let group = columns.cohort.get("cohort").map_or("", String::as_str);
         match self.counts.cohorts.get_mut(group) {
             Some(n) => *n += 1,
             None => drop(self.counts.cohorts.insert(group.to_owned(), 1)),
         }
-        self.counts.models.entry(version_key(&d.model.name, &d.model.version)).or_insert(now);
+        if !(columns.model.is_empty() && columns.version.is_empty()) {
+            let key = version_key(&columns.model, &columns.version);
+            self.counts.models.entry(key).or_insert(new.facts.now);
+        }
     }
 }
 
@@ -180,36 +189,36 @@ pub(super) fn item_of(route: &Route, now: Timestamp, revision: u64) -> Option<It
 
 /// A routed record as a row of the store, with its trail entry.
 pub(super) fn admission(
-    ready: &Ready,
+    ready: Ready,
     sight: &Sight,
     tally: &Tally,
     by: &str,
     now: Timestamp,
 ) -> Result<Admission, Refused> {
-    let shape = match &ready.shape {
+    let Ready { id, content, mut columns, bodies, shape } = ready;
+    let shape = match &shape {
         Shape::Whole(d) => Ok(&**d),
         Shape::Broken { faults, .. } => Err(faults.as_slice()),
     };
     let facts = tally.facts(sight, shape.ok(), now);
-    let (route, firings) = route_of(sight.policy.as_deref(), &ready.id, shape, &facts);
+    let (route, firings) = route_of(sight.policy.as_deref(), &id, shape, &facts);
     let mut item = item_of(&route, now, 0);
     let mut then = Vec::new();
     if !firings.is_empty() {
-        let fired = fire(sight, &ready.id, item.as_ref(), &firings, "policy", now)?;
+        let fired = fire(sight, &id, item.as_ref(), &firings, "policy", now)?;
         then = fired.ops;
         item = fired.item.or(item);
     }
     let mut entry = Entry::new(EntryKind::ADMIT, by, now, sight.wall);
     describe(&mut entry, &route, item.as_ref());
-    let mut bodies = Vec::with_capacity(ready.bodies.len());
-    for (body, hash) in &ready.bodies {
-        entry.commit_to(body.path.as_str(), *hash);
-        bodies.push(body.clone());
-    }
-    let level = route.queue.as_deref().map_or(0, |q| sight.level(q));
-    let columns = Columns { level, ..ready.columns.clone() };
-    let entry = EntryDraft { item: Some(ready.id.clone()), bytes: entry.bytes(), bodies };
-    Ok(Admission { content: ready.content, route, facts, columns, item, entry, then })
+    let commit = |(body, hash): (Body, _)| {
+        entry.commit_to(body.path.as_str(), hash);
+        body
+    };
+    let bodies = bodies.into_iter().map(commit).collect();
+    columns.level = route.queue.as_deref().map_or(0, |q| sight.level(q));
+    let entry = EntryDraft { item: Some(id), bytes: entry.bytes(), bodies };
+    Ok(Admission { content, route, facts, columns, item, entry, then })
 }
 
 /// What an entry says of a route and of where the item stands.
@@ -229,11 +238,11 @@ pub(super) fn short(hash: &str) -> String {
     hash.trim_start_matches("sha256:").chars().take(16).collect()
 }
 
-/// A route as it is answered now: the original one, marked.
-pub(super) fn answer_of(result: AdmitResult, route: Route) -> Result<Route, Refusal> {
+/// The answer to an admission: its route, or the original one, marked; or that it clashes.
+pub(super) fn answer_of(result: AdmitResult, route: &Route) -> Result<Cow<'_, Route>, Refusal> {
     match result {
-        AdmitResult::New(_) => Ok(route),
-        AdmitResult::Duplicate(original) => Ok(Route { duplicate: true, ..*original }),
+        AdmitResult::New(_) => Ok(Cow::Borrowed(route)),
+        AdmitResult::Duplicate(original) => Ok(Cow::Owned(Route { duplicate: true, ..*original })),
         AdmitResult::Conflict => Err(Refusal {
             reason: "id_conflict".into(),
             message: format!(
@@ -254,35 +263,37 @@ impl Core {
     fn admit_lines(&self, by: &str, lines: &[Line]) -> Result<Vec<Admitted>, Refused> {
         self.retry(|sight| {
             let mut tally = Tally::load(self, sight)?;
+            let mut salts = Salts::default();
             let mut now = sight.now;
             let mut answers: Vec<Admitted> = Vec::with_capacity(lines.len());
             let (mut rows, mut dead) = (Vec::new(), Vec::new());
             let mut places = Vec::new();
             for line in lines {
-                let policy = sight.policy.as_deref();
-                match prepare(line, &sight.snapshot.key, policy, &Limits::default())? {
+                let (key, policy) = (&sight.snapshot.key, sight.policy.as_deref());
+                match prepare(line.bytes.clone(), key, policy, &mut salts)? {
                     Prepared::Blank => answers.push(Admitted::Blank),
-                    Prepared::Refused(refusal) => {
+                    Prepared::Refused(refusal, _) => {
                         dead.push(letter(line, &refusal, sight.wall));
                         answers.push(Admitted::Refused(refusal));
                     }
                     Prepared::Record(ready) => {
                         now = moment(sight, &ready, now);
-                        let row = admission(&ready, sight, &tally, by, now)?;
-                        tally.count(&ready, now);
+                        let row = admission(*ready, sight, &tally, by, now)?;
+                        tally.count(&row);
                         places.push((answers.len(), line));
-                        answers.push(Admitted::Route(Box::new(row.route.clone())));
+                        answers.push(Admitted::Blank);
                         rows.push(row);
                     }
                 }
             }
-            let batch = AdmitBatch { premises: sight.premises(), now, rows, dead, bulk: false };
+            let rows = Arc::new(rows);
+            let premises = sight.premises();
+            let batch = AdmitBatch { premises, now, rows: rows.clone(), dead, bulk: false };
             let results = self.store.admit(batch).wait()?;
             let mut conflicts = Vec::new();
-            for ((place, line), result) in places.into_iter().zip(results) {
-                let Some(Admitted::Route(route)) = answers.get(place).cloned() else { continue };
-                let answer = match answer_of(result, *route) {
-                    Ok(route) => Admitted::Route(Box::new(route)),
+            for (((place, line), row), result) in places.into_iter().zip(&*rows).zip(results) {
+                let answer = match answer_of(result, &row.route) {
+                    Ok(route) => Admitted::Route(Box::new(route.into_owned())),
                     Err(refusal) => {
                         conflicts.push(letter(line, &refusal, sight.wall));
                         Admitted::Refused(refusal)
@@ -303,15 +314,7 @@ impl Core {
         if dead.is_empty() {
             return Ok(());
         }
-        let batch = AdmitBatch {
-            premises: crate::store::Premises::default(),
-            // The clock never runs back: this moves nothing.
-            now: Timestamp::UNIX_EPOCH,
-            rows: Vec::new(),
-            dead,
-            bulk: false,
-        };
-        self.store.admit(batch).wait().map(drop)
+        self.store.admit(letters(dead)).wait().map(drop)
     }
 
     /// Dead letters, tried again: those that are usable now are admitted and leave the list.
@@ -368,6 +371,18 @@ pub(super) fn moment(sight: &Sight, ready: &Ready, now: Timestamp) -> Timestamp 
 fn horizon(sight: &Sight) -> Timestamp {
     let day = jiff::SignedDuration::from_hours(24);
     sight.wall.checked_add(day).unwrap_or(Timestamp::MAX)
+}
+
+/// A batch of lines that are not usable, and of nothing else.
+pub(super) fn letters(dead: Vec<DeadLetter>) -> AdmitBatch {
+    AdmitBatch {
+        premises: crate::store::Premises::default(),
+        // The clock never runs back: this moves nothing.
+        now: Timestamp::UNIX_EPOCH,
+        rows: Arc::default(),
+        dead,
+        bulk: false,
+    }
 }
 
 /// A line that is not usable, as it is kept.

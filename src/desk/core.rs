@@ -6,6 +6,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::keys::Keys;
+use super::salts::fresh_salt;
 use crate::audit::{Entry, Salt, commit};
 use crate::domain::life::{LifeError, QueueTerms};
 use crate::domain::{Reviewer, Timestamp};
@@ -251,15 +252,6 @@ pub(super) fn draft(
         kept.push(Body { path, salt, value });
     }
     Ok(EntryDraft { item: entry.id.clone(), bytes: entry.bytes(), bodies: kept })
-}
-
-/// 32 bytes from the operating system.
-pub(super) fn fresh_salt() -> Result<[u8; 32], Refused> {
-    let mut salt = [0; 32];
-    getrandom::fill(&mut salt).map_err(|e| {
-        Refused::new(Why::Unavailable, format!("the operating system gives no randomness: {e}"))
-    })?;
-    Ok(salt)
 }
 
 /// JSON bytes of one of our own values.

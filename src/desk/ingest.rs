@@ -18,18 +18,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use lines::{Chunk, Source};
+use lines::{Chunk, Place, Source};
 use replay::Replay;
 pub use replay::ReplayVerdict;
 
 use super::Local;
-use super::admit::{Tally, admission, answer_of, letter, moment};
+use super::admit::{Tally, admission, answer_of, letters, moment};
 use super::core::{Core, Sight, refuse};
-use super::prepare::{Prepared, Ready};
+use super::prepare::{Prepared, Ready, prepare};
+use super::salts::Salts;
 use crate::authority::{self, Subject};
 use crate::domain::{Outcome, Route, Timestamp};
-use crate::protocol::{Act, Line, Refusal, Refused};
-use crate::store::{AdmitBatch, AdmitResult, DeadLetter, StoreError, Ticket};
+use crate::protocol::{Act, Refusal, Refused, Why};
+use crate::store::{Admission, AdmitBatch, AdmitResult, DeadLetter, StoreError, Ticket};
 
 /// Rows of one store batch: what a bulk writer commits at most before it yields.
 const ROWS: usize = 200;
@@ -122,19 +123,15 @@ pub fn run(
         &options.stop,
     );
     let tally = Tally::load(core, &sight)?;
-    let counts = sight.policy.as_ref().is_some_and(|p| {
-        let needs = p.needs();
-        needs.cohort_seen || needs.model_age_days
-    });
     let mut run = Run {
         core,
         by: &options.by,
         dry_run: options.dry_run,
         now: sight.now,
         replay: Replay::new(options.verdicts),
+        prepared_under: sight.snapshot.policy.clone(),
         sight,
         tally,
-        counts,
         waiting: Vec::new(),
         dead: Vec::new(),
         flight: VecDeque::new(),
@@ -149,7 +146,7 @@ pub fn run(
             break;
         }
         match source.next(LINGER)? {
-            Chunk::Line(line, prepared) => run.line(line, *prepared)?,
+            Chunk::Line(place, prepared) => run.line(place, prepared)?,
             // Nothing more for now: whoever reads the answers gets those there are.
             Chunk::Quiet => {
                 run.flush()?;
@@ -175,19 +172,21 @@ pub fn run(
     Ok(run.summary)
 }
 
-/// A line with its record, waiting for the batch to fill.
+/// A record that waits for the batch to fill.
 struct Waiting {
-    line: Line,
+    place: Place,
     ready: Box<Ready>,
     at: Timestamp,
 }
 
-/// A batch on its way to the disk.
-struct Flight {
-    rows: Vec<Waiting>,
-    routes: Vec<Route>,
-    ticket: Ticket<Vec<AdmitResult>>,
+/// Routed records on their way to the disk, and where each was read.
+struct Batch {
+    places: Vec<Place>,
+    rows: Arc<Vec<Admission>>,
 }
+
+/// A batch with the promise of its answers.
+type Flight = (Batch, Ticket<Vec<AdmitResult>>);
 
 /// The sequencer's state.
 struct Run<'a> {
@@ -196,9 +195,9 @@ struct Run<'a> {
     dry_run: bool,
     sight: Sight,
     now: Timestamp,
+    /// The policy by which the readers know what to redact: the one in force when they started.
+    prepared_under: Option<String>,
     tally: Tally,
-    /// The policy's facts count decisions: duplicates must not count twice.
-    counts: bool,
     replay: Replay,
     waiting: Vec<Waiting>,
     dead: Vec<DeadLetter>,
@@ -210,19 +209,17 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn line(&mut self, line: Line, prepared: Prepared) -> Result<(), Refused> {
+    fn line(&mut self, place: Place, prepared: Prepared) -> Result<(), Refused> {
         self.summary.lines += 1;
         match prepared {
             Prepared::Blank => self.summary.blank += 1,
-            Prepared::Refused(refusal) => {
-                self.refuse_line(&line, &refusal);
-            }
+            Prepared::Refused(refusal, bytes) => self.refuse_line(&place, &refusal, bytes),
             Prepared::Record(ready) => {
                 let at = moment(&self.sight, &ready, self.clock());
                 self.verdicts_until(Some(at))?;
                 self.now = at;
                 let judged = self.replay.knows(&ready.id);
-                self.waiting.push(Waiting { line, ready, at });
+                self.waiting.push(Waiting { place, ready, at });
                 if judged || self.waiting.len() >= ROWS {
                     self.flush()?;
                 }
@@ -242,11 +239,14 @@ impl Run<'_> {
         super::core::millis((self.core.wall)()).max(self.now)
     }
 
-    fn refuse_line(&mut self, line: &Line, refusal: &Refusal) {
+    fn refuse_line(&mut self, place: &Place, refusal: &Refusal, bytes: Vec<u8>) {
+        let Place { source, line } = place;
         self.summary.refused += 1;
-        (self.on)(IngestEvent::Refused { source: &line.source, line: line.line, refusal });
+        (self.on)(IngestEvent::Refused { source, line: *line, refusal });
         if !self.dry_run {
-            self.dead.push(letter(line, refusal, self.sight.wall));
+            let Refusal { reason, message } = refusal.clone();
+            let (source, at) = (source.to_string(), self.sight.wall);
+            self.dead.push(DeadLetter { source, line: *line, reason, message, bytes, at });
         }
     }
 
@@ -260,8 +260,15 @@ impl Run<'_> {
         if self.dry_run {
             return self.rehearse(rows);
         }
-        let flight = self.send(rows, dead)?;
-        self.flight.push_back(flight);
+        if !dead.is_empty() {
+            // On its own: no premise keeps what is not usable from being kept.
+            let ticket = self.core.store.admit(AdmitBatch { bulk: true, ..letters(dead) });
+            self.flight.push_back((Batch { places: Vec::new(), rows: Arc::default() }, ticket));
+        }
+        if !rows.is_empty() {
+            let flight = self.send(rows)?;
+            self.flight.push_back(flight);
+        }
         while self.flight.len() > IN_FLIGHT {
             self.land()?;
         }
@@ -269,31 +276,56 @@ impl Run<'_> {
     }
 
     /// Route a batch on the present sight and queue it.
-    fn send(&mut self, rows: Vec<Waiting>, dead: Vec<DeadLetter>) -> Result<Flight, Refused> {
-        let known = self.known(&rows)?;
-        let mut admissions = Vec::with_capacity(rows.len());
-        let mut routes = Vec::with_capacity(rows.len());
-        for (i, row) in rows.iter().enumerate() {
-            let made = admission(&row.ready, &self.sight, &self.tally, self.by, row.at)?;
+    fn send(&mut self, waiting: Vec<Waiting>) -> Result<Flight, Refused> {
+        let known = self.known(&waiting)?;
+        let stale = self.sight.snapshot.policy != self.prepared_under;
+        let mut places = Vec::with_capacity(waiting.len());
+        let mut rows = Vec::with_capacity(waiting.len());
+        for (i, Waiting { place, ready, at }) in waiting.into_iter().enumerate() {
+            let ready = if stale { self.prepared(ready.raw())? } else { ready };
+            let made = admission(*ready, &self.sight, &self.tally, self.by, at)?;
             if !known.get(i).copied().unwrap_or(false) {
-                self.tally.count(&row.ready, row.at);
+                self.tally.count(&made);
             }
-            routes.push(made.route.clone());
-            admissions.push(made);
+            places.push(place);
+            rows.push(made);
         }
+        let now = rows.last().map_or(Timestamp::UNIX_EPOCH, |r| r.facts.now);
+        let rows = Arc::new(rows);
         let ticket = self.core.store.admit(AdmitBatch {
             premises: self.sight.premises(),
-            now: rows.last().map_or(Timestamp::UNIX_EPOCH, |r| r.at),
-            rows: admissions,
-            dead,
+            now,
+            rows: rows.clone(),
+            dead: Vec::new(),
             bulk: true,
         });
-        Ok(Flight { rows, routes, ticket })
+        Ok((Batch { places, rows }, ticket))
     }
 
-    /// Which rows are stored already; asked only where counts depend on it.
+    /// Route a batch again on what holds now: what was decided before holds no more.
+    fn again(&mut self, batch: Batch) -> Result<Flight, Refused> {
+        self.sight = self.core.sight()?;
+        self.tally = Tally::load(self.core, &self.sight)?;
+        let mut waiting = Vec::with_capacity(batch.rows.len());
+        for (place, row) in batch.places.into_iter().zip(&*batch.rows) {
+            waiting.push(Waiting { place, ready: self.prepared(raw(row))?, at: row.facts.now });
+        }
+        self.send(waiting)
+    }
+
+    /// A record made ready under the policy in force now.
+    fn prepared(&self, bytes: Vec<u8>) -> Result<Box<Ready>, Refused> {
+        let (key, policy) = (&self.sight.snapshot.key, self.sight.policy.as_deref());
+        match prepare(bytes, key, policy, &mut Salts::default())? {
+            Prepared::Record(ready) => Ok(ready),
+            _ => Err(Refused::new(Why::Internal, "a record is not one the second time")),
+        }
+    }
+
+    /// Which rows are stored already; asked only where facts count decisions, so that duplicates
+    /// do not count twice.
     fn known(&self, rows: &[Waiting]) -> Result<Vec<bool>, Refused> {
-        if !self.counts {
+        if !Tally::matters(&self.sight) {
             return Ok(Vec::new());
         }
         let ids: Vec<&str> = rows.iter().map(|r| r.ready.id.as_str()).collect();
@@ -303,21 +335,18 @@ impl Run<'_> {
     /// Wait for the oldest batch. Where control or policy moved since it was routed, route it
     /// again on what holds now.
     fn land(&mut self) -> Result<(), Refused> {
-        let Some(mut flight) = self.flight.pop_front() else { return Ok(()) };
+        let Some((mut batch, mut ticket)) = self.flight.pop_front() else { return Ok(()) };
         let results = loop {
-            match flight.ticket.wait() {
+            match ticket.wait() {
                 Ok(results) => break results,
-                Err(StoreError::Premise(_)) => {
-                    self.sight = self.core.sight()?;
-                    flight = self.send(flight.rows, Vec::new())?;
-                }
+                Err(StoreError::Premise(_)) => (batch, ticket) = self.again(batch)?,
                 Err(error) => return Err(refuse(error)),
             }
         };
-        for ((row, route), result) in flight.rows.iter().zip(flight.routes).zip(results) {
-            match answer_of(result, route) {
+        for ((place, row), result) in batch.places.iter().zip(&*batch.rows).zip(results) {
+            match answer_of(result, &row.route) {
                 Ok(route) => self.landed(&route),
-                Err(refusal) => self.refuse_line(&row.line, &refusal),
+                Err(refusal) => self.refuse_line(place, &refusal, raw(row)),
             }
         }
         self.core.grown(self.core.store.head().map_err(refuse)?);
@@ -375,7 +404,7 @@ impl Run<'_> {
 
     /// A verdict can only be given on what is stored.
     fn land_if_judged(&mut self) -> Result<(), Refused> {
-        if self.flight.iter().any(|f| f.rows.iter().any(|r| self.replay.knows(&r.ready.id))) {
+        if self.flight.iter().any(|(b, _)| b.rows.iter().any(|r| self.replay.knows(&r.route.id))) {
             self.land_all()?;
         }
         Ok(())
@@ -403,15 +432,19 @@ impl Run<'_> {
     fn rehearse(&mut self, rows: Vec<Waiting>) -> Result<(), Refused> {
         let ids: Vec<&str> = rows.iter().map(|r| r.ready.id.as_str()).collect();
         let known = self.core.store.known(&ids).map_err(refuse)?;
-        for (row, known) in rows.iter().zip(known) {
-            let made = admission(&row.ready, &self.sight, &self.tally, self.by, row.at)?;
-            let mut route = made.route;
-            route.duplicate = known || !self.seen.insert(row.ready.id.clone());
-            if !route.duplicate {
-                self.tally.count(&row.ready, row.at);
+        for (row, known) in rows.into_iter().zip(known) {
+            let mut made = admission(*row.ready, &self.sight, &self.tally, self.by, row.at)?;
+            made.route.duplicate = known || !self.seen.insert(made.route.id.clone());
+            if !made.route.duplicate {
+                self.tally.count(&made);
             }
-            self.landed(&route);
+            self.landed(&made.route);
         }
         Ok(())
     }
+}
+
+/// The record's bytes as they came.
+fn raw(row: &Admission) -> Vec<u8> {
+    row.entry.bodies.first().map(|body| body.value.clone()).unwrap_or_default()
 }

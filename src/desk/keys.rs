@@ -5,7 +5,8 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use super::core::{fresh_salt, lock};
+use super::core::lock;
+use super::salts::fresh_salt;
 use crate::audit::LogKey;
 use crate::domain::Timestamp;
 use crate::protocol::{Refused, Why};

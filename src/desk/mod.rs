@@ -16,6 +16,7 @@ mod policy;
 mod prepare;
 mod queue;
 mod review;
+mod salts;
 mod settle;
 mod trail;
 mod view;
@@ -91,7 +92,7 @@ impl Local {
             read_only: false,
             interactive: options.interactive,
         };
-        let key = self::core::fresh_salt()?;
+        let key = self::salts::fresh_salt()?;
         let origin = format!("overrule.local/{}", uuid::Uuid::now_v7());
         let store = Sqlite::open(&options.path, mode, &Fresh { key, origin }).map_err(refuse)?;
         let key = options.key.unwrap_or_else(|| {

@@ -5,12 +5,12 @@ use hmac::{Hmac, Mac};
 use serde_json::Value;
 use sha2::Sha256;
 
-use super::core::fresh_salt;
+use super::salts::Salts;
 use crate::audit::{Hash, Salt, commit};
 use crate::domain::record::{self, Broken, Intake, Limits, Parsed};
 use crate::domain::{Decision, Fault};
 use crate::policy::Policy;
-use crate::protocol::{Line, Refusal, Refused};
+use crate::protocol::{Refusal, Refused};
 use crate::store::{Body, Columns};
 
 /// The path under which a record's bytes are committed.
@@ -19,7 +19,8 @@ pub(super) const RECORD: &str = "record";
 /// A line as far as it can be taken without knowing the moment.
 pub(super) enum Prepared {
     Blank,
-    Refused(Refusal),
+    /// Why, and the bytes to keep.
+    Refused(Refusal, Vec<u8>),
     Record(Box<Ready>),
 }
 
@@ -47,23 +48,27 @@ impl Ready {
             Shape::Broken { occurred_at, .. } => *occurred_at,
         }
     }
+
+    /// The record's bytes as they came.
+    pub(super) fn raw(&self) -> Vec<u8> {
+        self.bodies.first().map(|(body, _)| body.value.clone()).unwrap_or_default()
+    }
 }
 
 /// Parse a line and take the hashes. `key` keys the sameness HMAC; `policy` names redacted paths.
+/// The line's own bytes become its first body.
 pub(super) fn prepare(
-    line: &Line,
+    line: Vec<u8>,
     key: &[u8; 32],
     policy: Option<&Policy>,
-    limits: &Limits,
+    salts: &mut Salts,
 ) -> Result<Prepared, Refused> {
     let redacts = policy.is_some_and(|p| !p.redact().is_empty());
-    let (id, canonical, raw, columns, shape) = match record::parse(&line.bytes, limits) {
+    let (id, canonical, raw, columns, shape) = match record::parse(&line, &Limits::default()) {
         Intake::Blank => return Ok(Prepared::Blank),
         Intake::Refused(refusal) => {
-            return Ok(Prepared::Refused(Refusal {
-                reason: refusal.reason.slug().to_owned(),
-                message: refusal.message,
-            }));
+            let reason = refusal.reason.slug().to_owned();
+            return Ok(Prepared::Refused(Refusal { reason, message: refusal.message }, line));
         }
         Intake::Record(parsed) => {
             let raw = if redacts { parsed.raw() } else { Value::Null };
@@ -77,13 +82,16 @@ pub(super) fn prepare(
             (id, canonical, raw, columns, Shape::Broken { faults, occurred_at })
         }
     };
-    Ok(Prepared::Record(Box::new(Ready {
-        content: sameness(key, &canonical)?,
-        bodies: bodies(&line.bytes, &raw, policy)?,
-        id,
-        columns,
-        shape,
-    })))
+    let content = sameness(key, &canonical)?;
+    let bodies = texts(line, &raw, policy)?
+        .into_iter()
+        .map(|(path, value)| {
+            let salt = salts.next()?;
+            let hash = commit(&Salt::from_bytes(salt), &path, &value);
+            Ok((Body { path, salt, value }, hash))
+        })
+        .collect::<Result<_, Refused>>()?;
+    Ok(Prepared::Record(Box::new(Ready { content, bodies, id, columns, shape })))
 }
 
 /// HMAC-SHA-256 of the canonical form under the store's key: decides "same content". Without the
@@ -97,34 +105,25 @@ pub(super) fn sameness(key: &[u8; 32], canonical: &[u8]) -> Result<[u8; 32], Ref
 }
 
 /// The raw bytes under [`RECORD`], and every redacted value under its own path, so that each can
-/// be proved or withheld alone.
-pub(super) fn bodies(
-    line: &[u8],
+/// be proved or withheld alone. The line end is no part of the data.
+pub(super) fn texts(
+    mut line: Vec<u8>,
     raw: &Value,
     policy: Option<&Policy>,
-) -> Result<Vec<(Body, Hash)>, Refused> {
-    let mut all = vec![body(RECORD, trimmed(line).to_vec())?];
+) -> Result<Vec<(String, Vec<u8>)>, Refused> {
+    for end in [b'\n', b'\r'] {
+        line.pop_if(|last| *last == end);
+    }
+    let mut all = vec![(RECORD.to_owned(), line)];
     if let Some(policy) = policy {
         for path in policy.redact().paths_in(raw) {
             let Some(value) = at_path(raw, &path) else { continue };
-            all.push(body(&format!("{RECORD}:{path}"), super::core::json(value)?)?);
+            all.push((format!("{RECORD}:{path}"), super::core::json(value)?));
         }
     }
     // An entry commits to at most 64 bodies; the record itself covers the rest.
     all.truncate(crate::audit::Entry::MAX_COMMITMENTS);
     Ok(all)
-}
-
-fn body(path: &str, value: Vec<u8>) -> Result<(Body, Hash), Refused> {
-    let salt = fresh_salt()?;
-    let hash = commit(&Salt::from_bytes(salt), path, &value);
-    Ok((Body { path: path.to_owned(), salt, value }, hash))
-}
-
-/// Without the line end, which is no part of the data.
-fn trimmed(line: &[u8]) -> &[u8] {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 /// The value at a dotted path.

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::admit::{describe, item_of, route_of, short};
 use super::core::{Core, Sight, Trouble, draft, refuse};
-use super::prepare::{RECORD, bodies, columns};
+use super::prepare::{columns, texts};
 use crate::audit::{Entry, EntryKind};
 use crate::domain::life::{self, Effect};
 use crate::domain::record::{self, Intake, Limits};
@@ -315,11 +315,7 @@ fn readmit(
     describe(&mut entry, &route, Some(&next));
     entry.req = pending.map(|p| p.request_id.clone());
     let raw: serde_json::Value = super::core::record_value(Some(&bytes));
-    let kept: Vec<(String, Vec<u8>)> = bodies(&bytes, &raw, sight.policy.as_deref())?
-        .into_iter()
-        .map(|(body, _)| (body.path, body.value))
-        .collect();
-    debug_assert!(kept.first().is_some_and(|(path, _)| path == RECORD));
+    let kept = texts(bytes, &raw, sight.policy.as_deref())?;
     let mut ops = vec![Op::Entry(draft(entry, kept)?)];
     let columns = Columns {
         level: sight.level(&next.queue),

@@ -1,6 +1,7 @@
 //! What goes into a store and what comes out of it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 use thiserror::Error;
@@ -109,7 +110,8 @@ pub struct AdmitBatch {
     pub premises: Premises,
     /// Desk time after this batch: the store's clock moves to it, never back.
     pub now: Timestamp,
-    pub rows: Vec<Admission>,
+    /// Shared, so that the caller still has them when the answers come.
+    pub rows: Arc<Vec<Admission>>,
     pub dead: Vec<DeadLetter>,
     /// A bulk writer yields to interactive writers of other processes, and to every other
     /// operation of its own. While others wait, a batch may be cut into several commits; if then

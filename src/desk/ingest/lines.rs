@@ -10,11 +10,11 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::super::prepare::{Prepared, prepare};
+use super::super::salts::Salts;
 use super::Input;
 use crate::domain::Timestamp;
-use crate::domain::record::Limits;
 use crate::policy::Policy;
-use crate::protocol::{Line, Refused, Why};
+use crate::protocol::{Refused, Why};
 
 /// Lines handed to a worker at once, at most …
 const LINES: usize = 128;
@@ -25,27 +25,35 @@ const QUEUE: usize = 8;
 /// A line longer than this is kept only to here (it is refused in any case).
 const LONGEST: u64 = 64 << 20;
 
+/// Where a line stands.
+#[derive(Clone)]
+pub(super) struct Place {
+    pub(super) source: Arc<str>,
+    /// 1-based.
+    pub(super) line: u64,
+}
+
 /// What the sequencer gets.
 pub(super) enum Chunk {
-    Line(Line, Box<Prepared>),
+    Line(Place, Prepared),
     /// Nothing came for a while.
     Quiet,
     End,
 }
 
-type Done = Result<Vec<(Line, Prepared)>, Refused>;
+type Done = Result<Vec<(Place, Prepared)>, Refused>;
 
 /// Lines on their way to a worker, and where the answer is awaited.
 struct Work {
-    lines: Vec<Line>,
+    lines: Vec<(Place, Vec<u8>)>,
     done: Sender<Done>,
 }
 
 /// One input's prepared lines, in order.
 struct Stream {
     chunks: Receiver<Receiver<Done>>,
-    ready: std::vec::IntoIter<(Line, Prepared)>,
-    head: Option<(Line, Prepared)>,
+    ready: std::vec::IntoIter<(Place, Prepared)>,
+    head: Option<(Place, Prepared)>,
     ended: bool,
 }
 
@@ -71,9 +79,10 @@ impl Source {
         for _ in 0..workers {
             let (work, policy) = (work.clone(), policy.clone());
             thread::spawn(move || {
+                let mut salts = Salts::default();
                 for Work { lines, done } in work {
                     // A sequencer that is gone needs no answer.
-                    let _ = done.send(prepare_all(lines, &key, policy.as_deref()));
+                    let _ = done.send(prepare_all(lines, &key, policy.as_deref(), &mut salts));
                 }
             });
         }
@@ -157,9 +166,7 @@ impl Stream {
     }
 
     fn take(&mut self) -> Chunk {
-        self.head
-            .take()
-            .map_or(Chunk::Quiet, |(line, prepared)| Chunk::Line(line, Box::new(prepared)))
+        self.head.take().map_or(Chunk::Quiet, |(place, prepared)| Chunk::Line(place, prepared))
     }
 
     fn time(&self) -> Option<Timestamp> {
@@ -170,12 +177,14 @@ impl Stream {
     }
 }
 
-fn prepare_all(lines: Vec<Line>, key: &[u8; 32], policy: Option<&Policy>) -> Done {
-    let limits = Limits::default();
-    lines
-        .into_iter()
-        .map(|line| prepare(&line, key, policy, &limits).map(|prepared| (line, prepared)))
-        .collect()
+fn prepare_all(
+    lines: Vec<(Place, Vec<u8>)>,
+    key: &[u8; 32],
+    policy: Option<&Policy>,
+    salts: &mut Salts,
+) -> Done {
+    let lines = lines.into_iter();
+    lines.map(|(at, line)| Ok((at, prepare(line, key, policy, salts)?))).collect()
 }
 
 /// Read an input to its end, in chunks. A read error ends the input with a refusal in its place.
@@ -187,6 +196,7 @@ fn read_all(
     stop: &AtomicBool,
 ) {
     let mut reader = BufReader::with_capacity(BYTES, input.reader);
+    let source: Arc<str> = input.name.into();
     let mut number = 0;
     loop {
         let (mut lines, mut bytes) = (Vec::with_capacity(LINES), 0);
@@ -201,13 +211,13 @@ fn read_all(
                     number += 1;
                     read.fetch_add(len, Ordering::Relaxed);
                     bytes += line.len();
-                    lines.push(Line { source: input.name.clone(), line: number, bytes: line });
+                    lines.push((Place { source: source.clone(), line: number }, line));
                 }
                 Err(error) => {
                     let (done, answer) = bounded(1);
                     let refused = Refused::new(
                         Why::Unavailable,
-                        format!("cannot read {} after line {number}: {error}", input.name),
+                        format!("cannot read {source} after line {number}: {error}"),
                     )
                     .hint("what was read is stored; run it again to go on");
                     // The sequencer may be gone already; then nobody is left to tell.

@@ -113,7 +113,13 @@ pub(super) fn waiting(id: &str, queue: &str, due: Option<i64>, priority: i64) ->
 }
 
 pub(super) fn batch(rows: Vec<Admission>) -> AdmitBatch {
-    AdmitBatch { premises: Premises::default(), now: at(0), rows, dead: Vec::new(), bulk: false }
+    AdmitBatch {
+        premises: Premises::default(),
+        now: at(0),
+        rows: rows.into(),
+        dead: Vec::new(),
+        bulk: false,
+    }
 }
 
 /// Admit rows that are new.

@@ -86,7 +86,9 @@ impl Job for Admit {
     }
 
     fn settle(self: Box<Self>, outcome: Result<(), StoreError>) {
-        let Self { answers, promise, .. } = *self;
+        let Self { batch, answers, promise, .. } = *self;
+        // Before the caller hears of it: freeing the rows is then the caller's work, not ours.
+        drop(batch);
         let _ = promise.send(outcome.map(|()| answers));
     }
 }

@@ -47,7 +47,13 @@ fn admission(id: &str, raw: &[u8]) -> crate::store::Admission {
 
 fn batch(rows: Vec<crate::store::Admission>, bulk: bool) -> AdmitBatch {
     let now = Timestamp::UNIX_EPOCH;
-    AdmitBatch { premises: crate::store::Premises::default(), now, rows, dead: Vec::new(), bulk }
+    AdmitBatch {
+        premises: crate::store::Premises::default(),
+        now,
+        rows: rows.into(),
+        dead: Vec::new(),
+        bulk,
+    }
 }
 
 fn log(n: u64) -> Write {
