@@ -2,6 +2,11 @@
 
 use std::process::ExitCode;
 
+/// Records are read on one thread, routed on a second and stored on a third: the system's
+/// allocator spends a fifth of an ingest on memory that is freed elsewhere than it was taken.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // Only fails when something else installed hooks before; then those are kept.
     let _ = color_eyre::install();

@@ -19,6 +19,10 @@ use std::time::{Duration, Instant};
 use overrule::domain::Timestamp;
 use overrule::simulate::{Scenario, Simulator, Sort};
 
+/// The binary's own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Was this started by `cargo bench`? `cargo test --all-targets` starts it too, and only wants to
 /// know that it starts.
 pub fn asked() -> bool {

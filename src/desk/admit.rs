@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::core::{Core, Sight, refuse};
-use super::prepare::{Prepared, Ready, Shape, prepare};
+use super::prepare::{Prepared, Ready, Shape, columns, prepare};
 use super::salts::Salts;
 use super::settle::fire;
 use crate::audit::{Entry, EntryKind};
@@ -15,7 +15,8 @@ use crate::domain::{
 use crate::policy::{Firing, Policy, Routing};
 use crate::protocol::{Act, Admitted, Line, Refusal, Refused, Why};
 use crate::store::{
-    Admission, AdmitBatch, AdmitResult, Body, Counts, DeadLetter, EntryDraft, Op, StoreError, Write,
+    Admission, AdmitBatch, AdmitResult, Body, Columns, Counts, DeadLetter, EntryDraft, Op,
+    StoreError, Write,
 };
 
 /// The rule named on broken records.
@@ -195,13 +196,13 @@ pub(super) fn admission(
     by: &str,
     now: Timestamp,
 ) -> Result<Admission, Refused> {
-    let Ready { id, content, mut columns, bodies, shape } = ready;
-    let shape = match &shape {
+    let Ready { id, content, bodies, shape } = ready;
+    let read = match &shape {
         Shape::Whole(d) => Ok(&**d),
         Shape::Broken { faults, .. } => Err(faults.as_slice()),
     };
-    let facts = tally.facts(sight, shape.ok(), now);
-    let (route, firings) = route_of(sight.policy.as_deref(), &id, shape, &facts);
+    let facts = tally.facts(sight, read.ok(), now);
+    let (route, firings) = route_of(sight.policy.as_deref(), &id, read, &facts);
     let mut item = item_of(&route, now, 0);
     let mut then = Vec::new();
     if !firings.is_empty() {
@@ -216,7 +217,12 @@ pub(super) fn admission(
         body
     };
     let bodies = bodies.into_iter().map(commit).collect();
-    columns.level = route.queue.as_deref().map_or(0, |q| sight.level(q));
+    let level = route.queue.as_deref().map_or(0, |q| sight.level(q));
+    let columns = match shape {
+        Shape::Whole(d) => columns(*d),
+        Shape::Broken { columns, .. } => *columns,
+    };
+    let columns = Columns { level, ..columns };
     let entry = EntryDraft { item: Some(id), bytes: entry.bytes(), bodies };
     Ok(Admission { content, route, facts, columns, item, entry, then })
 }

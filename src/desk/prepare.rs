@@ -28,7 +28,6 @@ pub(super) enum Prepared {
 pub(super) struct Ready {
     pub(super) id: String,
     pub(super) content: [u8; 32],
-    pub(super) columns: Columns,
     /// The raw record, then one body a redacted path; each with its commitment.
     pub(super) bodies: Vec<(Body, Hash)>,
     pub(super) shape: Shape,
@@ -37,7 +36,12 @@ pub(super) struct Ready {
 /// Valid in shape, or not.
 pub(super) enum Shape {
     Whole(Box<Decision>),
-    Broken { faults: Vec<Fault>, occurred_at: Option<crate::domain::Timestamp> },
+    Broken {
+        faults: Vec<Fault>,
+        occurred_at: Option<crate::domain::Timestamp>,
+        /// What can be read of it all the same.
+        columns: Box<Columns>,
+    },
 }
 
 impl Ready {
@@ -64,7 +68,7 @@ pub(super) fn prepare(
     salts: &mut Salts,
 ) -> Result<Prepared, Refused> {
     let redacts = policy.is_some_and(|p| !p.redact().is_empty());
-    let (id, canonical, raw, columns, shape) = match record::parse(&line, &Limits::default()) {
+    let (id, canonical, raw, shape) = match record::parse(&line, &Limits::default()) {
         Intake::Blank => return Ok(Prepared::Blank),
         Intake::Refused(refusal) => {
             let reason = refusal.reason.slug().to_owned();
@@ -73,13 +77,12 @@ pub(super) fn prepare(
         Intake::Record(parsed) => {
             let raw = if redacts { parsed.raw() } else { Value::Null };
             let Parsed { decision, canonical, .. } = *parsed;
-            let columns = columns(&decision);
-            (decision.id.clone(), canonical, raw, columns, Shape::Whole(Box::new(decision)))
+            (decision.id.clone(), canonical, raw, Shape::Whole(Box::new(decision)))
         }
         Intake::Broken(broken) => {
             let Broken { id, canonical, raw, faults, occurred_at, .. } = *broken;
-            let columns = best_effort(&raw);
-            (id, canonical, raw, columns, Shape::Broken { faults, occurred_at })
+            let columns = Box::new(best_effort(&raw));
+            (id, canonical, raw, Shape::Broken { faults, occurred_at, columns })
         }
     };
     let content = sameness(key, &canonical)?;
@@ -91,7 +94,7 @@ pub(super) fn prepare(
             Ok((Body { path, salt, value }, hash))
         })
         .collect::<Result<_, Refused>>()?;
-    Ok(Prepared::Record(Box::new(Ready { content, bodies, id, columns, shape })))
+    Ok(Prepared::Record(Box::new(Ready { id, content, bodies, shape })))
 }
 
 /// HMAC-SHA-256 of the canonical form under the store's key: decides "same content". Without the
@@ -136,16 +139,16 @@ pub(super) fn at_path<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
 }
 
 /// What lists show of a decision.
-pub(super) fn columns(d: &Decision) -> Columns {
+pub(super) fn columns(d: Decision) -> Columns {
     Columns {
-        domain: d.domain.clone(),
-        action: d.action.clone(),
-        model: d.model.name.clone(),
-        version: d.model.version.clone(),
+        domain: d.domain,
+        action: d.action,
+        model: d.model.name,
+        version: d.model.version,
         confidence: Some(d.confidence),
         business_impact: Some(d.business_impact),
-        cohort: d.cohort.clone(),
-        tags: d.tags.clone(),
+        cohort: d.cohort,
+        tags: d.tags,
         level: 0,
     }
 }

@@ -319,7 +319,7 @@ fn readmit(
     let mut ops = vec![Op::Entry(draft(entry, kept)?)];
     let columns = Columns {
         level: sight.level(&next.queue),
-        ..parsed.as_ref().map(columns).unwrap_or_else(|_| stored.columns.clone())
+        ..parsed.map(columns).unwrap_or_else(|_| stored.columns.clone())
     };
     let mut words = vec![match route.queue.as_deref() {
         Some(queue) => format!("re-admitted to {queue}"),

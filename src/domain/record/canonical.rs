@@ -58,9 +58,14 @@ fn object(map: &Map<String, Value>, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-/// RFC 8785 sorts by UTF-16 code units, which differs from bytes only beyond ASCII.
+/// RFC 8785 sorts by UTF-16 code units. That is the order of the bytes, except where a character
+/// beyond U+FFFF (from 0xF0 on) meets one from U+E000 on (0xEE, 0xEF).
 fn by_utf16(a: &str, b: &str) -> Ordering {
-    if a.is_ascii() && b.is_ascii() { a.cmp(b) } else { a.encode_utf16().cmp(b.encode_utf16()) }
+    match a.bytes().zip(b.bytes()).find(|(x, y)| x != y) {
+        None => a.len().cmp(&b.len()),
+        Some((x, y)) if x.min(y) >= 0xEE => a.encode_utf16().cmp(b.encode_utf16()),
+        Some((x, y)) => x.cmp(&y),
+    }
 }
 
 /// serde_json's compact escapes are the ones RFC 8785 asks for.

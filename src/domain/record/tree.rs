@@ -9,10 +9,10 @@ use super::{Refusal, RefusalReason, extract, refuse};
 
 /// Reads one JSON text. The caller has bounded its depth.
 pub(super) fn parse(text: &str) -> Result<Value, Refusal> {
-    let twice = RefCell::new(None);
+    let notes = Notes::default();
     let mut reader = serde_json::Deserializer::from_str(text);
-    let value = Tree(&twice).deserialize(&mut reader).and_then(|v| reader.end().map(|()| v));
-    value.map_err(|error| match twice.take() {
+    let value = Tree(&notes).deserialize(&mut reader).and_then(|v| reader.end().map(|()| v));
+    value.map_err(|error| match notes.twice.take() {
         Some(key) => {
             let key = extract::short(&key);
             refuse(RefusalReason::DuplicateKey, format!("an object names the key {key:?} twice"))
@@ -21,9 +21,19 @@ pub(super) fn parse(text: &str) -> Result<Value, Refusal> {
     })
 }
 
-/// Builds a value; leaves the key that stands twice, if one does.
+/// What is noted while a text is read.
+#[derive(Default)]
+struct Notes {
+    /// The key that stands twice, if one does.
+    twice: RefCell<Option<String>>,
+    /// Members of the objects that are open, the innermost last: an object is made when all of its
+    /// members are known, so that it never grows. (Growing one costs as much as reading it.)
+    members: RefCell<Vec<(String, Value)>>,
+}
+
+/// Builds a value.
 #[derive(Clone, Copy)]
-struct Tree<'a>(&'a RefCell<Option<String>>);
+struct Tree<'a>(&'a Notes);
 
 impl<'de> DeserializeSeed<'de> for Tree<'_> {
     type Value = Value;
@@ -77,13 +87,19 @@ impl<'de> Visitor<'de> for Tree<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-        let mut map = Map::new();
+        let members = &self.0.members;
+        let first = members.borrow().len();
         while let Some(key) = access.next_key::<String>()? {
             let value = access.next_value_seed(self)?;
+            members.borrow_mut().push((key, value));
+        }
+        let mut members = members.borrow_mut();
+        let mut map = Map::with_capacity(members.len() - first);
+        for (key, value) in members.drain(first..) {
             match map.entry(key) {
                 serde_json::map::Entry::Vacant(place) => drop(place.insert(value)),
                 serde_json::map::Entry::Occupied(there) => {
-                    self.0.replace(Some(there.key().clone()));
+                    self.0.twice.replace(Some(there.key().clone()));
                     return Err(A::Error::custom("duplicate key"));
                 }
             }
