@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use super::fault::{Done, count, damaged, int};
 use super::items;
-use super::names::Shape;
 use super::tx::{SLOTS, Tx};
 use crate::domain::{Facts, Fault, Route, Timestamp};
 use crate::store::{Columns, StoreError, StoredDecision};
@@ -54,24 +53,7 @@ pub(super) fn encode(
     columns: &Columns,
     at: i64,
 ) -> Done<Encoded> {
-    let shape = Shape {
-        domain: columns.domain.clone(),
-        action: columns.action.clone(),
-        model: columns.model.clone(),
-        version: columns.version.clone(),
-        level: columns.level,
-        rule: route.rule.clone(),
-        route: json(&Route {
-            id: String::new(),
-            due_at: None,
-            reason: String::new(),
-            rule: String::new(),
-            faults: Vec::new(),
-            duplicate: false,
-            ..route.clone()
-        })?,
-    };
-    let shape = tx.memory.names.shape(tx.conn, shape)?;
+    let shape = tx.memory.names.shape(tx.conn, route, columns)?;
     let due = route.due_at.map(Timestamp::as_millisecond);
     let rest = Rest {
         faults: route.faults.clone(),

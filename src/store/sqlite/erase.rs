@@ -49,7 +49,10 @@ pub(super) fn erase(tx: &mut Tx<'_>, id: &str) -> Done<()> {
 
 /// Rewrite the file without its free space and empty the write-ahead log.
 pub(super) fn vacuum(conn: &Connection) -> Done<()> {
-    patiently(|| Ok(conn.execute_batch("VACUUM")?))?;
+    // The copy that this makes of the whole store is not to be in memory.
+    patiently(|| {
+        Ok(conn.execute_batch("PRAGMA temp_store = FILE; VACUUM; PRAGMA temp_store = MEMORY;")?)
+    })?;
     let since = std::time::Instant::now();
     loop {
         let busy: bool = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |r| r.get(0))?;

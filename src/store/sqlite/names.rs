@@ -1,34 +1,108 @@
 //! Names that many rows share, as small numbers: queues, and the shapes of decisions.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use rusqlite::{Connection, OptionalExtension as _};
 
+use super::decisions::json;
 use super::fault::Done;
+use crate::domain::Route;
+use crate::store::Columns;
 
 /// More shapes than this are not kept in memory.
 const KEPT: usize = 10_000;
 
-/// What many decisions have in common, as stored.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Shape {
-    pub(super) domain: String,
-    pub(super) action: String,
-    pub(super) model: String,
-    pub(super) version: String,
-    pub(super) level: u8,
-    pub(super) rule: String,
-    /// The rest of the route that does not depend on the record, as JSON.
-    pub(super) route: String,
+/// What many decisions have in common: the route but for what depends on the record itself, and
+/// what it was about.
+#[derive(Clone, Debug)]
+struct Shape {
+    route: Route,
+    domain: String,
+    action: String,
+    model: String,
+    version: String,
+    level: u8,
+}
+
+impl Shape {
+    fn of(route: &Route, columns: &Columns) -> Self {
+        Self {
+            route: Route {
+                id: String::new(),
+                due_at: None,
+                reason: String::new(),
+                faults: Vec::new(),
+                duplicate: false,
+                ..route.clone()
+            },
+            domain: columns.domain.clone(),
+            action: columns.action.clone(),
+            model: columns.model.clone(),
+            version: columns.version.clone(),
+            level: columns.level,
+        }
+    }
+
+    /// Is it the shape of these? Looks at them without copying anything.
+    fn is_of(&self, route: &Route, columns: &Columns) -> bool {
+        let Route {
+            id: _,
+            outcome,
+            queue,
+            due_at: _,
+            approvals,
+            rule,
+            matched,
+            reason: _,
+            sample,
+            fallback,
+            policy,
+            generation,
+            state,
+            duplicate: _,
+            faults: _,
+            priority,
+            tags,
+            blind,
+        } = &self.route;
+        *rule == route.rule
+            && self.action == columns.action
+            && self.domain == columns.domain
+            && self.model == columns.model
+            && self.version == columns.version
+            && self.level == columns.level
+            && *outcome == route.outcome
+            && *queue == route.queue
+            && *approvals == route.approvals
+            && *matched == route.matched
+            && *sample == route.sample
+            && *fallback == route.fallback
+            && *policy == route.policy
+            && *generation == route.generation
+            && *state == route.state
+            && *priority == route.priority
+            && *tags == route.tags
+            && *blind == route.blind
+    }
+}
+
+/// A number for looking shapes up; equal shapes have equal ones.
+fn digest(route: &Route, columns: &Columns) -> u64 {
+    let mut h = DefaultHasher::new();
+    (&route.rule, &route.matched, &route.queue, route.outcome, route.state).hash(&mut h);
+    (&columns.domain, &columns.action, &columns.model, &columns.version).hash(&mut h);
+    (route.generation, columns.level).hash(&mut h);
+    h.finish()
 }
 
 /// Numbers of names known already; another process may know more.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    shapes: HashMap<Shape, i64>,
+    shapes: HashMap<u64, Vec<(Shape, i64)>>,
     queues: HashMap<String, i64>,
     /// Learned in the savepoint that is open: forgotten if it is rolled back.
-    new_shapes: Vec<Shape>,
+    new_shapes: Vec<u64>,
     new_queues: Vec<String>,
 }
 
@@ -41,21 +115,30 @@ impl Names {
 
     /// The savepoint was rolled back.
     pub(super) fn forget_since_mark(&mut self) {
-        for shape in self.new_shapes.drain(..) {
-            self.shapes.remove(&shape);
+        for digest in self.new_shapes.drain(..) {
+            self.shapes.remove(&digest);
         }
         for queue in self.new_queues.drain(..) {
             self.queues.remove(&queue);
         }
     }
 
-    /// The number of a shape; it gets one if it is new.
-    pub(super) fn shape(&mut self, conn: &Connection, shape: Shape) -> Done<i64> {
-        if let Some(k) = self.shapes.get(&shape) {
+    /// The number of the shape of a decision; it gets one if it is new.
+    pub(super) fn shape(
+        &mut self,
+        conn: &Connection,
+        route: &Route,
+        columns: &Columns,
+    ) -> Done<i64> {
+        let digest = digest(route, columns);
+        let known = self.shapes.get(&digest).into_iter().flatten();
+        if let Some((_, k)) = known.into_iter().find(|(shape, _)| shape.is_of(route, columns)) {
             return Ok(*k);
         }
+        let shape = Shape::of(route, columns);
+        let route = json(&Route { rule: String::new(), ..shape.route.clone() })?;
         let s = &shape;
-        let all = (&s.domain, &s.action, &s.model, &s.version, s.level, &s.rule, &s.route);
+        let all = (&s.domain, &s.action, &s.model, &s.version, s.level, &s.route.rule, &route);
         conn.prepare_cached(
             "INSERT OR IGNORE INTO shapes(domain, action, model, version, level, rule, route)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -70,8 +153,8 @@ impl Names {
         if self.shapes.len() >= KEPT {
             self.shapes.clear();
         }
-        self.new_shapes.push(shape.clone());
-        self.shapes.insert(shape, k);
+        self.new_shapes.push(digest);
+        self.shapes.entry(digest).or_default().push((shape, k));
         Ok(k)
     }
 
