@@ -1,13 +1,13 @@
 //! Admission: the hot path. An automatic decision is one row in three tables and nothing else.
 
-use rusqlite::params;
+use rusqlite::{CachedStatement, params};
 
 use super::decisions::{self, Encoded};
 use super::fault::{Done, int};
-use super::tx::Tx;
+use super::tx::{Appender, Tx};
 use super::{dead, items, ops};
-use crate::domain::{Outcome, Timestamp};
-use crate::store::{Admission, AdmitBatch, AdmitResult, StoreError};
+use crate::domain::{Facts, Outcome, Route};
+use crate::store::{Admission, AdmitBatch, AdmitResult, Columns, StoreError};
 
 /// Admit the rows `from..` of a batch, at most `most`; answers in order.
 pub(super) fn rows(
@@ -16,10 +16,26 @@ pub(super) fn rows(
     from: usize,
     most: usize,
 ) -> Done<Vec<AdmitResult>> {
+    // Prepared once, not looked up for every row.
+    let conn = tx.conn;
+    let mut statements = Statements {
+        // The unique index answers "known already?" while it inserts.
+        decision: conn.prepare_cached(
+            "INSERT OR IGNORE INTO decisions(n, id, content, shape, at, due, confidence, impact,
+                 reason, cohort, tags, rest)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        )?,
+        append: Appender::new(conn)?,
+    };
     let part = batch.rows.iter().skip(from).take(most);
-    let answers = part.map(|row| one(tx, row)).collect::<Done<Vec<_>>>()?;
+    let answers = part.map(|row| one(tx, &mut statements, row)).collect::<Done<Vec<_>>>()?;
     tx.tick(batch.now);
     Ok(answers)
+}
+
+struct Statements<'c> {
+    decision: CachedStatement<'c>,
+    append: Appender<'c>,
 }
 
 /// Keep the lines that are no records.
@@ -27,45 +43,37 @@ pub(super) fn dead_letters(tx: &mut Tx<'_>, batch: &AdmitBatch) -> Done<()> {
     batch.dead.iter().try_for_each(|letter| dead::put(tx, letter))
 }
 
-fn one(tx: &mut Tx<'_>, row: &Admission) -> Done<AdmitResult> {
+fn one(tx: &mut Tx<'_>, statements: &mut Statements<'_>, row: &Admission) -> Done<AdmitResult> {
     let route = &row.route;
     let n = int(tx.head.frontier.size());
     let at = row.facts.now.as_millisecond();
     let Encoded { shape, due, reason, cohort, tags, rest } =
         decisions::encode(tx, route, &row.facts, &row.columns, at)?;
-    // The unique index answers "known already?" while it inserts.
-    let inserted = tx
-        .conn
-        .prepare_cached(
-            "INSERT OR IGNORE INTO decisions(n, id, content, shape, at, due, confidence, impact,
-                 reason, cohort, tags, rest)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-        )?
-        .execute(params![
-            n,
-            route.id,
-            &row.content[..],
-            shape,
-            at,
-            due,
-            row.columns.confidence,
-            row.columns.business_impact,
-            reason,
-            cohort,
-            tags,
-            rest,
-        ])?;
+    let inserted = statements.decision.execute(params![
+        n,
+        route.id,
+        &row.content[..],
+        shape,
+        at,
+        due,
+        row.columns.confidence,
+        row.columns.business_impact,
+        reason,
+        cohort,
+        tags,
+        rest,
+    ])?;
     if inserted == 0 {
         return known(tx, row);
     }
     // NULL: an admission is about itself.
-    let index = tx.append(&row.entry, None)?;
+    let index = tx.append_with(&mut statements.append, &row.entry, None)?;
     if let Some(item) = &row.item {
         items::put(tx, n, item, row.columns.level, shape, true)?;
     }
     let group = row.columns.cohort.get("cohort").map_or("", String::as_str);
     tx.deltas.cohort(group, 1);
-    tx.deltas.model(&row.columns.model, &row.columns.version, at);
+    tx.deltas.model(shape, at);
     let head = tx.change();
     head.decisions += 1;
     head.automatic += i64::from(route.outcome == Outcome::Auto);
@@ -96,9 +104,9 @@ fn known(tx: &mut Tx<'_>, row: &Admission) -> Done<AdmitResult> {
 pub(super) fn again(
     tx: &mut Tx<'_>,
     id: &str,
-    route: &crate::domain::Route,
-    facts: &crate::domain::Facts,
-    columns: &crate::store::Columns,
+    route: &Route,
+    facts: &Facts,
+    columns: &Columns,
 ) -> Done<()> {
     let n = tx.number(id)?;
     let entry = tx
@@ -134,11 +142,11 @@ pub(super) fn again(
         tx.deltas.item(&item, queue, level, old_shape, -1);
         tx.deltas.item(&item, queue, level, e.shape, 1);
     }
-    let group = |c: &crate::store::Columns| c.cohort.get("cohort").cloned().unwrap_or_default();
+    let group = |c: &Columns| c.cohort.get("cohort").cloned().unwrap_or_default();
     tx.deltas.cohort(&group(&old.columns), -1);
     tx.deltas.cohort(&group(columns), 1);
-    tx.deltas.model(&columns.model, &columns.version, Timestamp::as_millisecond(facts.now));
-    let automatic = |r: &crate::domain::Route| i64::from(r.outcome == Outcome::Auto);
+    tx.deltas.model(e.shape, facts.now.as_millisecond());
+    let automatic = |r: &Route| i64::from(r.outcome == Outcome::Auto);
     let by = automatic(route) - automatic(&old.route);
     tx.change().automatic += by;
     Ok(())

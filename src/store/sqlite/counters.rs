@@ -18,8 +18,8 @@ pub(super) struct Deltas {
     /// By queue and due minute: open items, and those not yet escalated for being late.
     dues: HashMap<(i64, i64), (i64, i64)>,
     cohorts: HashMap<String, i64>,
-    /// First sight of `name@version`, milliseconds.
-    models: HashMap<String, i64>,
+    /// First sight of a shape (which tells the model version), milliseconds.
+    models: HashMap<i64, i64>,
 }
 
 impl Deltas {
@@ -47,12 +47,9 @@ impl Deltas {
         }
     }
 
-    /// A decision of this model version at this time.
-    pub(super) fn model(&mut self, name: &str, version: &str, at: i64) {
-        if name.is_empty() && version.is_empty() {
-            return;
-        }
-        let first = self.models.entry(format!("{name}@{version}")).or_insert(at);
+    /// A decision of this shape at this time.
+    pub(super) fn model(&mut self, shape: i64, at: i64) {
+        let first = self.models.entry(shape).or_insert(at);
         *first = at.min(*first);
     }
 
@@ -91,12 +88,14 @@ impl Deltas {
             )?
             .execute((cohort, by))?;
         }
-        for (model, at) in self.models {
+        for (shape, at) in self.models {
             conn.prepare_cached(
-                "INSERT INTO model_first_seen(model, at) VALUES (?1, ?2)
+                "INSERT INTO model_first_seen(model, at)
+                 SELECT model || '@' || version, ?2 FROM shapes
+                 WHERE k = ?1 AND model || version <> ''
                  ON CONFLICT DO UPDATE SET at = excluded.at WHERE excluded.at < at",
             )?
-            .execute((model, at))?;
+            .execute((shape, at))?;
         }
         Ok(())
     }

@@ -36,29 +36,35 @@ struct Rest {
 }
 
 /// The columns of a decision's row beside its key, id and content.
-pub(super) struct Encoded {
+pub(super) struct Encoded<'r> {
     pub(super) shape: i64,
     pub(super) due: Option<i64>,
-    pub(super) reason: Option<String>,
+    pub(super) reason: Option<&'r str>,
     pub(super) cohort: Option<String>,
     pub(super) tags: Option<String>,
     pub(super) rest: Option<String>,
 }
 
 /// Split a decision into shape and row. `at`: the admission's time in milliseconds.
-pub(super) fn encode(
+pub(super) fn encode<'r>(
     tx: &mut Tx<'_>,
-    route: &Route,
+    route: &'r Route,
     facts: &Facts,
     columns: &Columns,
     at: i64,
-) -> Done<Encoded> {
+) -> Done<Encoded<'r>> {
     let shape = tx.memory.names.shape(tx.conn, route, columns)?;
     let due = route.due_at.map(Timestamp::as_millisecond);
+    let now = facts.now;
+    let plain = route.faults.is_empty()
+        && route.due_at.is_none_or(is_whole)
+        && is_whole(now)
+        && now.as_millisecond() == at
+        && *facts == Facts::at(now, route.generation);
     let rest = Rest {
         faults: route.faults.clone(),
         due: route.due_at.filter(|due| !is_whole(*due)),
-        now: Some(facts.now).filter(|now| !is_whole(*now) || now.as_millisecond() != at),
+        now: Some(now).filter(|now| !is_whole(*now) || now.as_millisecond() != at),
         generation: Some(facts.generation).filter(|g| *g != route.generation),
         unreadable: !facts.control_readable,
         seen: facts.cohort_seen,
@@ -68,7 +74,7 @@ pub(super) fn encode(
     Ok(Encoded {
         shape,
         due,
-        reason: Some(route.reason.clone()).filter(|r| !r.is_empty()),
+        reason: Some(route.reason.as_str()).filter(|r| !r.is_empty()),
         cohort: match columns.cohort.is_empty() {
             true => None,
             false => Some(json(&columns.cohort)?),
@@ -77,7 +83,7 @@ pub(super) fn encode(
             true => None,
             false => Some(json(&columns.tags)?),
         },
-        rest: match rest == Rest::default() {
+        rest: match plain {
             true => None,
             false => Some(json(&rest)?),
         },

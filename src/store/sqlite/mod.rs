@@ -4,6 +4,7 @@
 //! connection of its own ([`pool`]) in one short transaction.
 
 mod admit;
+mod checkpointer;
 mod counters;
 mod dead;
 mod decisions;

@@ -1,6 +1,6 @@
 //! Inside a write transaction: where the store stands, what was learned, what must be undone.
 
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _};
 
 use super::counters::Deltas;
 use super::fault::{Done, Fail, count, damaged, int};
@@ -160,6 +160,17 @@ impl<'a> Tx<'a> {
 
     /// Append an entry about `item` (its decision's `n`) with its bodies.
     pub(super) fn append(&mut self, entry: &EntryDraft, item: Option<i64>) -> Done<u64> {
+        let mut appender = Appender::new(self.conn)?;
+        self.append_with(&mut appender, entry, item)
+    }
+
+    /// As [`Self::append`], with statements that a loop keeps.
+    pub(super) fn append_with(
+        &mut self,
+        appender: &mut Appender<'_>,
+        entry: &EntryDraft,
+        item: Option<i64>,
+    ) -> Done<u64> {
         let index = self.head.frontier.size();
         let bodies = entry.bodies.len();
         if bodies as u64 > SLOTS {
@@ -169,15 +180,15 @@ impl<'a> Tx<'a> {
             }
             .into());
         }
-        self.conn
-            .prepare_cached("INSERT INTO log(idx, item, bytes) VALUES (?1, ?2, ?3)")?
-            .execute((int(index), item, &entry.bytes))?;
-        let mut insert = self
-            .conn
-            .prepare_cached("INSERT INTO bodies(id, path, salt, value) VALUES (?1, ?2, ?3, ?4)")?;
+        appender.log.execute((int(index), item, &entry.bytes))?;
         for (slot, body) in (0..).zip(&entry.bodies) {
             let path = (body.path != "record").then_some(body.path.as_str());
-            insert.execute((int(index * SLOTS + slot), path, &body.salt[..], &body.value))?;
+            appender.bodies.execute((
+                int(index * SLOTS + slot),
+                path,
+                &body.salt[..],
+                &body.value,
+            ))?;
         }
         let mut full = Vec::new();
         self.change().frontier.push(leaf_hash(&entry.bytes), &mut full);
@@ -202,6 +213,23 @@ impl<'a> Tx<'a> {
             .prepare_cached("SELECT n FROM decisions WHERE id = ?1")?
             .query_row([id], |r| r.get(0))
             .optional()?)
+    }
+}
+
+/// The statements that append.
+pub(super) struct Appender<'c> {
+    log: CachedStatement<'c>,
+    bodies: CachedStatement<'c>,
+}
+
+impl<'c> Appender<'c> {
+    pub(super) fn new(conn: &'c Connection) -> Done<Self> {
+        Ok(Self {
+            log: conn.prepare_cached("INSERT INTO log(idx, item, bytes) VALUES (?1, ?2, ?3)")?,
+            bodies: conn.prepare_cached(
+                "INSERT INTO bodies(id, path, salt, value) VALUES (?1, ?2, ?3, ?4)",
+            )?,
+        })
     }
 }
 

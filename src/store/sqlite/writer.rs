@@ -16,6 +16,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use rusqlite::Connection;
 
+use super::checkpointer::Checkpointer;
 use super::fault::{Done, Fail};
 use super::pool::Pool;
 use super::tx::{Memory, Tx, read_frontier};
@@ -87,6 +88,7 @@ pub(super) struct Writer {
     want: Want,
     interactive: bool,
     pool: Arc<Pool>,
+    checkpointer: Checkpointer,
     people: Receiver<Message>,
     bulk: Receiver<Message>,
     /// Bulk that is not done yet, in order.
@@ -107,6 +109,7 @@ impl Writer {
         let (bulk, bulk_in) = unbounded();
         let writer = Self {
             want: Want::open(&path),
+            checkpointer: Checkpointer::start(&path),
             path,
             conn: Some(conn),
             failed: None,
@@ -138,6 +141,7 @@ impl Writer {
             }
             self.group(people);
         }
+        drop(self.checkpointer);
         if let Some(conn) = self.conn.take() {
             let _ = conn.execute_batch("PRAGMA optimize");
             // The last connection to leave moves the write-ahead log into the file.
@@ -200,11 +204,13 @@ impl Writer {
     fn group(&mut self, people: Vec<Box<dyn Job>>) {
         let Some(conn) = self.conn.take() else { return };
         let raised = (self.interactive && !people.is_empty()).then(|| self.want.raise());
-        let Ended { jobs, failure } = self.transaction(&conn, people);
+        let n_people = people.len();
+        let Ended { jobs, bulk_rows, failure } = self.transaction(&conn, people);
         drop(raised);
         let Some(failure) = failure else {
             self.conn = Some(conn);
             jobs.into_iter().for_each(|ended| ended.job.settle(ended.outcome));
+            self.checkpointer.written(n_people, bulk_rows);
             return;
         };
         let grave = failure.is_grave();
@@ -302,6 +308,7 @@ impl Writer {
 #[derive(Default)]
 struct Ended {
     jobs: Vec<EndedJob>,
+    bulk_rows: usize,
     failure: Option<Fail>,
 }
 
@@ -366,13 +373,12 @@ fn bulk(
     mut queue: Bulk<'_>,
     crowded: impl Fn() -> bool,
 ) -> Option<Fail> {
-    let mut rows = 0;
     let mut enough = false;
     while !enough && let Some(mut job) = queue.next() {
         let ran = tx.all_or_nothing(|tx| {
             loop {
-                rows += job.run(tx, STRIDE)?;
-                enough = rows >= BULK || crowded();
+                ended.bulk_rows += job.run(tx, STRIDE)?;
+                enough = ended.bulk_rows >= BULK || crowded();
                 if job.is_done() || enough {
                     return Ok(());
                 }

@@ -1,0 +1,87 @@
+//! Moving the write-ahead log into the file, beside the writer instead of in its commits.
+//!
+//! SQLite would do it within the commit that makes the log long enough, and that commit may be
+//! somebody's verdict. So a thread with a connection of its own does it whenever about 16 MB were
+//! written. While bulk keeps writing, the log can never be found empty and grows; the writer's own
+//! (large) limit then ends it with what is left, which is little.
+
+use std::path::Path;
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Sender, TrySendError, bounded};
+use rusqlite::Connection;
+
+use super::fault::{Done, is_grave};
+use super::open;
+
+/// After about so many rows of bulk (some 2 KB of log each) it is time.
+const ROWS: usize = 8_000;
+/// What a person's operation counts for: the frontier alone is two pages.
+const PERSON: usize = 16;
+
+/// The writer's end of the thread.
+pub(super) struct Checkpointer {
+    wake: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+    since: usize,
+}
+
+impl Checkpointer {
+    /// Start the thread. Without one (no thread to be had) the writer's own limit does it all.
+    pub(super) fn start(path: &Path) -> Self {
+        let path = path.to_owned();
+        let (wake, woken) = bounded(1);
+        let run = move || {
+            let mut conn = None;
+            while woken.recv().is_ok() {
+                if let Err(e) = checkpoint(&path, &mut conn) {
+                    // Nothing is lost: what is in the log stays there until it is in the file.
+                    tracing::warn!(error = %e, "the write-ahead log could not be moved");
+                    conn = None;
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("store-checkpoint".into()).spawn(run).ok();
+        Self { wake: Some(wake), thread, since: 0 }
+    }
+
+    /// So much was committed.
+    pub(super) fn written(&mut self, people: usize, bulk: usize) {
+        self.since += people * PERSON + bulk;
+        if self.since >= ROWS
+            && let Some(wake) = &self.wake
+        {
+            match wake.try_send(()) {
+                // It is at it, and will be again.
+                Ok(()) | Err(TrySendError::Full(())) => self.since = 0,
+                Err(TrySendError::Disconnected(())) => self.wake = None,
+            }
+        }
+    }
+}
+
+impl Drop for Checkpointer {
+    fn drop(&mut self) {
+        self.wake = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn checkpoint(path: &Path, kept: &mut Option<Connection>) -> Result<(), String> {
+    let run = |kept: &mut Option<Connection>| -> Done<()> {
+        let conn = match kept.take() {
+            Some(conn) => conn,
+            None => open::writer(path)?,
+        };
+        // Passive: waits for nobody, and nobody waits for it.
+        conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |_| Ok(()))?;
+        *kept = Some(conn);
+        Ok(())
+    };
+    match run(kept) {
+        Err(super::fault::Fail::Sql(e)) if !is_grave(&e) => Ok(()),
+        other => other.map_err(|e| e.told("move the write-ahead log").to_string()),
+    }
+}
