@@ -286,21 +286,17 @@ impl Writer {
     }
 
     /// Refuse these and everything that is queued: none of it is known to be durable.
-    fn refuse_all(&mut self, jobs: Vec<Box<dyn Job>>, e: &StoreError) {
-        for job in jobs.into_iter().chain(self.begun.drain(..)) {
-            job.settle(Err(e.clone()));
-        }
-        for message in self.people.try_iter() {
-            if let Message::Run(job) = message {
-                job.settle(Err(e.clone()));
-            }
-        }
-        while let Ok(message) = self.bulk.try_recv() {
+    fn refuse_all(&mut self, mut jobs: Vec<Box<dyn Job>>, e: &StoreError) {
+        jobs.extend(self.begun.drain(..));
+        let messages = self.people.try_iter().chain(self.bulk.try_iter());
+        for message in messages {
             match message {
-                Message::Run(job) => job.settle(Err(e.clone())),
+                Message::Run(job) => jobs.push(job),
                 Message::Stop => self.bulk_stopped = true,
             }
         }
+        // All is gathered before anybody hears of it: what is queued from then on is a new try.
+        jobs.into_iter().for_each(|job| job.settle(Err(e.clone())));
     }
 }
 
