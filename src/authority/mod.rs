@@ -32,10 +32,7 @@ pub struct Subject<'a> {
 /// May `actor` do `act` to `subject`? `Err` says why not and what to do next.
 pub fn may(actor: &Reviewer, act: Act, subject: Subject<'_>) -> Result<(), Refused> {
     let deny = |what: String| Refused::new(Why::Authority, what);
-    if actor.disabled {
-        return Err(deny(format!("{} is disabled", actor.name))
-            .hint("an admin can register the name again: overrule reviewer add"));
-    }
+    may_ask(actor)?;
     match act {
         Act::Admit | Act::RetryRefused | Act::Feedback | Act::Checkpoint | Act::Tick => Ok(()),
         Act::Lease | Act::Renew | Act::Release | Act::SaveDraft | Act::DropDraft => {
@@ -73,6 +70,15 @@ pub fn may(actor: &Reviewer, act: Act, subject: Subject<'_>) -> Result<(), Refus
                 .hint("ask an admin; `overrule reviewer list` shows who is one"))
         }
     }
+}
+
+/// May `actor` ask anything at all? Everybody registered may, until disabled.
+pub fn may_ask(actor: &Reviewer) -> Result<(), Refused> {
+    if !actor.disabled {
+        return Ok(());
+    }
+    Err(Refused::new(Why::Authority, format!("{} is disabled", actor.name))
+        .hint("an admin can register the name again: overrule reviewer add"))
 }
 
 /// Reviewing takes one of three roles and the queue's level.

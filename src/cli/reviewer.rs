@@ -45,8 +45,8 @@ struct Add {
     /// 1, 2 or 3
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=3))]
     level: u8,
-    /// What they are (repeat for more)
-    #[arg(long = "role", value_name = "R", value_enum, default_values = ["reviewer"])]
+    /// What they are (repeat for more) [default: reviewer, or what they were]
+    #[arg(long = "role", value_name = "R", value_enum)]
     roles: Vec<RoleWord>,
     /// Their public key (OpenSSH form), whose signatures count
     #[arg(long, value_name = "FILE")]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::core::{Core, Sight, refuse};
 use super::prepare::{Prepared, Ready, Shape, columns, prepare};
+use super::review::done;
 use super::salts::Salts;
 use super::settle::fire;
 use crate::audit::{Entry, EntryKind};
@@ -12,7 +13,7 @@ use crate::authority::{self, Subject};
 use crate::domain::{
     DATAOPS, Decision, Facts, Fault, Item, ItemState, Kind, Outcome, Route, Timestamp,
 };
-use crate::policy::{Firing, Policy, Routing};
+use crate::policy::{EffectAction, Firing, Policy, Routing};
 use crate::protocol::{Act, Admitted, Line, Refusal, Refused, Why};
 use crate::store::{
     Admission, AdmitBatch, AdmitResult, Body, Columns, Counts, DeadLetter, EntryDraft, Op,
@@ -206,7 +207,12 @@ pub(super) fn admission(
     let mut item = item_of(&route, now, 0);
     let mut then = Vec::new();
     if !firings.is_empty() {
-        let fired = fire(sight, &id, item.as_ref(), &firings, "policy", now)?;
+        let escalates = firings
+            .iter()
+            .any(|f| f.actions.iter().any(|a| matches!(a, EffectAction::Escalate { .. })));
+        // An automatic decision that the policy sends to people is reviewed after the fact.
+        let at = item.clone().or_else(|| escalates.then(|| done(&id, "", now)));
+        let fired = fire(sight, &id, at.as_ref(), &firings, "policy", now)?;
         then = fired.ops;
         item = fired.item.or(item);
     }
@@ -217,7 +223,8 @@ pub(super) fn admission(
         body
     };
     let bodies = bodies.into_iter().map(commit).collect();
-    let level = route.queue.as_deref().map_or(0, |q| sight.level(q));
+    let place = item.as_ref().map(|i| i.queue.as_str()).or(route.queue.as_deref());
+    let level = place.map_or(0, |q| sight.level(q));
     let columns = match shape {
         Shape::Whole(d) => columns(*d),
         Shape::Broken { columns, .. } => *columns,

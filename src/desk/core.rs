@@ -61,9 +61,11 @@ impl Sight {
         }
     }
 
-    /// The level of a queue; 1 where no policy names it.
+    /// The level of a queue. Where no policy was ever in force it is 1; a queue that the policy no
+    /// longer names, or whose policy cannot be read, needs the highest.
     pub(super) fn level(&self, queue: &str) -> u8 {
-        self.policy.as_ref().and_then(|p| p.queue(queue)).map_or(1, |q| q.level)
+        let unknown = if self.snapshot.policy.is_some() { 3 } else { 1 };
+        self.policy.as_ref().and_then(|p| p.queue(queue)).map_or(unknown, |q| q.level)
     }
 }
 
@@ -75,7 +77,12 @@ impl Core {
     /// Look at what holds now.
     pub(super) fn sight(&self) -> Result<Sight, Refused> {
         let snapshot = self.store.snapshot().map_err(refuse)?;
-        let policy = self.policy_of(snapshot.policy.as_deref())?;
+        // A policy that cannot be read is none: everything goes to people, and another one can be
+        // put in force.
+        let policy = self.policy_of(snapshot.policy.as_deref()).unwrap_or_else(|refused| {
+            tracing::error!(why = refused.message, "the policy in force cannot be read");
+            None
+        });
         let wall = millis((self.wall)());
         let now =
             if snapshot.record_clock { snapshot.desk_time } else { wall.max(snapshot.desk_time) };

@@ -277,6 +277,8 @@ impl Run<'_> {
 
     /// Route a batch on the present sight and queue it.
     fn send(&mut self, waiting: Vec<Waiting>) -> Result<Flight, Refused> {
+        // A stream may run for days: what is written now is written at today's wall time.
+        self.sight.wall = super::core::millis((self.core.wall)());
         let known = self.known(&waiting)?;
         let stale = self.sight.snapshot.policy != self.prepared_under;
         let mut places = Vec::with_capacity(waiting.len());
@@ -414,7 +416,9 @@ impl Run<'_> {
         self.land_all()?;
         let by = verdict.by.clone().unwrap_or_else(|| self.by.to_owned());
         let id = verdict.id.clone();
-        let given = self.core.review(&by, &verdict.request(), Some(at));
+        // The wall clock waits for nobody: there, what is replayed is given now.
+        let at = self.sight.snapshot.record_clock.then_some(at);
+        let given = self.core.review(&by, &verdict.request(), at);
         match given {
             Ok(_) => self.summary.verdicts += 1,
             Err(refused) if refused.kind == crate::protocol::Why::Unavailable => {

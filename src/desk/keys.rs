@@ -21,13 +21,15 @@ const EVERY_MILLIS: i64 = 1_000;
 pub(super) struct Keys {
     path: PathBuf,
     origin: String,
+    /// The log is new: there is no key yet. Otherwise a missing one is lost, not to be replaced.
+    fresh: bool,
     key: Mutex<Option<Arc<LogKey>>>,
     last: Mutex<Option<(u64, Timestamp)>>,
 }
 
 impl Keys {
-    pub(super) fn new(path: PathBuf, origin: String) -> Self {
-        Self { path, origin, key: Mutex::new(None), last: Mutex::new(None) }
+    pub(super) fn new(path: PathBuf, origin: String, fresh: bool) -> Self {
+        Self { path, origin, fresh, key: Mutex::new(None), last: Mutex::new(None) }
     }
 
     /// The key, read from its file or made there (mode 0600).
@@ -53,7 +55,17 @@ impl Keys {
             Ok(text) => {
                 return LogKey::decode(text.trim()).map_err(|e| trouble("use", &e));
             }
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound && self.fresh => {}
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                return Err(Refused::new(
+                    Why::Unavailable,
+                    format!("the log's key {} is gone", self.path.display()),
+                )
+                .hint(
+                    "put it back from a backup; until then nothing is signed, and `audit verify \
+                     --key` needs the public key from elsewhere",
+                ));
+            }
             Err(e) => return Err(trouble("read", &e)),
         }
         let key =

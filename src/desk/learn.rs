@@ -47,7 +47,10 @@ impl Core {
                 .item
                 .as_ref()
                 .map(|item| Item { content: Some(review.request_id.clone()), ..item.clone() })
-                .and_then(|item| content(&record, &item, &reviews))
+                .and_then(|item| {
+                    let policy = sight.policy.as_deref();
+                    content(policy, &record, &item, &reviews, decision.facts.now)
+                })
                 .map(|Content { action, output }| Corrected {
                     action: Some(action),
                     output: Some(output),

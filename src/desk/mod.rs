@@ -31,9 +31,10 @@ use futures_util::stream::{self, BoxStream, StreamExt as _};
 pub use self::core::WallClock;
 use self::core::{Core, refuse};
 use self::keys::Keys;
+use crate::authority::{self, Subject};
 use crate::domain::Timestamp;
 use crate::protocol::{
-    Answer, Change, Command, Desk, Query, Refused, Reply, VerifyAsk, VerifyReport, Why,
+    Act, Answer, Change, Command, Desk, Query, Refused, Reply, VerifyAsk, VerifyReport, Why,
 };
 use crate::store::sqlite::{Fresh, OpenMode, Sqlite};
 use crate::store::{Store, StoredPolicy};
@@ -115,7 +116,7 @@ impl Local {
         owner: &str,
     ) -> Result<Self, Refused> {
         let snapshot = store.snapshot().map_err(refuse)?;
-        let keys = Keys::new(key, snapshot.origin.clone());
+        let keys = Keys::new(key, snapshot.origin.clone(), snapshot.head == 0);
         let core = Arc::new(Core::new(store, wall, name, keys));
         if snapshot.head == 0 {
             core.found(owner)?;
@@ -149,7 +150,9 @@ impl Local {
 
     /// Sign a last checkpoint and let go of the store. Everything acknowledged is durable already.
     pub fn close(&self) -> Result<(), Refused> {
-        self.core.checkpoint()?;
+        if let Err(refused) = self.core.checkpoint() {
+            tracing::warn!(why = refused.message, "no last checkpoint");
+        }
         self.core.store.close().map_err(refuse)
     }
 }
@@ -193,12 +196,19 @@ impl Core {
             Command::Erase { item, reason } => {
                 self.erase(by, &item, &reason).map(|()| Answer::Done)
             }
-            Command::Checkpoint => self.checkpoint().map(Answer::Checkpoint),
-            Command::Tick => self.tick().map(Answer::Ticked),
+            Command::Checkpoint => {
+                authority::may(&self.actor(by)?, Act::Checkpoint, Subject::default())?;
+                self.checkpoint().map(Answer::Checkpoint)
+            }
+            Command::Tick => {
+                authority::may(&self.actor(by)?, Act::Tick, Subject::default())?;
+                self.tick().map(Answer::Ticked)
+            }
         }
     }
 
     fn ask(&self, by: &str, query: Query) -> Result<Reply, Refused> {
+        authority::may_ask(&self.actor(by)?)?;
         match query {
             Query::Header => self.header(by).map(|h| Reply::Header(Box::new(h))),
             Query::Page(ask) => self.page(by, ask).map(Reply::Page),
@@ -206,11 +216,8 @@ impl Core {
             Query::Draft { id } => self.draft_of(by, &id).map(Reply::Draft),
             Query::Policy => self.policy_view(by).map(|p| Reply::Policy(Box::new(p))),
             Query::Explain { id } => self.explain(by, &id).map(|e| Reply::Explain(Box::new(e))),
-            Query::CheckOutput { domain, output } => {
-                let sight = self.sight()?;
-                Ok(Reply::Faults(
-                    sight.policy.map_or_else(Vec::new, |p| p.check_output(&domain, &output)),
-                ))
+            Query::CheckOutput { domain, output, repairs } => {
+                self.check_output(&domain, &output, repairs.as_deref()).map(Reply::Faults)
             }
             Query::Refused { after, limit } => self.refused(by, after, limit),
             Query::Reviewers => {

@@ -50,7 +50,6 @@ impl Core {
         roles: Vec<Role>,
         key: Option<String>,
     ) -> Result<Reviewer, Refused> {
-        authority::may(&self.actor(by)?, Act::AddReviewer, Subject::default())?;
         let name = name.trim().to_owned();
         if name.is_empty() || name.len() > 64 || name.chars().any(char::is_control) {
             return Err(Refused::new(
@@ -64,23 +63,36 @@ impl Core {
         if let Some(key) = &key {
             check_key(key)?;
         }
-        let mut roles = if roles.is_empty() { vec![Role::Reviewer] } else { roles };
-        roles.sort_unstable();
-        roles.dedup();
         self.retry(|sight| {
+            let actor = self.actor(by)?;
+            authority::may(&actor, Act::AddReviewer, Subject::default())?;
             let before = self.store.reviewer(&name)?;
+            // Who is known keeps what is not said anew.
+            let known = before.as_ref().map(|r| r.roles.clone());
+            let mut roles = match roles.is_empty() {
+                true => known.unwrap_or_else(|| vec![Role::Reviewer]),
+                false => roles.clone(),
+            };
+            roles.sort_unstable();
+            roles.dedup();
+            if !roles.contains(&Role::Admin) {
+                self.another_admin(&name)?;
+            }
             let version = before.as_ref().map_or(0, |r| r.version);
             let person = Reviewer {
                 name: name.clone(),
                 level,
-                roles: roles.clone(),
+                roles,
                 key: key.clone().or_else(|| before.as_ref().and_then(|r| r.key.clone())),
                 disabled: false,
                 version: version + 1,
             };
             let entry = added(&person, by, sight.now, sight.wall);
             self.commit(Write {
-                premises: Premises { actor: Some((name.clone(), version)), ..Premises::default() },
+                premises: Premises {
+                    actor: Some((actor.name.clone(), actor.version)),
+                    ..Premises::default()
+                },
                 now: sight.now,
                 ops: vec![
                     Op::Entry(super::core::draft(entry, Vec::new())?),
@@ -93,29 +105,21 @@ impl Core {
 
     /// Disable a reviewer: nothing of theirs commits from now on.
     pub(super) fn disable_reviewer(&self, by: &str, name: &str) -> Result<Reviewer, Refused> {
-        authority::may(&self.actor(by)?, Act::DisableReviewer, Subject::default())?;
         self.retry(|sight| {
+            let actor = self.actor(by)?;
+            authority::may(&actor, Act::DisableReviewer, Subject::default())?;
             let mut person = self.store.reviewer(name)?.ok_or_else(|| {
                 Refused::new(Why::NotFound, format!("there is no reviewer {name}"))
                     .hint("overrule reviewer list shows who there is")
             })?;
-            let others = self.store.reviewers()?;
-            if !others.iter().any(|r| r.name != name && !r.disabled && r.has(Role::Admin)) {
-                return Err(Refused::new(
-                    Why::Policy,
-                    format!("{name} is the only admin left; nobody could undo this"),
-                )
-                .hint("give somebody else the role admin first")
-                .into());
-            }
-            let version = person.version;
+            self.another_admin(name)?;
             person.disabled = true;
             person.version += 1;
             let mut entry = Entry::new(EntryKind::REVIEWER_DISABLED, by, sight.now, sight.wall);
             entry.d.insert("reviewer".into(), name.to_owned());
             self.commit(Write {
                 premises: Premises {
-                    actor: Some((name.to_owned(), version)),
+                    actor: Some((actor.name.clone(), actor.version)),
                     ..Premises::default()
                 },
                 now: sight.now,
@@ -126,6 +130,22 @@ impl Core {
             })?;
             Ok(person)
         })
+    }
+}
+
+impl Core {
+    /// Refused where nobody but `name` is an admin: nobody could undo what follows.
+    fn another_admin(&self, name: &str) -> Result<(), Refused> {
+        let people = self.store.reviewers().map_err(super::core::refuse)?;
+        let admin = |r: &Reviewer| !r.disabled && r.has(Role::Admin);
+        if people.iter().any(|r| r.name != name && admin(r)) {
+            return Ok(());
+        }
+        Err(Refused::new(
+            Why::Policy,
+            format!("{name} is the only admin left; nobody could undo this"),
+        )
+        .hint("give somebody else the role admin first"))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What waits: the header, pages of the queue, dead letters.
 
 use super::core::{Core, Sight, record_value, refuse};
-use super::view::{BLIND_REASON, withhold};
+use super::view::{BLIND_REASON, redact, withhold};
 use crate::domain::{DATAOPS, Kind, Role};
 use crate::protocol::{Header, Page, PageAsk, QueueView, Refused, RefusedLine, Reply, Row, Why};
 use crate::store::{PageQuery, QueueCount, StoredRow};
@@ -16,6 +16,9 @@ impl Core {
         let sight = self.sight()?;
         let automation = match &sight.policy {
             Some(_) => "on".to_owned(),
+            None if sight.snapshot.policy.is_some() => {
+                "policy unreadable: everything goes to people".to_owned()
+            }
             None => "no policy: everything goes to people".to_owned(),
         };
         Ok(Header {
@@ -66,6 +69,14 @@ impl Core {
         let actor = self.actor(by)?;
         let sight = self.sight()?;
         let f = &ask.filter;
+        if let Some(name) = &f.queue {
+            let known = self.queue_views(&sight)?;
+            if !known.iter().any(|q| q.name == *name) {
+                let names: Vec<&str> = known.iter().map(|q| q.name.as_str()).collect();
+                return Err(Refused::new(Why::NotFound, format!("there is no queue {name}"))
+                    .hint(format!("the queues are {}", names.join(", "))));
+            }
+        }
         let text = f.text.clone();
         let mine = f.mine && f.queue.is_none() && f.level.is_none() && !f.by_me;
         let page = self
@@ -86,19 +97,34 @@ impl Core {
         for row in page.rows {
             let id = row.item.id.clone();
             let row = self.row(&sight, by, row)?;
-            if !row.blind || self.may_be_found(&id, text.as_deref())? {
+            if self.may_be_found(&sight, &id, row.blind, text.as_deref())? {
                 items.push(row);
             }
         }
         Ok(Page { items, next: page.next, total: page.total, scanned: page.scanned })
     }
 
-    /// Free text finds a blind item by what is shown of it, never by its proposal.
-    fn may_be_found(&self, id: &str, text: Option<&str>) -> Result<bool, Refused> {
-        let Some(text) = text.filter(|t| !t.is_empty()) else { return Ok(true) };
+    /// Free text finds an item by what is shown of it: never by a blind proposal or by what is
+    /// redacted.
+    fn may_be_found(
+        &self,
+        sight: &Sight,
+        id: &str,
+        blind: bool,
+        text: Option<&str>,
+    ) -> Result<bool, Refused> {
+        let redacts = sight.policy.as_ref().filter(|p| !p.redact().is_empty());
+        let Some(text) = text.filter(|t| !t.is_empty() && (blind || redacts.is_some())) else {
+            return Ok(true);
+        };
         let stored = self.store.decision(id).map_err(refuse)?;
         let mut record = record_value(stored.and_then(|s| s.raw).as_deref());
-        withhold(&mut record);
+        if let Some(policy) = redacts {
+            redact(policy, &mut record);
+        }
+        if blind {
+            withhold(&mut record);
+        }
         Ok(record.to_string().to_lowercase().contains(&text.to_lowercase()))
     }
 

@@ -5,10 +5,13 @@ use super::settle::{at_once, decision_of, fire, policy_word, release, repaired, 
 use crate::audit::{Entry, EntryKind, Statement, verify_signature};
 use crate::authority::{self, Subject};
 use crate::domain::life::{self, By};
-use crate::domain::{Item, Kind, Review, Reviewer, Timestamp, Verdict, VerdictKind};
+use crate::domain::{
+    Fault, FaultKind, Item, Kind, Review, Reviewer, Timestamp, Verdict, VerdictKind,
+};
 use crate::policy::Firing;
 use crate::protocol::{Act, BlindAnswer, FeedbackKind, Refused, ReviewRequest, Reviewed, Why};
 use crate::store::{LeasePremise, Op, StoreError, StoredDecision, Write};
+use serde_json::Value;
 
 /// The longest grace a request may ask for.
 const MAX_GRACE_MS: u64 = 3_600_000;
@@ -132,7 +135,7 @@ impl Core {
         entry.r#gen = Some(sight.snapshot.generation);
         let mut ops = vec![
             Op::Entry(draft(entry, vec![("review".into(), json(&review)?)])?),
-            Op::PutReview(Box::new(review)),
+            Op::PutReview(Box::new(review.clone())),
             Op::EndLease { item: item.id.clone() },
             Op::DropDraft { item: item.id.clone(), reviewer: by.to_owned() },
         ];
@@ -140,9 +143,10 @@ impl Core {
         let fired = fire(sight, &item.id, None, &firings, "policy", at)?;
         let mut effects = fired.words;
         ops.extend(fired.ops);
-        let mut result = next;
+        let (mut result, given) = (next, review);
         if grace == 0 {
-            let reviews = self.store.reviews(&item.id)?;
+            let mut reviews = self.store.reviews(&item.id)?;
+            reviews.push(given);
             ops.push(Op::PutItem {
                 level: sight.level(&result.queue),
                 item: Box::new(result.clone()),
@@ -231,7 +235,8 @@ impl Core {
         }
         let Some(output) = &verdict.output else { return Ok(verdict) };
         if item.kind == Kind::Quarantine {
-            let parsed = repaired(&item.id, output)?.parsed;
+            let before = super::core::record_value(stored.raw.as_deref());
+            let parsed = repaired(Some(policy), &before, &item.id, output)?.parsed;
             let faults = match &parsed {
                 Ok(d) => policy.check_record(d, sight.now),
                 Err(faults) => faults.clone(),
@@ -242,8 +247,39 @@ impl Core {
         if !(output.is_string() || output.is_object()) {
             return Err(Refused::new(Why::Invalid, "an output is a text or a JSON object"));
         }
+        let mut whole = serde_json::json!({ "output": output });
+        let before = super::core::record_value(stored.raw.as_deref());
+        super::view::uncover(policy, &before, &mut whole);
+        let output = whole.get("output").unwrap_or(output);
         let faults = policy.check_output(&stored.columns.domain, output);
         faulty("the edited output breaks the domain's schema", &faults).map_or(Ok(verdict), Err)
+    }
+
+    /// What is wrong with an output that somebody is typing.
+    pub(super) fn check_output(
+        &self,
+        domain: &str,
+        output: &Value,
+        repairs: Option<&str>,
+    ) -> Result<Vec<Fault>, Refused> {
+        let sight = self.sight()?;
+        let Some(id) = repairs else {
+            return Ok(sight.policy.map_or_else(Vec::new, |p| p.check_output(domain, output)));
+        };
+        let (stored, _) = self.with_item(id)?;
+        let before = super::core::record_value(stored.raw.as_deref());
+        Ok(match repaired(sight.policy.as_deref(), &before, id, output) {
+            Ok(record) => match (record.parsed, &sight.policy) {
+                (Ok(d), Some(policy)) => policy.check_record(&d, sight.now),
+                (Ok(_), None) => Vec::new(),
+                (Err(faults), _) => faults,
+            },
+            Err(refused) => vec![Fault {
+                path: String::new(),
+                kind: FaultKind::InvalidField,
+                message: refused.message,
+            }],
+        })
     }
 
     /// Where the queue asks for it, the verdict carries the reviewer's signature over what was
@@ -395,7 +431,7 @@ impl Core {
             let text = json(&serde_json::json!({ "tags": verdict.tags, "note": verdict.note }))?;
             let mut premises = sight.premises();
             premises.actor = Some((actor.name.clone(), actor.version));
-            premises.item = stored.item.as_ref().map(|i| (i.id.clone(), i.revision));
+            premises.item = Some((id.to_owned(), item.revision));
             self.commit(Write {
                 premises,
                 now: sight.now,
@@ -476,12 +512,17 @@ fn firings_of(sight: &Sight, stored: &StoredDecision, review: &mut Review) -> Ve
 
 /// An item for a decision that was settled automatically.
 fn untouched(stored: &StoredDecision, queue: &str) -> Item {
+    done(&stored.route.id, queue, stored.admitted_at)
+}
+
+/// An item of a decision that is done without anybody's approval.
+pub(super) fn done(id: &str, queue: &str, at: Timestamp) -> Item {
     Item {
-        id: stored.route.id.clone(),
+        id: id.to_owned(),
         kind: Kind::Retrospective,
         state: crate::domain::ItemState::Settled,
         queue: queue.to_owned(),
-        entered_at: stored.admitted_at,
+        entered_at: at,
         due_at: None,
         priority: 0,
         revision: 0,

@@ -1,6 +1,6 @@
 //! What happens when a grace time is over, and what the policy sets off: effects as rows.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::admit::{describe, item_of, route_of, short};
 use super::core::{Core, Sight, Trouble, draft, refuse};
@@ -9,9 +9,10 @@ use crate::audit::{Entry, EntryKind};
 use crate::domain::life::{self, Effect};
 use crate::domain::record::{self, Intake, Limits};
 use crate::domain::{
-    Decision, Facts, Fault, Item, ItemState, Kind, Review, Timestamp, VerdictKind,
+    Content, Decision, Facts, Fault, Item, ItemState, Kind, Outcome, Pending, Review, Timestamp,
+    VerdictKind,
 };
-use crate::policy::{EffectAction, Firing};
+use crate::policy::{EffectAction, Firing, Policy};
 use crate::protocol::{Refused, Why};
 use crate::store::{Columns, Op, StoredDecision, Write};
 
@@ -63,7 +64,7 @@ pub(super) fn fire(
                     fired.words.push(words(other));
                     let spelled = spelled(other);
                     fired.ops.push(Op::PutEffect {
-                        key: format!("{}:{id}:{}:{spelled}", firing.effect, now.as_millisecond()),
+                        key: format!("{}:{id}:{}", firing.effect, uuid::Uuid::now_v7()),
                         kind: spelled.split(':').next().unwrap_or_default().to_owned(),
                         item: id.to_owned(),
                         payload: json!({
@@ -165,7 +166,7 @@ pub(super) fn release(
     let mut ops = vec![Op::Entry(draft(entry, Vec::new())?)];
     let mut words = Vec::new();
     if next.state == ItemState::Settled {
-        ops.extend(settled(stored, &next, pending, effect, reviews, now));
+        ops.extend(settled(sight, stored, &next, pending, effect, reviews, now));
     }
     if let Ok(d) = decision_of(stored)
         && let Some(policy) = &sight.policy
@@ -213,18 +214,17 @@ pub(super) fn at_once(action: &EffectAction) -> bool {
 
 /// What a settled item leaves behind: a labelled example, and word to the waiting caller.
 fn settled(
+    sight: &Sight,
     stored: &StoredDecision,
     next: &Item,
-    pending: &crate::domain::Pending,
+    pending: &Pending,
     effect: Effect,
     reviews: &[Review],
     now: Timestamp,
 ) -> Vec<Op> {
     let mut ops = Vec::new();
-    if next.kind == Kind::Quarantine {
-        return ops;
-    }
     let example = match (effect, &next.content) {
+        _ if next.kind == Kind::Quarantine => None,
         (Effect::Refused, _) => Some(pending.request_id.clone()),
         (_, Some(edit)) => Some(edit.clone()),
         (_, None) if next.sample.is_some() && next.kind == Kind::Retrospective => {
@@ -235,42 +235,58 @@ fn settled(
     if let Some(request_id) = example {
         ops.push(Op::PutCorrection { item: next.id.clone(), request_id, at: now });
     }
-    let record = super::core::record_value(stored.raw.as_deref());
-    if let Some(reply) = record.get("reply").filter(|r| !r.is_null()) {
-        let edit = next.content.as_ref().and_then(|id| {
-            if *id == pending.request_id {
-                return Some(&pending.verdict);
-            }
-            reviews.iter().find(|r| r.request_id == *id).map(|r| &r.verdict)
-        });
-        let outcome = match (effect, edit) {
-            (Effect::Refused, _) => "rejected",
-            (_, Some(_)) => "edited",
-            (_, None) => "accepted",
-        };
-        let reversal = reversal(next, pending.verdict.verdict);
-        ops.push(Op::PutEffect {
-            key: format!("reply:{}:{}", next.id, next.revision),
-            kind: "reply".into(),
-            item: next.id.clone(),
-            payload: json!({
-                "reply": reply,
-                "id": next.id,
-                "outcome": outcome,
-                "reversal": reversal,
-                "action": edit.and_then(|v| v.action.clone()).or_else(|| {
-                    record.get("action").and_then(|a| a.as_str()).map(str::to_owned)
-                }),
-                "output": edit.and_then(|v| v.output.clone()).or_else(|| {
-                    record.get("output").cloned()
-                }),
-                "label": pending.verdict.label,
-                "by": pending.reviewer,
-                "at": now,
-            }),
-        });
+    let rejected_before = reviews
+        .iter()
+        .rfind(|r| !r.undone && r.request_id != pending.request_id)
+        .is_some_and(|r| r.verdict.verdict == VerdictKind::Reject);
+    let outcome = match (effect, &next.content) {
+        (Effect::Refused, _) => "rejected",
+        (_, Some(_)) => "edited",
+        (_, None) => "accepted",
+    };
+    let after_the_fact = next.kind == Kind::Retrospective;
+    let reversal = after_the_fact && (pending.verdict.verdict.overrides() || rejected_before);
+    // The caller knows already what was done; a review that confirms it is no news. What must not
+    // be done is never answered as accepted.
+    let news = !after_the_fact || reversal;
+    let may_be_done = !matches!(stored.route.outcome, Outcome::Block | Outcome::Fallback);
+    if news && (may_be_done || effect == Effect::Refused) {
+        let record = super::core::record_value(stored.raw.as_deref());
+        let policy = sight.policy.as_deref();
+        let content = super::view::content(policy, &record, next, reviews, stored.facts.now);
+        ops.extend(reply(&record, next, outcome, content, reversal, Some(pending), now));
     }
     ops
+}
+
+/// Word to the workflow that waits, if the record names one.
+fn reply(
+    record: &Value,
+    item: &Item,
+    outcome: &str,
+    content: Option<Content>,
+    reversal: bool,
+    pending: Option<&Pending>,
+    now: Timestamp,
+) -> Option<Op> {
+    let to = record.get("reply").filter(|r| !r.is_null())?;
+    let (action, output) = content.map(|c| (c.action, c.output)).unzip();
+    Some(Op::PutEffect {
+        key: format!("reply:{}:{}", item.id, item.revision),
+        kind: "reply".into(),
+        item: item.id.clone(),
+        payload: json!({
+            "reply": to,
+            "id": item.id,
+            "outcome": outcome,
+            "reversal": reversal,
+            "action": action,
+            "output": output,
+            "label": pending.and_then(|p| p.verdict.label.clone()),
+            "by": pending.map(|p| p.reviewer.clone()),
+            "at": now,
+        }),
+    })
 }
 
 /// The decision in a stored record; its faults where it has any.
@@ -293,7 +309,8 @@ fn readmit(
 ) -> Result<Release, Refused> {
     let pending = item.pending.as_ref();
     let output = pending.and_then(|p| p.verdict.output.clone()).unwrap_or_default();
-    let Repaired { bytes, parsed } = repaired(&item.id, &output)?;
+    let before = super::core::record_value(stored.raw.as_deref());
+    let Repaired { bytes, parsed } = repaired(sight.policy.as_deref(), &before, &item.id, &output)?;
     let facts = Facts::at(now, sight.snapshot.generation);
     let (mut route, firings) = route_of(
         sight.policy.as_deref(),
@@ -311,6 +328,7 @@ fn readmit(
         ..settled
     });
     route.state = next.state;
+    let automatic = route.outcome == Outcome::Auto;
     let mut entry = Entry::new(EntryKind::READMIT, by, now, sight.wall);
     describe(&mut entry, &route, Some(&next));
     entry.req = pending.map(|p| p.request_id.clone());
@@ -335,6 +353,10 @@ fn readmit(
         columns,
     });
     ops.extend(fired.ops);
+    if next.state == ItemState::Settled {
+        let outcome = if automatic { "accepted" } else { "rejected" };
+        ops.extend(reply(&raw, &next, outcome, super::view::proposed(&raw), false, pending, now));
+    }
     ops.push(Op::PutItem { level: sight.level(&next.queue), item: Box::new(next.clone()) });
     Ok(Release { ops, item: next, words })
 }
@@ -346,11 +368,23 @@ pub(super) struct Repaired {
 }
 
 /// The bytes and meaning of a repaired record; refused where it is no record of this id.
-pub(super) fn repaired(id: &str, output: &serde_json::Value) -> Result<Repaired, Refused> {
-    let bytes = match output {
-        serde_json::Value::String(text) => text.clone().into_bytes(),
+pub(super) fn repaired(
+    policy: Option<&Policy>,
+    before: &Value,
+    id: &str,
+    output: &Value,
+) -> Result<Repaired, Refused> {
+    let mut bytes = match output {
+        Value::String(text) => text.clone().into_bytes(),
         other => super::core::json(other)?,
     };
+    // What the repairer could not see stays as it was.
+    if let Some(policy) = policy.filter(|p| !p.redact().paths_in(before).is_empty())
+        && let Ok(mut record) = serde_json::from_slice::<Value>(&bytes)
+    {
+        super::view::uncover(policy, before, &mut record);
+        bytes = super::core::json(&record)?;
+    }
     let invalid = |what: String| {
         Refused::new(Why::Invalid, what)
             .hint("send the whole record, repaired, as JSON; your draft is kept")
@@ -373,15 +407,23 @@ impl Core {
     /// Let what is due happen. Any process may call it at any time: each item's release is one
     /// commit with the item's revision as a premise, so it happens once. Returns how many did.
     pub(super) fn tick(&self) -> Result<u64, Refused> {
-        let mut done = 0;
+        let (mut done, mut stuck) = (0, 0);
         loop {
             let sight = self.sight()?;
             let due = self.store.graces_over(sight.wall, BATCH).map_err(refuse)?;
             let full = due.len() == BATCH;
             for item in due {
-                done += u64::from(self.release_one(&item)?);
+                match self.release_one(&item) {
+                    Ok(did) => done += u64::from(did),
+                    // One item that cannot go on holds up no other.
+                    Err(refused) if refused.kind == Why::Unavailable => return Err(refused),
+                    Err(refused) => {
+                        stuck += 1;
+                        tracing::error!(item = item.id, why = refused.message, "cannot release");
+                    }
+                }
             }
-            if !full {
+            if !full || stuck > 0 {
                 break;
             }
         }

@@ -134,7 +134,8 @@ impl Core {
             entry.x = self.commitments_of(id)?;
             let mut premises = sight.premises();
             premises.actor = Some((actor.name.clone(), actor.version));
-            premises.item = stored.item.as_ref().map(|i| (i.id.clone(), i.revision));
+            let revision = stored.item.as_ref().map_or(0, |i| i.revision);
+            premises.item = Some((id.to_owned(), revision));
             self.commit(Write {
                 premises,
                 now: sight.now,

@@ -2,8 +2,11 @@
 
 use super::core::{Core, Sight, no_decision, record_value, refuse};
 use super::lease::lease_view;
+use super::prepare::at_path;
 use crate::audit::{Hash, view_hash};
-use crate::domain::{Content, Item, ItemState, Kind, Review, Route, VerdictKind};
+use crate::domain::{
+    Content, DATAOPS, Item, ItemState, Kind, Review, Route, Timestamp, VerdictKind,
+};
 use crate::policy::Policy;
 use crate::protocol::{GuidelineView, ItemView, Refused};
 use crate::store::StoredDecision;
@@ -54,13 +57,19 @@ impl Core {
         let blind = self.withheld(item, by)?;
         let mut reviews = self.store.reviews(&item.id).map_err(refuse)?;
         let mut record = record_value(stored.raw.as_deref());
-        let mut current = content(&record, item, &reviews);
+        let policy = sight.policy.as_deref();
+        let mut current = content(policy, &record, item, &reviews, stored.facts.now);
         let mut handed_over = handed_over(&reviews, current.as_ref());
         let mut route = stored.route.clone();
-        if let Some(policy) = &sight.policy {
+        if let Some(policy) = policy {
             redact(policy, &mut record);
-            if let Some(current) = &mut current {
-                redact_output(policy, &mut current.output);
+            for content in [&mut current, &mut handed_over].into_iter().flatten() {
+                redact_sent(policy, &mut content.output);
+            }
+            for review in &mut reviews {
+                if let Some(output) = &mut review.verdict.output {
+                    redact_sent(policy, output);
+                }
             }
         }
         if blind {
@@ -169,29 +178,40 @@ pub(super) fn redact_output(policy: &Policy, output: &mut Value) {
 }
 
 fn cover(value: &mut Value, path: &str) {
-    let slot = path.split('.').try_fold(value, |at, key| match at {
-        Value::Object(map) => map.get_mut(key),
-        Value::Array(list) => key.parse::<usize>().ok().and_then(|i| list.get_mut(i)),
-        _ => None,
-    });
-    if let Some(slot) = slot {
+    if let Some(slot) = slot(value, path) {
         *slot = Value::String(REDACTED.into());
     }
 }
 
+/// The place at a dotted path.
+fn slot<'a>(value: &'a mut Value, path: &str) -> Option<&'a mut Value> {
+    path.split('.').try_fold(value, |at, key| match at {
+        Value::Object(map) => map.get_mut(key),
+        Value::Array(list) => key.parse::<usize>().ok().and_then(|i| list.get_mut(i)),
+        _ => None,
+    })
+}
+
 /// The content that stands: the model's proposal with the edits that made it what it is.
-pub(super) fn content(record: &Value, item: &Item, reviews: &[Review]) -> Option<Content> {
-    let proposed = proposed(record);
-    let Some(edit) = &item.content else { return proposed };
-    let review = reviews.iter().find(|r| r.request_id == *edit)?;
-    let before = proposed.unwrap_or(Content { action: String::new(), output: Value::Null });
+///
+/// `record` is uncovered; `since` is when it went through the route (edits before repaired the
+/// record, they did not change a proposal).
+pub(super) fn content(
+    policy: Option<&Policy>,
+    record: &Value,
+    item: &Item,
+    reviews: &[Review],
+    since: Timestamp,
+) -> Option<Content> {
+    let mut content = proposed(record)?;
+    let Some(last) = &item.content else { return Some(content) };
+    let repairs = |r: &Review| r.at < since || (r.queue == DATAOPS && r.at <= since);
+    let upto = reviews.iter().position(|r| r.request_id == *last)?;
     // An edit that changes only one part keeps the other as the edits before it left it.
-    let earlier = reviews
-        .iter()
-        .take_while(|r| r.request_id != *edit)
-        .filter(|r| r.verdict.verdict == VerdictKind::Edit && !r.undone);
-    let mut content = before;
-    for one in earlier.chain([review]) {
+    for one in reviews.iter().take(upto + 1) {
+        if one.verdict.verdict != VerdictKind::Edit || one.undone || repairs(one) {
+            continue;
+        }
         if let Some(action) = &one.verdict.action {
             content.action.clone_from(action);
         }
@@ -199,7 +219,38 @@ pub(super) fn content(record: &Value, item: &Item, reviews: &[Review]) -> Option
             content.output.clone_from(output);
         }
     }
+    if let Some(policy) = policy {
+        let mut edited = serde_json::json!({ "output": content.output });
+        uncover(policy, record, &mut edited);
+        content.output = edited.get_mut("output").map(Value::take).unwrap_or_default();
+    }
     Some(content)
+}
+
+/// Put back what stands in `original` wherever `edited` still holds the cover of a redacted path:
+/// who edits a text they may not see in full leaves the rest as it was.
+pub(super) fn uncover(policy: &Policy, original: &Value, edited: &mut Value) {
+    for path in policy.redact().paths_in(original) {
+        let Some(value) = at_path(original, &path) else { continue };
+        if let Some(slot) = slot(edited, &path).filter(|s| s.as_str() == Some(REDACTED)) {
+            slot.clone_from(value);
+        }
+    }
+}
+
+/// Cover redacted paths in an output that somebody sent: of a proposal, or a whole record.
+fn redact_sent(policy: &Policy, sent: &mut Value) {
+    if let Value::String(text) = sent
+        && let Ok(mut record) = serde_json::from_str::<Value>(text)
+        && record.is_object()
+        && !policy.redact().paths_in(&record).is_empty()
+    {
+        redact(policy, &mut record);
+        *sent = Value::String(record.to_string());
+        return;
+    }
+    redact(policy, sent);
+    redact_output(policy, sent);
 }
 
 /// What the model proposed.

@@ -28,10 +28,13 @@ pub enum Query {
     Explain {
         id: String,
     },
-    /// Faults of an edited output against the domain's schema.
+    /// Faults of an edited output against the domain's schema; where it `repairs` an item, of the
+    /// whole record that it is.
     CheckOutput {
         domain: String,
         output: Value,
+        #[serde(default)]
+        repairs: Option<String>,
     },
     /// Dead letters from number `after` on.
     Refused {

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::domain::{Outcome, Route, Timestamp, Verdict};
 use crate::protocol::ReviewRequest;
@@ -23,9 +24,17 @@ pub struct ReplayVerdict {
 }
 
 impl ReplayVerdict {
+    /// The verdict as a request. Its id follows from the line, so that replaying a file again
+    /// gives no verdict twice.
     pub(super) fn request(self) -> ReviewRequest {
+        let line = serde_json::to_vec(&self).unwrap_or_default();
+        let digest = Sha256::digest(line);
+        let request_id = digest.iter().take(16).fold("replay-".to_owned(), |mut id, byte| {
+            id.push_str(&format!("{byte:02x}"));
+            id
+        });
         ReviewRequest {
-            request_id: uuid::Uuid::now_v7().to_string(),
+            request_id,
             item: self.id,
             verdict: self.verdict,
             lease: None,

@@ -203,7 +203,10 @@ fn approve(
     now: Timestamp,
     terms: &impl Fn(&str) -> QueueTerms,
 ) -> Effect {
-    if item.required.contains(&item.queue) {
+    // A level counts once for a content: an item sent back to a level that has approved it already
+    // goes on from there.
+    let counted = item.approvals.iter().any(|a| a.queue == item.queue && a.content == item.content);
+    if item.required.contains(&item.queue) && !counted {
         item.approvals.push(Approval {
             queue: item.queue.clone(),
             reviewer: reviewer.to_owned(),
@@ -285,9 +288,14 @@ pub fn flag(
         return Err(LifeError::NotSettled { id: item.id.clone(), state: item.state });
     }
     let mut next = item.clone();
+    // Levels that never approved it (it was rejected) stay required: a flag is no way around them.
+    if item.missing().is_empty() {
+        next.required = vec![queue.to_owned()];
+    } else if !next.required.iter().any(|q| q == queue) {
+        next.required.push(queue.to_owned());
+    }
     next.kind = Kind::Retrospective;
     next.state = ItemState::Waiting;
-    next.required = vec![queue.to_owned()];
     next.approvals.clear();
     next.blind = false;
     place(&mut next, queue, now, &terms);

@@ -266,7 +266,8 @@ proptest! {
                         prop_assert!(!applied.contains(&pending.request_id), "applied twice");
                         applied.push(pending.request_id.clone());
                         let counts = matches!(pending.verdict.verdict, VerdictKind::Accept | VerdictKind::Edit);
-                        if counts && item.required.contains(&item.queue) {
+                        let again = ledger.iter().any(|(q, _, c)| *q == item.queue && *c == next.content);
+                        if counts && !again && item.required.contains(&item.queue) {
                             ledger.push((item.queue.clone(), pending.reviewer, next.content.clone()));
                         }
                         if effect == Effect::Released {
