@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Held, Inside, LEASE, answer};
 use crate::domain::life::{self, By, QueueTerms};
+use crate::domain::record;
 use crate::domain::{
     Content, Correction, Fault, FaultKind, ItemState, Kind, Model, Outcome, Review, Reviewer, Role,
     Route, RouteRef, Timestamp, Verdict,
@@ -491,6 +492,13 @@ impl Inside {
             }
             Query::Draft { id } => Reply::Draft(self.drafts.get(&(id, by.into())).cloned()),
             Query::Policy => Reply::Policy(Box::new(self.policy())),
+            Query::CheckOutput { output, repairs: Some(_), .. } => {
+                let text = output.to_string();
+                match record::parse(text.as_bytes(), &record::Limits::default()) {
+                    record::Intake::Broken(broken) => Reply::Faults(broken.faults),
+                    _ => Reply::Faults(Vec::new()),
+                }
+            }
             Query::CheckOutput { output, .. } => {
                 let known = ["approve", "deny", "allow", "remove", "refer", "discharge"];
                 let ok = output["decision"].as_str().is_some_and(|d| known.contains(&d));

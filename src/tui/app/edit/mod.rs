@@ -181,12 +181,14 @@ impl State {
     fn check_now(&mut self) -> Vec<Effect> {
         let Some(form) = self.edit_form() else { return Vec::new() };
         form.asked_check = form.version;
-        let (version, domain, repair) = (form.version, form.domain.clone(), form.repair);
+        let (version, domain) = (form.version, form.domain.clone());
+        let repairs = form.repair.then(|| form.target.id.clone());
         match form.parse() {
-            Some(output) if !repair => {
-                vec![self.ask(Purpose::Check(version), Query::CheckOutput { domain, output }).1]
+            Some(output) => {
+                let query = Query::CheckOutput { domain, output, repairs };
+                vec![self.ask(Purpose::Check(version), query).1]
             }
-            _ => Vec::new(),
+            None => Vec::new(),
         }
     }
 
