@@ -2,7 +2,12 @@
 //!
 //! Time to the first useful paint (the queue with its first items), key to paint, memory, and what
 //! is written while nobody does anything. The large store is made once and kept under `target/`.
-#![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on says so and stops")]
+#![allow(
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a benchmark that cannot go on says so and stops"
+)]
 
 mod support;
 
