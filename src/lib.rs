@@ -9,26 +9,31 @@
 //! ```text
 //! 8  main.rs       arguments to run(), exit code
 //! 7  cli           one file a command; puts the parts together; config, doctor
-//! 6  tui           the reviewer app
+//! 6  tui           the reviewer app                    sync      outbox → the world, one file a service
 //! 5  desk          the use-cases over a store: admit, lease, settle, tick, explain, learn
 //! 4  store         trait Store: whole business operations, each one transaction; sqlite
 //! 3  authority     may(actor, command, state)?        simulate  seeded streams with human truth
+//!    containment   switches, breaker, limits, budget, canary, freezes, incidents
 //! 2  policy        file, language, check, route       audit     entries, tree, signatures, verify
 //!    protocol      Command, Query, Change, Answer, trait Desk
+//!    signals       windows, drift, detectors, calibration, overrides, sla
 //! 1  domain        decision, item, review, reviewer   text      clean, width, diff
 //! ```
 //!
-//! `domain`, `text`, `policy`, `audit`, `protocol`, `authority` and `simulate` are pure: no I/O,
-//! no clock, no randomness; time and seeds are arguments.
+//! `domain`, `text`, `policy`, `signals`, `audit`, `protocol`, `authority`, `containment` and
+//! `simulate` are pure: no I/O, no clock, no randomness; time and seeds are arguments.
 
 pub mod audit;
 pub mod authority;
 pub mod cli;
+pub mod containment;
 pub mod desk;
 pub mod domain;
 pub mod policy;
 pub mod protocol;
+pub mod signals;
 pub mod simulate;
 pub mod store;
+pub mod sync;
 pub mod text;
 pub mod tui;

@@ -9,6 +9,9 @@
 //! | admit, retry, feedback, checkpoint, tick | any registered reviewer who is not disabled |
 //! | lease, renew, release, draft, review, answer, undo | reviewer, expert or compliance, of the queue's level or above |
 //! | flag | the same, or auditor, or on-call |
+//! | kill, requeue, start or roll back a canary, acknowledge or resolve an incident, set a reference, redeliver | on-call or admin |
+//! | resume, promote a canary | the same; a promotion also takes the canary's level |
+//! | release a freeze | reviewer, expert or compliance of the level that froze, or on-call |
 //! | take a lease back, add or disable a reviewer, activate a policy, erase | admin |
 
 use crate::domain::{ItemState, Reviewer, Role};
@@ -58,6 +61,29 @@ pub fn may(actor: &Reviewer, act: Act, subject: Subject<'_>) -> Result<(), Refus
             }
             in_state(act, subject, "settled", |s| s == ItemState::Settled)
         }
+        Act::Kill
+        | Act::Resume
+        | Act::Requeue
+        | Act::StartCanary
+        | Act::RollBackCanary
+        | Act::Incident
+        | Act::SetReference
+        | Act::Redeliver => on_call(actor, act),
+        Act::PromoteCanary => {
+            on_call(actor, act)?;
+            if actor.level >= subject.level {
+                return Ok(());
+            }
+            Err(deny(format!(
+                "{} is level {}; promoting this canary needs level {}",
+                actor.name, actor.level, subject.level
+            ))
+            .hint(format!("somebody of level {} must promote it", subject.level)))
+        }
+        Act::ReleaseFreeze => match on_call(actor, act) {
+            Ok(()) => Ok(()),
+            Err(_) => reviews(actor, act, subject),
+        },
         Act::TakeBack
         | Act::AddReviewer
         | Act::DisableReviewer
@@ -70,6 +96,18 @@ pub fn may(actor: &Reviewer, act: Act, subject: Subject<'_>) -> Result<(), Refus
                 .hint("ask an admin; `overrule reviewer list` shows who is one"))
         }
     }
+}
+
+/// Containing automation takes the role on-call or admin.
+fn on_call(actor: &Reviewer, act: Act) -> Result<(), Refused> {
+    if actor.has(Role::OnCall) || actor.has(Role::Admin) {
+        return Ok(());
+    }
+    Err(Refused::new(
+        Why::Authority,
+        format!("{} may not {}: that takes the role on-call or admin", actor.name, name(act)),
+    )
+    .hint("`overrule reviewer list` shows who is on call"))
 }
 
 /// May `actor` ask anything at all? Everybody registered may, until disabled.
@@ -156,6 +194,16 @@ pub fn name(act: Act) -> &'static str {
         Act::ActivatePolicy => "put a policy in force",
         Act::Erase => "erase",
         Act::Checkpoint => "sign a checkpoint",
+        Act::Kill => "stop automation",
+        Act::Resume => "restart automation",
+        Act::Requeue => "put automatic decisions before people",
+        Act::ReleaseFreeze => "release a freeze",
+        Act::StartCanary => "start a canary",
+        Act::PromoteCanary => "promote a canary",
+        Act::RollBackCanary => "roll a canary back",
+        Act::Incident => "acknowledge or resolve an incident",
+        Act::SetReference => "set the reference",
+        Act::Redeliver => "send an effect again",
         Act::Tick => "tick",
     }
 }

@@ -24,6 +24,16 @@ fn table() -> Vec<(Act, &'static str, &'static str)> {
         (Act::ActivatePolicy, "a", "wdas"),
         (Act::Erase, "a", "wdas"),
         (Act::Checkpoint, "recoua", "wdas"),
+        (Act::Kill, "oa", "wdas"),
+        (Act::Resume, "oa", "wdas"),
+        (Act::Requeue, "oa", "wdas"),
+        (Act::ReleaseFreeze, "recoa", "wdas"),
+        (Act::StartCanary, "oa", "wdas"),
+        (Act::PromoteCanary, "oa", "wdas"),
+        (Act::RollBackCanary, "oa", "wdas"),
+        (Act::Incident, "oa", "wdas"),
+        (Act::SetReference, "oa", "wdas"),
+        (Act::Redeliver, "oa", "wdas"),
         (Act::Tick, "recoua", "wdas"),
     ]
 }
@@ -78,7 +88,7 @@ fn every_role_command_and_state() {
             }
         }
     }
-    assert_eq!(cells, 19 * 6 * 4);
+    assert_eq!(cells, 29 * 6 * 4);
 }
 
 #[test]

@@ -200,6 +200,14 @@ impl Core {
                 authority::may(&self.actor(by)?, Act::Checkpoint, Subject::default())?;
                 self.checkpoint().map(Answer::Checkpoint)
             }
+            Command::Kill { .. }
+            | Command::Resume { .. }
+            | Command::Requeue { .. }
+            | Command::ReleaseFreeze { .. }
+            | Command::Canary(_)
+            | Command::Incident { .. }
+            | Command::SetReference(_)
+            | Command::Redeliver { .. } => Err(unbuilt()),
             Command::Tick => {
                 authority::may(&self.actor(by)?, Act::Tick, Subject::default())?;
                 self.tick().map(Answer::Ticked)
@@ -227,6 +235,10 @@ impl Core {
             Query::Entries { item, from, limit } => self.entries(by, item.as_deref(), from, limit),
             Query::Corrections { since, after, limit } => self.corrections(by, since, after, limit),
             Query::Prove { item } => self.prove(by, &item).map(Reply::Proof),
+            Query::Signals(_)
+            | Query::Distribution { .. }
+            | Query::Containment
+            | Query::Incident { .. } => Err(unbuilt()),
         }
     }
 }
@@ -278,6 +290,11 @@ impl Desk for Local {
         let core = self.core.clone();
         Box::pin(blocking(move || core.verify(&ask, &progress)))
     }
+}
+
+/// Not there yet.
+fn unbuilt() -> Refused {
+    Refused::new(Why::Unavailable, "this desk has no signals or containment")
 }
 
 /// Run on a thread that may block.

@@ -144,6 +144,8 @@ impl Core {
             handed_over,
             seen,
             erased,
+            usual: Vec::new(),
+            frozen_by: None,
         })
     }
 }

@@ -8,6 +8,7 @@ pub mod life;
 pub mod record;
 mod reviewer;
 mod route;
+mod scope;
 mod verdict;
 
 pub use correction::{Content, Corrected, Correction, RouteRef};
@@ -16,6 +17,7 @@ pub use fault::{Fault, FaultKind};
 pub use item::{Approval, Item, ItemState, Kind, Pending};
 pub use reviewer::{Reviewer, Role};
 pub use route::{DATAOPS, Facts, Fallback, Outcome, Route, Sample, SampleKind};
+pub use scope::{ControlScope, ScopeError};
 pub use verdict::{Review, Verdict, VerdictKind};
 
 /// A point in time. Desk time is stored with millisecond precision.

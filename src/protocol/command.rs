@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ItemView, LeaseView};
-use crate::domain::{ItemState, Reviewer, Role, Route, Timestamp, Verdict};
+use super::{CanaryAct, IncidentAct, IncidentView, ItemView, KillMode, LeaseView, ReferenceAsk, ReferenceView, Resumed};
+use crate::domain::{ControlScope, ItemState, Reviewer, Role, Route, Timestamp, Verdict};
 
 /// Everything that changes something.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -88,6 +88,41 @@ pub enum Command {
     },
     /// Sign a checkpoint of the log as it stands.
     Checkpoint,
+    /// Stop automation in a scope, now.
+    Kill {
+        scope: ControlScope,
+        mode: KillMode,
+        reason: String,
+    },
+    /// Ask to restart it; it restarts when enough different people have asked.
+    Resume {
+        scope: ControlScope,
+        reason: String,
+    },
+    /// Put what was automatic in a scope since then before people, after the fact.
+    Requeue {
+        scope: ControlScope,
+        since: Timestamp,
+        reason: String,
+    },
+    /// Let decisions like a corrected one go their usual way again.
+    ReleaseFreeze {
+        id: String,
+        reason: String,
+    },
+    Canary(CanaryAct),
+    /// Acknowledge or resolve an incident.
+    Incident {
+        id: String,
+        act: IncidentAct,
+        note: Option<String>,
+    },
+    /// Freeze the reference that drift is measured against.
+    SetReference(ReferenceAsk),
+    /// Try an effect that could not be delivered again, now.
+    Redeliver {
+        key: String,
+    },
     /// Let what is due happen: grace times, SLA. Any process may say it; one at a time acts.
     Tick,
 }
@@ -113,6 +148,16 @@ pub enum Act {
     ActivatePolicy,
     Erase,
     Checkpoint,
+    Kill,
+    Resume,
+    Requeue,
+    ReleaseFreeze,
+    StartCanary,
+    PromoteCanary,
+    RollBackCanary,
+    Incident,
+    SetReference,
+    Redeliver,
     Tick,
 }
 
@@ -138,6 +183,16 @@ impl Command {
             Self::ActivatePolicy { .. } => Act::ActivatePolicy,
             Self::Erase { .. } => Act::Erase,
             Self::Checkpoint => Act::Checkpoint,
+            Self::Kill { .. } => Act::Kill,
+            Self::Resume { .. } => Act::Resume,
+            Self::Requeue { .. } => Act::Requeue,
+            Self::ReleaseFreeze { .. } => Act::ReleaseFreeze,
+            Self::Canary(CanaryAct::Start { .. }) => Act::StartCanary,
+            Self::Canary(CanaryAct::Promote { .. }) => Act::PromoteCanary,
+            Self::Canary(CanaryAct::Rollback { .. }) => Act::RollBackCanary,
+            Self::Incident { .. } => Act::Incident,
+            Self::SetReference(_) => Act::SetReference,
+            Self::Redeliver { .. } => Act::Redeliver,
             Self::Tick => Act::Tick,
         }
     }
@@ -246,6 +301,18 @@ pub enum Answer {
     Policy(String),
     /// A signed note.
     Checkpoint(String),
+    /// The switch after a kill: what it covers, and the generation that holds from now on.
+    Killed {
+        scope: ControlScope,
+        generation: u64,
+        /// Outgoing effects of the scope that are held now.
+        held: u64,
+    },
+    Resumed(Resumed),
+    /// How many decisions went before people again.
+    Requeued(u64),
+    Incident(Box<IncidentView>),
+    Reference(ReferenceView),
     /// How many things a tick did.
     Ticked(u64),
 }

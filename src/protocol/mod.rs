@@ -13,8 +13,10 @@
 //! ```
 
 mod command;
+mod control;
 mod query;
 mod refused;
+mod signals;
 mod view;
 
 use futures_util::{future::BoxFuture, stream::BoxStream};
@@ -23,8 +25,17 @@ pub use command::{
     Act, Admitted, Answer, BlindAnswer, Command, Draft, FeedbackKind, LeaseAsk, Line, Refusal,
     ReviewRequest, Reviewed,
 };
+pub use control::{
+    BreakerView, BudgetView, CanaryAct, CanaryView, ContainmentView, FreezeView, Happened,
+    IncidentAct, IncidentView, KillMode, LimitView, Outgoing, OutgoingView, Resumed, SwitchState,
+    SwitchView,
+};
 pub use query::{Cursor, Filter, PageAsk, Query, Reply};
 pub use refused::{Refused, Why};
+pub use signals::{
+    CalibrationBin, CalibrationView, DistributionView, DriftView, EstimateView, FlowView,
+    ReferenceAsk, ReferenceView, SignalsAsk, SignalsView, SlaView, SliceName, SliceView, UsualView,
+};
 pub use view::{
     Change, EntryView, ExplainView, GuidelineView, Header, ItemView, LeaseView, Page, PolicyView,
     QueueView, RefusedLine, Row, TagView, VerifyAsk, VerifyReport,

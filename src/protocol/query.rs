@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Draft, EntryView, ExplainView, Header, ItemView, Page, PolicyView, RefusedLine};
+use super::{ContainmentView, DistributionView, Draft, EntryView, IncidentView, SignalsAsk, SignalsView, ExplainView, Header, ItemView, Page, PolicyView, RefusedLine};
 use crate::domain::{Correction, Fault, Reviewer, Timestamp};
 
 /// Everything that can be asked. Nothing here changes anything.
@@ -57,6 +57,20 @@ pub enum Query {
     /// A proof file (C2SP tlog-proof) that the item's last entry, or entry `index`, is in the log.
     Prove {
         item: String,
+    },
+    /// What the desk measures: override rates, drift, calibration, SLA, flow.
+    Signals(SignalsAsk),
+    /// One feature of a slice (`model:m@1`): its distribution against the reference.
+    Distribution {
+        slice: String,
+        feature: String,
+        window: String,
+    },
+    /// Everything that contains automation.
+    Containment,
+    /// One incident with its timeline.
+    Incident {
+        id: String,
     },
 }
 
@@ -119,4 +133,8 @@ pub enum Reply {
     Entries { entries: Vec<EntryView>, next: Option<u64>, total: u64 },
     Corrections { corrections: Vec<Correction>, next: Option<u64> },
     Proof(String),
+    Signals(Box<SignalsView>),
+    Distribution(Box<DistributionView>),
+    Containment(Box<ContainmentView>),
+    Incident(Box<IncidentView>),
 }

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Cursor, Draft};
+use super::{Cursor, Draft, UsualView};
 use crate::domain::{
     Content, Facts, Fault, ItemState, Kind, Review, Reviewer, Route, Sample, Timestamp,
 };
@@ -147,6 +147,12 @@ pub struct ItemView {
     pub seen: String,
     /// Its text has been erased.
     pub erased: bool,
+    /// Numeric context fields against the reference of its cohort and model; empty without one.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub usual: Vec<UsualView>,
+    /// Id of the freeze that holds it, if one does.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub frozen_by: Option<String>,
 }
 
 /// Guidance for a domain and action.

@@ -69,6 +69,8 @@ impl Inside {
             handed_over: None,
             seen: format!("{:064x}", item.revision),
             erased: false,
+            usual: Vec::new(),
+            frozen_by: None,
             record,
         }
     }

@@ -1,0 +1,2 @@
+//! What drifts, and how sure that is: windows, population drift, change detectors, calibration,
+//! override rates, the clock of queues. Pure: plain numbers in, three-valued verdicts out.

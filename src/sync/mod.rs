@@ -1,0 +1,1 @@
+//! From the outbox to the world: one file a service, one courier for all of them.
