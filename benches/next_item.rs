@@ -57,8 +57,9 @@ fn main() {
 fn two_commits(conn: &rusqlite::Connection, n: usize) -> Duration {
     let since = Instant::now();
     for k in [2 * n, 2 * n + 1] {
-        let mut update =
-            conn.prepare_cached("UPDATE rows SET bytes = CAST(bytes || ' ' AS BLOB) WHERE rowid = ?1").unwrap();
+        let mut update = conn
+            .prepare_cached("UPDATE rows SET bytes = CAST(bytes || ' ' AS BLOB) WHERE rowid = ?1")
+            .unwrap();
         update.execute([k as i64 + 1]).unwrap();
         let mut read = conn.prepare_cached("SELECT bytes FROM rows WHERE rowid = ?1").unwrap();
         let bytes: Vec<u8> = read.query_row([k as i64 + 1], |r| r.get(0)).unwrap();

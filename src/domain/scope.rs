@@ -145,17 +145,36 @@ mod tests {
 
     #[test]
     fn every_spelling_comes_back_as_it_was_written() {
-        for text in
-            ["all", "domain=loan", "model=m", "model=m@1.2", "model=a@b@2", "action=approve", "cohort=race:black"]
-        {
+        for text in [
+            "all",
+            "domain=loan",
+            "model=m",
+            "model=m@1.2",
+            "model=a@b@2",
+            "action=approve",
+            "cohort=race:black",
+        ] {
             assert_eq!(text.parse::<ControlScope>().map(|s| s.to_string()), Ok(text.to_owned()));
         }
-        assert_eq!("cohort=young".parse::<ControlScope>().unwrap().to_string(), "cohort=cohort:young");
+        assert_eq!(
+            "cohort=young".parse::<ControlScope>().unwrap().to_string(),
+            "cohort=cohort:young"
+        );
     }
 
     #[test]
     fn what_is_no_scope_says_how_one_is_written() {
-        for text in ["", "ALL", "domain", "domain=", "model=@1", "model=m@", "cohort=:x", "cohort=x:", "queue=q"] {
+        for text in [
+            "",
+            "ALL",
+            "domain",
+            "domain=",
+            "model=@1",
+            "model=m@",
+            "cohort=:x",
+            "cohort=x:",
+            "queue=q",
+        ] {
             let error = text.parse::<ControlScope>().unwrap_err().to_string();
             assert!(error.starts_with(&format!("`{text}` is not a scope: write all,")), "{error}");
         }

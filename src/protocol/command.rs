@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{CanaryAct, IncidentAct, IncidentView, ItemView, KillMode, LeaseView, ReferenceAsk, ReferenceView, Resumed};
+use super::{
+    CanaryAct, IncidentAct, IncidentView, ItemView, KillMode, LeaseView, ReferenceAsk,
+    ReferenceView, Resumed,
+};
 use crate::domain::{ControlScope, ItemState, Reviewer, Role, Route, Timestamp, Verdict};
 
 /// Everything that changes something.

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ContainmentView, DistributionView, Draft, EntryView, IncidentView, SignalsAsk, SignalsView, ExplainView, Header, ItemView, Page, PolicyView, RefusedLine};
+use super::{
+    ContainmentView, DistributionView, Draft, EntryView, ExplainView, Header, IncidentView,
+    ItemView, Page, PolicyView, RefusedLine, SignalsAsk, SignalsView,
+};
 use crate::domain::{Correction, Fault, Reviewer, Timestamp};
 
 /// Everything that can be asked. Nothing here changes anything.

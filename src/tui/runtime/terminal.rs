@@ -1,8 +1,8 @@
 //! The terminal is ours while the app runs, and the shell's again on every way out.
 
-use std::io::{self, BufWriter, Stdout, Write};
-use std::sync::Once;
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use crossterm::clipboard::CopyToClipboard;
 use crossterm::cursor::{Hide, Show};
@@ -22,6 +22,9 @@ static OURS: AtomicBool = AtomicBool::new(false);
 static PANICKED: AtomicBool = AtomicBool::new(false);
 /// Clipboards of terminals take about this much; ids are far shorter.
 const MOST_COPIED: usize = 8 * 1024;
+
+/// How ratatui ends the cells of a frame; a frame that begins with it changes none.
+const NO_CELLS: &[u8] = b"\x1b[39m\x1b[49m\x1b[59m\x1b[0m";
 
 /// Where frames go.
 pub trait Surface {
@@ -44,16 +47,51 @@ pub trait Surface {
 /// The real terminal on standard output.
 #[derive(Debug)]
 pub struct Screen {
-    terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+    terminal: Terminal<CrosstermBackend<Held>>,
+    held: Held,
+    /// What the last frame said of the cursor; `None`: the screen was wiped since.
+    cursor: Option<Vec<u8>>,
+}
+
+/// Output that waits until it is let go: one frame, one write, and none for a frame that changes
+/// nothing. Shared with ratatui's backend, which writes into it.
+#[derive(Clone, Debug, Default)]
+struct Held(Arc<Mutex<Vec<u8>>>);
+
+impl Held {
+    /// What waits, taken out.
+    fn take(&self) -> Vec<u8> {
+        // Bytes are appended whole; a panic elsewhere leaves nothing half written.
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Sends what waits.
+    fn let_go(&self) -> io::Result<()> {
+        let mut out = io::stdout();
+        out.write_all(&self.take())?;
+        out.flush()
+    }
+}
+
+impl Write for Held {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    /// ratatui flushes in the middle of a frame; the frame goes out when it is whole.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Screen {
     /// Takes the terminal.
     pub fn open() -> io::Result<Self> {
         install_panic_hook();
-        // One frame, one write: large enough for a whole screen of cells with their looks.
-        let out = BufWriter::with_capacity(64 * 1024, io::stdout());
-        let mut screen = Self { terminal: Terminal::new(CrosstermBackend::new(out))? };
+        let held = Held::default();
+        let terminal = Terminal::new(CrosstermBackend::new(held.clone()))?;
+        let mut screen = Self { terminal, held, cursor: None };
         screen.enter()?;
         Ok(screen)
     }
@@ -62,15 +100,26 @@ impl Screen {
     /// where its cursor is, and one that does not answer would keep us waiting.
     fn wipe(&mut self) -> io::Result<()> {
         let size = self.terminal.size()?;
-        self.terminal.resize(size.into())
+        self.cursor = None;
+        self.terminal.resize(size.into())?;
+        self.held.let_go()
     }
 }
 
 impl Surface for Screen {
     fn paint(&mut self, draw: &mut dyn FnMut(&mut Frame<'_>)) -> io::Result<()> {
-        queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
         self.terminal.draw(|frame| draw(frame))?;
-        execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
+        let frame = self.held.take();
+        let cells = frame.windows(NO_CELLS.len()).rposition(|w| w == NO_CELLS);
+        let cursor = cells.and_then(|at| frame.get(at + NO_CELLS.len()..));
+        if cells == Some(0) && cursor == self.cursor.as_deref() {
+            return Ok(());
+        }
+        self.cursor = cursor.map(<[u8]>::to_vec);
+        queue!(self.held, BeginSynchronizedUpdate)?;
+        self.held.write_all(&frame)?;
+        queue!(self.held, EndSynchronizedUpdate)?;
+        self.held.let_go()
     }
 
     fn size(&self) -> io::Result<(u16, u16)> {
@@ -79,7 +128,7 @@ impl Surface for Screen {
     }
 
     fn leave(&mut self) -> io::Result<()> {
-        self.terminal.backend_mut().flush()?;
+        self.held.let_go()?;
         restore();
         Ok(())
     }
@@ -88,7 +137,7 @@ impl Surface for Screen {
         enable_raw_mode()?;
         OURS.store(true, Ordering::SeqCst);
         let out = self.terminal.backend_mut();
-        execute!(out, EnterAlternateScreen, EnableBracketedPaste, Hide)?;
+        queue!(out, EnterAlternateScreen, EnableBracketedPaste, Hide)?;
         self.wipe()
     }
 
@@ -99,11 +148,13 @@ impl Surface for Screen {
     fn copy(&mut self, text: &str) -> io::Result<()> {
         // What cannot be seen has no business on a clipboard that may be pasted into a shell.
         let safe: String = text.chars().filter(|c| !c.is_control()).take(MOST_COPIED).collect();
-        execute!(self.terminal.backend_mut(), CopyToClipboard::to_clipboard_from(safe))
+        queue!(self.terminal.backend_mut(), CopyToClipboard::to_clipboard_from(safe))?;
+        self.held.let_go()
     }
 
     fn ask_background(&mut self) -> io::Result<()> {
-        execute!(self.terminal.backend_mut(), Print("\x1b]11;?\x07"))
+        queue!(self.terminal.backend_mut(), Print("\x1b]11;?\x07"))?;
+        self.held.let_go()
     }
 }
 
