@@ -1,2 +1,4 @@
 //! What drifts, and how sure that is: windows, population drift, change detectors, calibration,
 //! override rates, the clock of queues. Pure: plain numbers in, three-valued verdicts out.
+
+pub mod sequential;
