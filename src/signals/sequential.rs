@@ -124,8 +124,7 @@ impl TwoByTwo {
         }
         let of = |arm: Arm| (count(arm.k) + self.prior) / (count(arm.n) + 2.0 * self.prior);
         let (p_baseline, p_canary) = (of(self.baseline), of(self.canary));
-        let p_common =
-            (count(baseline.n) * p_baseline + count(canary.n) * p_canary) / count(total);
+        let p_common = (count(baseline.n) * p_baseline + count(canary.n) * p_canary) / count(total);
         self.log_e += factor(baseline, p_baseline, p_common) + factor(canary, p_canary, p_common);
         self.log_peak = self.log_peak.max(self.log_e);
         self.baseline.add(baseline);
@@ -228,8 +227,7 @@ pub fn confidence_sequence(
     let spread = n * rho2 + 1.0;
     let deviation = (error * n).sqrt();
     let difference = p_canary - p_baseline;
-    let half = deviation
-        * (2.0 * spread * (spread.sqrt() / alpha).ln() / (n * n * rho2)).sqrt();
+    let half = deviation * (2.0 * spread * (spread.sqrt() / alpha).ln() / (n * n * rho2)).sqrt();
     let sum = difference / deviation * n;
     let e_value = (rho2 * sum * sum / (2.0 * spread)).exp() / spread.sqrt();
     Some(Sequence {
