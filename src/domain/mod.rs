@@ -1,5 +1,6 @@
 //! The nouns of the desk and their invariants: decisions, routes, items, reviews, reviewers. Pure.
 
+mod contained;
 mod correction;
 mod decision;
 mod fault;
@@ -11,6 +12,9 @@ mod route;
 mod scope;
 mod verdict;
 
+pub use contained::{
+    CanaryDraw, Contained, Frozen, OverBudget, StopMode, Stopped, Tripped, TurnedAway,
+};
 pub use correction::{Content, Corrected, Correction, RouteRef};
 pub use decision::{Decision, Member, Model, Output, Source};
 pub use fault::{Fault, FaultKind};

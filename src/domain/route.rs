@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, ItemState, Timestamp};
+use super::{Contained, Fault, ItemState, Timestamp};
 
 /// The queue where broken records wait; it exists in every policy.
 pub const DATAOPS: &str = "dataops";
@@ -123,6 +123,10 @@ pub struct Facts {
     /// Days since the first decision of this model version. Present only when the policy asks.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub model_age_days: Option<f64>,
+    /// What containment found: switches, canary, freezes, breaker, limits, budget. Absent when
+    /// nothing applies.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub containment: Option<Box<Contained>>,
 }
 
 fn yes() -> bool {
@@ -143,6 +147,7 @@ impl Facts {
             cohort_seen: None,
             arrival_rate_z: None,
             model_age_days: None,
+            containment: None,
         }
     }
 }

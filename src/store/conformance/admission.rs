@@ -6,7 +6,8 @@ use super::Open;
 use super::fixtures::*;
 use crate::audit::EntryKind;
 use crate::domain::{
-    DATAOPS, Facts, Fallback, Fault, FaultKind, Kind, Outcome, Sample, SampleKind, Timestamp,
+    Contained, ControlScope, DATAOPS, Facts, Fallback, Fault, FaultKind, Kind, Outcome, Sample,
+    SampleKind, StopMode, Stopped, Timestamp,
 };
 use crate::store::{
     Admission, AdmitBatch, AdmitResult, DeadLetter, Op, Premise, Premises, StoreError,
@@ -104,6 +105,18 @@ pub(crate) fn routes_facts_and_columns_come_back_exactly(open: Open<'_>) {
         cohort_seen: Some(17),
         arrival_rate_z: Some(-0.1),
         model_age_days: Some(1.0 / 3.0),
+        containment: Some(Box::new(Contained {
+            stop: Some(Stopped {
+                scope: ControlScope::All,
+                mode: StopMode::LastGood,
+                paused: false,
+                version: Some("0.9".to_owned()),
+                by: "ann".to_owned(),
+                at: odd,
+                reason: "it lies".to_owned(),
+            }),
+            ..Contained::default()
+        })),
     };
     full.columns.cohort = BTreeMap::from([("race".to_owned(), "black".to_owned())]);
     full.columns.tags = vec!["vip".to_owned()];

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::fault::{Done, count, damaged, int};
 use super::items;
 use super::tx::{SLOTS, Tx};
-use crate::domain::{Facts, Fault, Route, Timestamp};
+use crate::domain::{Contained, Facts, Fault, Route, Timestamp};
 use crate::store::{Columns, StoreError, StoredDecision};
 
 /// What is rare: a decision without any of it has NULL in its row.
@@ -33,6 +33,8 @@ struct Rest {
     rate: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     age: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    contained: Option<Box<Contained>>,
 }
 
 /// The columns of a decision's row beside its key, id and content.
@@ -70,6 +72,7 @@ pub(super) fn encode<'r>(
         seen: facts.cohort_seen,
         rate: facts.arrival_rate_z,
         age: facts.model_age_days,
+        contained: facts.containment.clone(),
     };
     Ok(Encoded {
         shape,
@@ -155,6 +158,7 @@ pub(super) fn decode(row: &Row<'_>) -> Done<Decoded> {
         cohort_seen: rest.seen,
         arrival_rate_z: rest.rate,
         model_age_days: rest.age,
+        containment: rest.contained,
     };
     let cohort: Option<String> = row.get(7)?;
     let tags: Option<String> = row.get(8)?;
