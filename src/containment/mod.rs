@@ -89,7 +89,9 @@ impl Default for Control {
 pub enum ControlError {
     #[error("the control state cannot be read: {0}")]
     Unreadable(serde_json::Error),
-    #[error("the control state has form {found}, this program knows {FORMAT}: install a newer overrule")]
+    #[error(
+        "the control state has form {found}, this program knows {FORMAT}: install a newer overrule"
+    )]
     Newer { found: u32 },
     #[error("the control state cannot be written: {0}")]
     Unwritable(serde_json::Error),

@@ -5,9 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{ControlScope, Timestamp};
 
 /// What a stop makes of the decisions in its scope, the mildest first.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StopMode {
     /// Everything goes to people.
