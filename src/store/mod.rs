@@ -122,8 +122,34 @@ pub trait Store: Send + Sync + 'static {
     /// A reviewer's draft for an item.
     fn draft(&self, item: &str, reviewer: &str) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// Outgoing effects that wait (replies, notifications, backends), oldest first.
-    fn outbox(&self, limit: usize) -> Result<Vec<StoredEffect>, StoreError>;
+    /// Effects that have not gone out (replies, notifications, backends), oldest first.
+    fn outgoing(&self, ask: &OutgoingAsk) -> Result<Vec<StoredEffect>, StoreError>;
+
+    /// How many effects have not gone out.
+    fn outgoing_count(&self) -> Result<OutgoingCount, StoreError>;
+
+    /// A small state, if there is one of that key.
+    fn state(&self, key: &str) -> Result<Option<StoredState>, StoreError>;
+
+    /// All small states whose key begins so, by key.
+    fn states(&self, prefix: &str) -> Result<Vec<(String, StoredState)>, StoreError>;
+
+    /// Windows by start, slice and part.
+    fn windows(&self, ask: &WindowAsk) -> Result<Vec<WindowRow>, StoreError>;
+
+    /// Entries from `from` on with what they are about, as that stands now: what signals are
+    /// computed from.
+    fn follow(&self, from: u64, limit: usize) -> Result<Vec<Followed>, StoreError>;
+
+    /// Decisions in a scope that were settled automatically and that nobody has looked at or is
+    /// to look at. A page may be empty and still name a next one.
+    fn automatic(&self, ask: &AutomaticAsk) -> Result<AutomaticPage, StoreError>;
+
+    /// Decisions and open items by domain, action and model, from counters.
+    fn tally(&self) -> Result<Vec<Tally>, StoreError>;
+
+    /// Open items of a cohort group (looks through all open items).
+    fn open_in_cohort(&self, dimension: &str, group: &str) -> Result<u64, StoreError>;
 
     /// The newest stored checkpoint (signed note).
     fn last_checkpoint(&self) -> Result<Option<String>, StoreError>;

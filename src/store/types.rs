@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::domain::{Facts, Item, ItemState, Review, Reviewer, Route, Timestamp};
+use crate::domain::{ControlScope, Facts, Item, ItemState, Review, Reviewer, Route, Timestamp};
 use crate::protocol::{Cursor, Filter};
 
 /// Why a store refuses or fails.
@@ -47,6 +47,8 @@ pub enum Premise {
     Policy,
     Actor(String),
     Item { id: String, revision: u64 },
+    /// The state of this key.
+    State(String),
 }
 
 impl std::fmt::Display for Premise {
@@ -56,6 +58,7 @@ impl std::fmt::Display for Premise {
             Self::Policy => f.write_str("the policy in force"),
             Self::Actor(name) => write!(f, "the reviewer {name}"),
             Self::Item { id, revision } => write!(f, "{id} (now at revision {revision})"),
+            Self::State(key) => write!(f, "the state {key}"),
         }
     }
 }
@@ -71,6 +74,8 @@ pub struct Premises {
     /// Id and revision of the item (as it was before); without an item row it is at 0.
     pub item: Option<(String, u64)>,
     pub lease: LeasePremise,
+    /// Keys of [`Op::PutState`] and the version each had (0: there was none).
+    pub state: Vec<(String, u64)>,
 }
 
 /// What is assumed of the lease of the item that [`Premises::item`] names.
@@ -232,6 +237,20 @@ pub enum Op {
     DropDeadLetter { number: u64 },
     /// Mark an outgoing effect as handled.
     EffectDone { key: String },
+    /// An outgoing effect was tried and failed: when next (wall time), or given up (`None`).
+    EffectTried { key: String, error: String, next_at: Option<Timestamp> },
+    /// One that was given up is due again, now; [`StoreError::Missing`] where none was.
+    EffectRetry { key: String },
+    /// Hold effects of this kind that wait for decisions in `scope`, or (`held: false`) let go
+    /// what is held of them, but for what also lies in a scope of `except`. How many they were is
+    /// in [`Committed::held`].
+    HoldEffects { scope: ControlScope, kind: String, held: bool, except: Vec<ControlScope> },
+    /// Replace a small state whole, or drop it; its version rises by one.
+    PutState { key: String, value: Option<Vec<u8>> },
+    /// Write windows; values are absolute: a row of the same place is replaced.
+    PutWindows(Vec<WindowRow>),
+    /// Forget the windows of a tier that start before then.
+    DropWindows { tier: u8, before: Timestamp },
 }
 
 /// A commit that is durable.
@@ -239,6 +258,8 @@ pub enum Op {
 pub struct Committed {
     /// Number of log entries after it.
     pub head: u64,
+    /// Effects that its [`Op::HoldEffects`] held or let go.
+    pub held: u64,
 }
 
 /// Whom to give which item.
@@ -393,12 +414,144 @@ pub struct StoredCorrection {
     pub review: Review,
 }
 
-/// An effect that waits to go out.
+/// An effect that has not gone out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredEffect {
+    /// Rises with every effect; where a page goes on.
+    pub number: u64,
     pub key: String,
     pub kind: String,
     pub item: String,
     pub payload: Value,
     pub at: Timestamp,
+    pub state: EffectState,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Wall time before which it is not tried again; `None`: at once.
+    pub next_at: Option<Timestamp>,
+    /// What went wrong the last time.
+    pub error: Option<String>,
+}
+
+/// Where an effect that has not gone out stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum EffectState {
+    /// To be tried when it is due.
+    #[default]
+    Waiting,
+    /// Held by a switch; nobody tries it.
+    Held,
+    /// Given up after too many tries, until somebody says otherwise.
+    Dead,
+}
+
+impl EffectState {
+    /// `waiting`, `held` or `dead`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Held => "held",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+/// Which outgoing effects.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OutgoingAsk {
+    pub state: EffectState,
+    /// Only of this kind.
+    pub kind: Option<String>,
+    /// Only what may be tried at this wall time.
+    pub due_at: Option<Timestamp>,
+    /// Only effects with a number above.
+    pub after: u64,
+    pub limit: usize,
+}
+
+/// How many effects have not gone out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OutgoingCount {
+    pub waiting: u64,
+    pub held: u64,
+    pub dead: u64,
+}
+
+/// A small state as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredState {
+    /// Rises by one with every change, drops included.
+    pub version: u64,
+    pub value: Vec<u8>,
+}
+
+/// What was measured of a slice in one window.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WindowRow {
+    /// 0: a minute, 1: an hour, 2: a day.
+    pub tier: u8,
+    /// Desk time.
+    pub start: Timestamp,
+    pub slice: String,
+    /// Empty: the counts; else the feature whose histogram it is.
+    pub part: String,
+    pub value: Vec<u8>,
+}
+
+/// Which windows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WindowAsk {
+    pub tier: u8,
+    /// First start, inclusive.
+    pub from: Timestamp,
+    /// Last start, exclusive.
+    pub to: Timestamp,
+    /// Only of this slice.
+    pub slice: Option<String>,
+    /// Only this part (`""`: counts).
+    pub part: Option<String>,
+}
+
+/// An entry with what it is about, as that stands now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Followed {
+    pub index: u64,
+    /// Canonical bytes of the entry.
+    pub entry: Vec<u8>,
+    /// The decision it names.
+    pub decision: Option<StoredDecision>,
+    /// The review that its `req` names.
+    pub review: Option<Review>,
+}
+
+/// Which automatic decisions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AutomaticAsk {
+    pub scope: ControlScope,
+    /// Admitted at this desk time or later.
+    pub since: Timestamp,
+    /// Go on after the decision of this log index.
+    pub after: Option<u64>,
+    pub limit: usize,
+    /// Look through at most this many decisions in one call.
+    pub scan: u64,
+}
+
+/// Some automatic decisions, in order of admission.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AutomaticPage {
+    pub decisions: Vec<StoredDecision>,
+    /// Where to go on; `None`: that was all.
+    pub next: Option<u64>,
+}
+
+/// How many decisions of a kind there are, and how many of them wait for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tally {
+    pub domain: String,
+    pub action: String,
+    pub model: String,
+    pub version: String,
+    pub decisions: u64,
+    pub open: u64,
 }

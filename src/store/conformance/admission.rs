@@ -77,7 +77,7 @@ pub(crate) fn what_admission_sets_off_happens_once(open: Open<'_>) {
     assert_eq!(answers[0], AdmitResult::New(0));
     assert!(matches!(answers[1], AdmitResult::Duplicate(_)));
     assert_eq!(store.head().unwrap(), 2);
-    assert_eq!(store.outbox(9).unwrap().len(), 1);
+    assert_eq!(store.outgoing_count().unwrap().waiting, 1);
 }
 
 pub(crate) fn routes_facts_and_columns_come_back_exactly(open: Open<'_>) {

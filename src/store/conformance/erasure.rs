@@ -6,7 +6,7 @@ use super::trail::check;
 use crate::audit::EntryKind;
 use crate::domain::{Fault, FaultKind, VerdictKind};
 use crate::protocol::Filter;
-use crate::store::{AdmitBatch, AdmitResult, DeadLetter, Op, PageQuery, StoreError};
+use crate::store::{AdmitBatch, AdmitResult, DeadLetter, Op, OutgoingAsk, PageQuery, StoreError};
 
 pub(crate) fn erasure_leaves_proofs_and_no_text(open: Open<'_>) {
     let store = open();
@@ -67,7 +67,8 @@ pub(crate) fn erasure_leaves_proofs_and_no_text(open: Open<'_>) {
     let plain = crate::domain::Verdict::plain(VerdictKind::Edit);
     assert_eq!((reviews[0].request_id.as_str(), &reviews[0].verdict), ("r-a", &plain));
     assert_eq!(store.draft("a", "ann").unwrap(), None);
-    let waits: Vec<_> = store.outbox(9).unwrap().into_iter().map(|e| e.key).collect();
+    let waiting = OutgoingAsk { limit: 9, ..OutgoingAsk::default() };
+    let waits: Vec<_> = store.outgoing(&waiting).unwrap().into_iter().map(|e| e.key).collect();
     assert_eq!(waits, ["reply/b"]);
     let lines: Vec<_> =
         store.dead_letters(0, 9).unwrap().into_iter().map(|d| d.letter.line).collect();
@@ -97,7 +98,7 @@ pub(crate) fn erasure_leaves_proofs_and_no_text(open: Open<'_>) {
         payload: serde_json::Value::Null,
     };
     apply(&*store, vec![effect]);
-    assert_eq!(store.outbox(9).unwrap().len(), 1);
+    assert_eq!(store.outgoing(&waiting).unwrap().len(), 1);
     let unknown = Op::Erase { item: "x".to_owned() };
     assert_eq!(
         store.commit(write(vec![unknown])).wait(),

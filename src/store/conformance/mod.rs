@@ -12,8 +12,11 @@ mod admission;
 mod coordination;
 mod erasure;
 mod fixtures;
+mod follow;
+mod outgoing;
 mod paging;
 mod queues;
+mod states;
 mod trail;
 mod writes;
 
@@ -21,8 +24,11 @@ pub(crate) use admission::*;
 pub(crate) use coordination::*;
 pub(crate) use erasure::*;
 pub(crate) use fixtures::auto;
+pub(crate) use follow::*;
+pub(crate) use outgoing::*;
 pub(crate) use paging::*;
 pub(crate) use queues::*;
+pub(crate) use states::*;
 pub(crate) use trail::*;
 pub(crate) use writes::*;
 
@@ -50,6 +56,14 @@ macro_rules! suite {
             rows_refer_to_the_entry_before_them,
             corrections_join_what_was_decided,
             effects_wait_once_per_key,
+            effects_are_tried_given_up_and_retried,
+            effects_of_a_scope_are_held_and_let_go,
+            states_are_compared_before_they_are_replaced,
+            dropped_states_never_repeat_a_version,
+            windows_are_absolute_and_found_by_slice_and_part,
+            following_names_what_each_entry_is_about,
+            automatic_decisions_of_a_scope,
+            tallies_equal_a_recount,
             reviewers_and_policies,
             blind_answers_are_given_once,
             desk_time_never_runs_backwards,

@@ -89,6 +89,7 @@ pub(crate) fn every_premise_is_compared_and_nothing_is_written(open: Open<'_>) {
             actor: on("ann", 1),
             item: on("a", 1),
             lease: held("ann", lease.epoch, 59),
+            state: vec![("none".to_owned(), 0)],
         },
         Premises { item: on("b", 0), lease: free("bob", 0), actor: on("bob", 0), ..none() },
         Premises { item: on("a", 1), lease: free("bob", 60), ..none() },
@@ -244,28 +245,6 @@ pub(crate) fn corrections_join_what_was_decided(open: Open<'_>) {
     assert_eq!(all[2].decision, store.decision("i2").unwrap().unwrap());
     assert_eq!(of(&store.corrections(Some(at(20)), 0, 99).unwrap()), reviews[2..]);
     assert_eq!(of(&store.corrections(None, all[0].number, 2).unwrap()), reviews[1..3]);
-}
-
-pub(crate) fn effects_wait_once_per_key(open: Open<'_>) {
-    let store = open();
-    let effect = |key: &str, n: i64| Op::PutEffect {
-        key: key.to_owned(),
-        kind: "webhook".to_owned(),
-        item: "a".to_owned(),
-        payload: serde_json::json!({ "n": n }),
-    };
-    let now = |seconds, ops| Write { now: at(seconds), ..write(ops) };
-    store.commit(now(5, vec![effect("k1", 1), effect("k2", 2)])).wait().unwrap();
-    store.commit(now(6, vec![effect("k1", 3), effect("k3", 4)])).wait().unwrap();
-    let waiting = |limit| -> Vec<_> {
-        let rows = store.outbox(limit).unwrap();
-        rows.into_iter().map(|e| (e.key, e.payload["n"].as_i64().unwrap(), e.at)).collect()
-    };
-    let key = str::to_owned;
-    assert_eq!(waiting(9), [(key("k1"), 1, at(5)), (key("k2"), 2, at(5)), (key("k3"), 4, at(6))]);
-    assert_eq!(waiting(1).len(), 1);
-    apply(&*store, vec![Op::EffectDone { key: "k1".to_owned() }, effect("k1", 9)]);
-    assert_eq!(waiting(9), [(key("k2"), 2, at(5)), (key("k3"), 4, at(6))]);
 }
 
 pub(crate) fn reviewers_and_policies(open: Open<'_>) {

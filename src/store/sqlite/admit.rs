@@ -74,6 +74,7 @@ fn one(tx: &mut Tx<'_>, statements: &mut Statements<'_>, row: &Admission) -> Don
     let group = row.columns.cohort.get("cohort").map_or("", String::as_str);
     tx.deltas.cohort(group, 1);
     tx.deltas.model(shape, at);
+    tx.deltas.shape(shape, 1);
     let head = tx.change();
     head.decisions += 1;
     head.automatic += i64::from(route.outcome == Outcome::Auto);
@@ -146,6 +147,8 @@ pub(super) fn again(
     tx.deltas.cohort(&group(&old.columns), -1);
     tx.deltas.cohort(&group(columns), 1);
     tx.deltas.model(e.shape, facts.now.as_millisecond());
+    tx.deltas.shape(old_shape, -1);
+    tx.deltas.shape(e.shape, 1);
     let automatic = |r: &Route| i64::from(r.outcome == Outcome::Auto);
     let by = automatic(route) - automatic(&old.route);
     tx.change().automatic += by;

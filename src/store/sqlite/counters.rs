@@ -20,6 +20,8 @@ pub(super) struct Deltas {
     cohorts: HashMap<String, i64>,
     /// First sight of a shape (which tells the model version), milliseconds.
     models: HashMap<i64, i64>,
+    /// Decisions by shape.
+    shapes: HashMap<i64, i64>,
 }
 
 impl Deltas {
@@ -45,6 +47,11 @@ impl Deltas {
             Some(n) => *n += by,
             None => drop(self.cohorts.insert(group.to_owned(), by)),
         }
+    }
+
+    /// One decision more (or less) of a shape.
+    pub(super) fn shape(&mut self, shape: i64, by: i64) {
+        *self.shapes.entry(shape).or_default() += by;
     }
 
     /// A decision of this shape at this time.
@@ -87,6 +94,13 @@ impl Deltas {
                  ON CONFLICT DO UPDATE SET decisions = decisions + excluded.decisions",
             )?
             .execute((cohort, by))?;
+        }
+        for (shape, by) in self.shapes.into_iter().filter(|(_, by)| *by != 0) {
+            conn.prepare_cached(
+                "INSERT INTO shape_counts(shape, decisions) VALUES (?1, ?2)
+                 ON CONFLICT DO UPDATE SET decisions = decisions + excluded.decisions",
+            )?
+            .execute((shape, by))?;
         }
         for (shape, at) in self.models {
             conn.prepare_cached(

@@ -29,6 +29,9 @@ struct Rest {
 pub(super) const COLUMNS: &str = "i.state, i.kind, i.revision, i.entered, i.due, i.priority, \
      i.blind, i.breached, i.rest, q.name";
 
+/// How many they are.
+pub(super) const WIDTH: usize = 10;
+
 /// A row of [`COLUMNS`], which begin at column `from`.
 pub(super) fn decode(row: &Row<'_>, from: usize, id: &str) -> Done<Item> {
     let state: String = row.get(from)?;

@@ -10,12 +10,14 @@ mod dead;
 mod decisions;
 mod erase;
 mod fault;
+mod follow;
 mod items;
 mod jobs;
 mod leases;
 mod names;
 mod open;
 mod ops;
+mod outbox;
 mod page;
 mod place;
 mod pool;
@@ -23,11 +25,14 @@ mod premises;
 mod queues;
 mod reviews;
 mod schema;
+mod scopes;
+mod states;
 #[cfg(test)]
 mod tests;
 mod trail;
 mod tx;
 mod walk;
+mod windows;
 mod writer;
 mod yielding;
 
@@ -47,9 +52,11 @@ use self::pool::Pool;
 use self::writer::{Queue, Writer};
 use crate::domain::{Item, Review, Reviewer, Timestamp};
 use crate::store::{
-    AdmitBatch, AdmitResult, Committed, Counts, Lease, PageQuery, QueueCount, SignCheckpoint,
-    Snapshot, Store, StoreError, StoredAnswer, StoredCorrection, StoredDeadLetter, StoredDecision,
-    StoredEffect, StoredPage, StoredPolicy, TakeLease, Ticket, TrailSink, Write,
+    AdmitBatch, AdmitResult, AutomaticAsk, AutomaticPage, Committed, Counts, Followed, Lease,
+    OutgoingAsk, OutgoingCount, PageQuery, QueueCount, SignCheckpoint, Snapshot, Store,
+    StoreError, StoredAnswer, StoredCorrection, StoredDeadLetter, StoredDecision, StoredEffect,
+    StoredPage, StoredPolicy, StoredState, Tally, TakeLease, Ticket, TrailSink, WindowAsk,
+    WindowRow, Write,
 };
 
 /// A good size for bulk batches: as many are put into one commit as the moment allows, and one of
@@ -336,8 +343,40 @@ impl Store for Sqlite {
         })
     }
 
-    fn outbox(&self, limit: usize) -> Result<Vec<StoredEffect>, StoreError> {
-        self.pool.read("read the outbox", |conn| ops::outbox(conn, limit))
+    fn outgoing(&self, ask: &OutgoingAsk) -> Result<Vec<StoredEffect>, StoreError> {
+        self.pool.read("read the outbox", |conn| outbox::read(conn, ask))
+    }
+
+    fn outgoing_count(&self) -> Result<OutgoingCount, StoreError> {
+        self.pool.read("count the outbox", outbox::counts)
+    }
+
+    fn state(&self, key: &str) -> Result<Option<StoredState>, StoreError> {
+        self.pool.read("read a state", |conn| states::read(conn, key))
+    }
+
+    fn states(&self, prefix: &str) -> Result<Vec<(String, StoredState)>, StoreError> {
+        self.pool.read("read states", |conn| states::all(conn, prefix))
+    }
+
+    fn windows(&self, ask: &WindowAsk) -> Result<Vec<WindowRow>, StoreError> {
+        self.pool.read("read windows", |conn| windows::read(conn, ask))
+    }
+
+    fn follow(&self, from: u64, limit: usize) -> Result<Vec<Followed>, StoreError> {
+        self.pool.read("follow the log", |conn| follow::read(conn, from, limit))
+    }
+
+    fn automatic(&self, ask: &AutomaticAsk) -> Result<AutomaticPage, StoreError> {
+        self.pool.read("read automatic decisions", |conn| scopes::automatic(conn, ask))
+    }
+
+    fn tally(&self) -> Result<Vec<Tally>, StoreError> {
+        self.pool.read("read the counters", scopes::tally)
+    }
+
+    fn open_in_cohort(&self, dimension: &str, group: &str) -> Result<u64, StoreError> {
+        self.pool.read("count a cohort", |conn| scopes::open_in_cohort(conn, dimension, group))
     }
 
     fn last_checkpoint(&self) -> Result<Option<String>, StoreError> {

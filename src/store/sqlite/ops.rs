@@ -2,12 +2,14 @@
 
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::decisions::{json, time, unjson};
+use super::decisions::{json, unjson};
 use super::fault::{Done, count, int};
 use super::tx::Tx;
-use super::{admit, dead, erase, items, leases, premises, reviews};
+use super::{
+    admit, dead, erase, items, leases, outbox, premises, reviews, states, windows,
+};
 use crate::domain::{Reviewer, Timestamp};
-use crate::store::{Committed, EntryDraft, Op, StoredEffect, StoredPolicy, Write};
+use crate::store::{Committed, EntryDraft, Op, StoredPolicy, Write};
 
 /// All of a write; the caller makes sure that it is all or nothing.
 pub(super) fn write(tx: &mut Tx<'_>, write: &Write) -> Done<Committed> {
@@ -22,7 +24,7 @@ pub(super) fn write(tx: &mut Tx<'_>, write: &Write) -> Done<Committed> {
         apply(tx, op, write.now)?;
     }
     tx.tick(write.now);
-    Ok(Committed { head: tx.head.frontier.size() })
+    Ok(Committed { head: tx.head.frontier.size(), held: tx.held })
 }
 
 /// One part; rows refer to the last entry before it.
@@ -45,13 +47,7 @@ pub(super) fn apply(tx: &mut Tx<'_>, op: &Op, now: Timestamp) -> Done<()> {
         }
         Op::PutCorrection { item, request_id, at } => reviews::correct(tx, item, request_id, *at),
         Op::PutEffect { key, kind, item, payload } => {
-            tx.conn
-                .prepare_cached(
-                    "INSERT OR IGNORE INTO outbox(key, kind, item, payload, at, done)
-                     VALUES (?1, ?2, ?3, ?4, ?5, 0)",
-                )?
-                .execute((key, kind, item, json(payload)?, now.as_millisecond()))?;
-            Ok(())
+            outbox::put(tx, key, kind, item, payload, now)
         }
         Op::PutReviewer(reviewer) => put_reviewer(tx, reviewer),
         Op::PutPolicy(policy) => put_policy(tx, policy),
@@ -73,13 +69,16 @@ pub(super) fn apply(tx: &mut Tx<'_>, op: &Op, now: Timestamp) -> Done<()> {
         }
         Op::Erase { item } => erase::erase(tx, item),
         Op::DropDeadLetter { number } => dead::forget(tx, *number),
-        Op::EffectDone { key } => {
-            // The key stays (at most once); what was sent need not be kept.
-            tx.conn
-                .prepare_cached("UPDATE outbox SET done = 1, payload = 'null' WHERE key = ?1")?
-                .execute([key])?;
+        Op::EffectDone { key } => outbox::done(tx, key),
+        Op::EffectTried { key, error, next_at } => outbox::tried(tx, key, error, *next_at),
+        Op::EffectRetry { key } => outbox::retry(tx, key),
+        Op::HoldEffects { scope, kind, held, except } => {
+            tx.held += outbox::hold(tx, scope, kind, *held, except)?;
             Ok(())
         }
+        Op::PutState { key, value } => states::put(tx, key, value.as_deref()),
+        Op::PutWindows(rows) => windows::put(tx, rows),
+        Op::DropWindows { tier, before } => windows::drop_before(tx, *tier, *before),
     }
 }
 
@@ -168,26 +167,6 @@ pub(super) fn policy(conn: &Connection, hash: Option<&str>) -> Done<Option<Store
             })
         })
         .transpose()
-}
-
-/// Effects that wait, oldest first.
-pub(super) fn outbox(conn: &Connection, limit: usize) -> Done<Vec<StoredEffect>> {
-    let mut statement = conn.prepare_cached(
-        "SELECT key, kind, item, payload, at FROM outbox WHERE done = 0 ORDER BY number LIMIT ?1",
-    )?;
-    let mut rows = statement.query([int(limit as u64)])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let payload: String = row.get(3)?;
-        found.push(StoredEffect {
-            key: row.get(0)?,
-            kind: row.get(1)?,
-            item: row.get(2)?,
-            payload: unjson(&payload, "an effect")?,
-            at: time(row.get(4)?)?,
-        });
-    }
-    Ok(found)
 }
 
 /// Sign a checkpoint if entries were added since the last one.

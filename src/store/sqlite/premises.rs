@@ -5,6 +5,7 @@ use rusqlite::OptionalExtension as _;
 use super::fault::{Done, count};
 use super::items;
 use super::leases::{self, Held};
+use super::states;
 use super::tx::Tx;
 use crate::domain::Timestamp;
 use crate::store::{LeasePremise, Premise, Premises, StoreError};
@@ -32,6 +33,11 @@ pub(super) fn check(tx: &Tx<'_>, premises: &Premises) -> Done<()> {
         let now = items::revision(tx.conn, id)?;
         if now != *revision {
             return refuse(Premise::Item { id: id.clone(), revision: now });
+        }
+    }
+    for (key, version) in &premises.state {
+        if states::version(tx.conn, key)? != *version {
+            return refuse(Premise::State(key.clone()));
         }
     }
     let item = premises.item.as_ref().map_or("", |(id, _)| id.as_str());

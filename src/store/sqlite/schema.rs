@@ -10,7 +10,7 @@ use crate::store::StoreError;
 pub(super) const APPLICATION_ID: i32 = 0x6f76_726c;
 
 /// Step `n` leads from version `n` to `n + 1`. A released step is never changed: add another.
-const STEPS: &[&str] = &[include_str!("schema/1.sql")];
+const STEPS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// The version this program writes.
 pub(super) fn version() -> u32 {
@@ -110,6 +110,37 @@ mod tests {
             )
             .unwrap();
         assert_eq!(row, (vec![7; 32], true, 5, 1));
+    }
+
+    #[test]
+    fn what_a_store_of_version_1_holds_is_counted_and_waits_as_before() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate_with(&mut conn, &STEPS[..1], &fresh(), false).unwrap();
+        conn.execute_batch(
+            "INSERT INTO decisions(n, id, content, shape, at)
+                 VALUES (0, 'a', x'', 7, 0), (1, 'b', x'', 8, 0), (2, 'c', x'', 7, 0);
+             INSERT INTO outbox(key, kind, item, payload, at, done)
+                 VALUES ('r/a', 'reply', 'a', 'null', 0, 0), ('r/b', 'reply', 'b', 'null', 0, 1);",
+        )
+        .unwrap();
+        migrate(&mut conn, &fresh(), false).unwrap();
+        let shapes: String = conn
+            .query_row(
+                "SELECT group_concat(shape || ':' || decisions ORDER BY shape) FROM shape_counts",
+                (),
+                |r| r.get(0),
+            )
+            .unwrap();
+        assert_eq!(shapes, "7:2,8:1");
+        let waits: i64 = conn
+            .query_row(
+                "SELECT count(*) FROM outbox
+                 WHERE done = 0 AND dead = 0 AND held = 0 AND attempts = 0 AND next_at = 0",
+                (),
+                |r| r.get(0),
+            )
+            .unwrap();
+        assert_eq!(waits, 1);
     }
 
     #[test]

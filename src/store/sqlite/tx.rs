@@ -51,6 +51,8 @@ pub(super) struct Tx<'a> {
     pub(super) deltas: Deltas,
     /// The last entry of this operation, to which rows refer.
     pub(super) entry: Option<Appended>,
+    /// Effects that this operation held or let go.
+    pub(super) held: u64,
     /// The store must be vacuumed after the commit.
     pub(super) erased: bool,
     dirty: bool,
@@ -74,6 +76,7 @@ impl<'a> Tx<'a> {
                 head,
                 deltas: Deltas::default(),
                 entry: None,
+                held: 0,
                 erased: false,
                 dirty: false,
             }),
@@ -90,6 +93,7 @@ impl<'a> Tx<'a> {
         self.conn.prepare_cached("SAVEPOINT op")?.execute(())?;
         self.memory.names.mark();
         self.entry = None;
+        self.held = 0;
         let ran = run(self).and_then(|answer| {
             let deltas = std::mem::take(&mut self.deltas);
             deltas.write(self.conn)?;
