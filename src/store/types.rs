@@ -46,7 +46,10 @@ pub enum Premise {
     Generation,
     Policy,
     Actor(String),
-    Item { id: String, revision: u64 },
+    Item {
+        id: String,
+        revision: u64,
+    },
     /// The state of this key.
     State(String),
 }

@@ -34,8 +34,7 @@ pub(crate) fn following_names_what_each_entry_is_about(open: Open<'_>) {
     assert_eq!(as_entries, entries);
     let (stored_a, stored_b) = (store.decision("a").unwrap(), store.decision("b").unwrap());
     let about: Vec<_> = all.iter().map(|f| f.decision.clone()).collect();
-    let expected =
-        [None, stored_a.clone(), stored_b, None, stored_a.clone(), stored_a].to_vec();
+    let expected = [None, stored_a.clone(), stored_b, None, stored_a.clone(), stored_a].to_vec();
     assert_eq!(about, expected);
     assert_eq!(about[1].as_ref().unwrap().raw, Some(raw("a")));
     let reviews: Vec<_> = all.iter().map(|f| f.review.clone()).collect();
@@ -167,9 +166,8 @@ pub(crate) fn tallies_equal_a_recount(open: Open<'_>) {
     };
     let tally = store.tally().unwrap();
     let by = |count: &dyn Fn(&Tally) -> u64| -> BTreeMap<_, u64> {
-        let key = |t: &Tally| {
-            (t.domain.clone(), t.model.clone(), t.version.clone(), t.action.clone())
-        };
+        let key =
+            |t: &Tally| (t.domain.clone(), t.model.clone(), t.version.clone(), t.action.clone());
         tally.iter().filter(|t| count(t) > 0).map(|t| (key(t), count(t))).collect()
     };
     assert_eq!(by(&|t| t.decisions), recount(false));

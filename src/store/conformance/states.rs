@@ -53,8 +53,7 @@ pub(crate) fn states_are_compared_before_they_are_replaced(open: Open<'_>) {
         store.states(prefix).unwrap().into_iter().map(|(key, s)| (key, s.version)).collect()
     };
     let key = str::to_owned;
-    let cursors =
-        vec![(key("cursor"), 2), (key("cursors"), 1), (key("cursor\u{ffff}x"), 1)];
+    let cursors = vec![(key("cursor"), 2), (key("cursors"), 1), (key("cursor\u{ffff}x"), 1)];
     assert_eq!(keys("cursor"), cursors);
     assert_eq!(keys("curs%"), []);
     assert_eq!(keys("").len(), 5);

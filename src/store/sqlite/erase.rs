@@ -40,8 +40,10 @@ pub(super) fn erase(tx: &mut Tx<'_>, id: &str) -> Done<()> {
     conn.prepare_cached("UPDATE reviews SET tags = NULL WHERE item = ?1")?.execute([n])?;
     conn.prepare_cached("DELETE FROM drafts WHERE item = ?1")?.execute([n])?;
     // The key stays: an effect that was deleted must not be put a second time.
-    conn.prepare_cached("UPDATE outbox SET payload = 'null', error = NULL, done = 1 WHERE item = ?1")?
-        .execute([id])?;
+    conn.prepare_cached(
+        "UPDATE outbox SET payload = 'null', error = NULL, done = 1 WHERE item = ?1",
+    )?
+    .execute([id])?;
     dead::erase(tx, id)?;
     tx.erased = true;
     Ok(())

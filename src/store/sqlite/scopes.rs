@@ -41,16 +41,12 @@ pub(super) fn automatic(conn: &Connection, ask: &AutomaticAsk) -> Done<Automatic
              AND ({within})
          ORDER BY d.n LIMIT ?"
     ))?;
-    let mut all = vec![
-        Sql::from(int(from)),
-        Sql::from(int(to)),
-        Sql::from(ask.since.as_millisecond()),
-    ];
+    let mut all =
+        vec![Sql::from(int(from)), Sql::from(int(to)), Sql::from(ask.since.as_millisecond())];
     all.extend(given);
     all.push(Sql::from(int(ask.limit as u64)));
-    let found: Vec<i64> = statement
-        .query_map(params_from_iter(all), |r| r.get(0))?
-        .collect::<Result<_, _>>()?;
+    let found: Vec<i64> =
+        statement.query_map(params_from_iter(all), |r| r.get(0))?.collect::<Result<_, _>>()?;
     let full = found.len() >= ask.limit;
     let next = match found.last() {
         Some(last) if full => Some(count(*last)),

@@ -29,9 +29,7 @@ pub(super) fn version(conn: &Connection, key: &str) -> Done<u64> {
 /// One state.
 pub(super) fn read(conn: &Connection, key: &str) -> Done<Option<StoredState>> {
     Ok(conn
-        .prepare_cached(
-            "SELECT version, value FROM states WHERE key = ?1 AND value IS NOT NULL",
-        )?
+        .prepare_cached("SELECT version, value FROM states WHERE key = ?1 AND value IS NOT NULL")?
         .query_row([key], |r| Ok(StoredState { version: count(r.get(0)?), value: r.get(1)? }))
         .optional()?)
 }
