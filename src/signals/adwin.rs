@@ -28,10 +28,7 @@ pub struct AdwinSettings {
 impl Default for AdwinSettings {
     /// river's: δ 0.002, every 32nd value.
     fn default() -> Self {
-        Self {
-            delta: 0.002,
-            clock: 32,
-        }
+        Self { delta: 0.002, clock: 32 }
     }
 }
 
@@ -128,11 +125,7 @@ impl Adwin {
 
     /// Mean of the window, 0 when empty.
     pub fn mean(&self) -> f64 {
-        if self.width > 0.0 {
-            self.total / self.width
-        } else {
-            0.0
-        }
+        if self.width > 0.0 { self.total / self.width } else { 0.0 }
     }
 
     /// Sum of squared deviations over the window.

@@ -242,8 +242,7 @@ mod tests {
 
     #[test]
     fn a_weight_counts_as_so_many() {
-        let weighted =
-            [Observation { weight: 3.0, ..seen(0.9, true) }, seen(0.9, false)];
+        let weighted = [Observation { weight: 3.0, ..seen(0.9, true) }, seen(0.9, false)];
         let repeated = [seen(0.9, true), seen(0.9, true), seen(0.9, true), seen(0.9, false)];
         let a = calibration(&weighted, Binning::EqualWidth(10)).expect("seen");
         let b = calibration(&repeated, Binning::EqualWidth(10)).expect("seen");

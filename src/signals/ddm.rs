@@ -16,11 +16,7 @@ pub struct DdmSettings {
 impl Default for DdmSettings {
     /// river's.
     fn default() -> Self {
-        Self {
-            warm_start: 30,
-            warning_threshold: 2.0,
-            drift_threshold: 3.0,
-        }
+        Self { warm_start: 30, warning_threshold: 2.0, drift_threshold: 3.0 }
     }
 }
 
@@ -49,14 +45,7 @@ pub struct Ddm {
 impl Ddm {
     /// Nothing seen yet.
     pub fn new(settings: DdmSettings) -> Self {
-        Self {
-            settings,
-            n: 0,
-            rate: 0.0,
-            lowest: None,
-            level: DdmLevel::InControl,
-            skipped: 0,
-        }
+        Self { settings, n: 0, rate: 0.0, lowest: None, level: DdmLevel::InControl, skipped: 0 }
     }
 
     /// Takes an error bit (1: wrong). Values that are not finite are skipped. Starts anew with the
@@ -70,10 +59,7 @@ impl Ddm {
             };
         }
         if self.level == DdmLevel::Drift {
-            *self = Self {
-                skipped: self.skipped,
-                ..Self::new(self.settings)
-            };
+            *self = Self { skipped: self.skipped, ..Self::new(self.settings) };
         }
         self.n += 1;
         #[allow(clippy::cast_precision_loss, reason = "a count of values, far below 2^53")]
@@ -126,9 +112,8 @@ mod tests {
         for i in 0..500u32 {
             ddm.update(f64::from(u8::from(i.is_multiple_of(10))));
         }
-        let mut levels: Vec<DdmLevel> = (0..120u32)
-            .map(|i| ddm.update(f64::from(u8::from(i.is_multiple_of(2)))))
-            .collect();
+        let mut levels: Vec<DdmLevel> =
+            (0..120u32).map(|i| ddm.update(f64::from(u8::from(i.is_multiple_of(2))))).collect();
         levels.dedup();
         let alarm = levels.iter().position(|level| *level == DdmLevel::Drift);
         let warning = levels.iter().position(|level| *level == DdmLevel::Warning);

@@ -21,10 +21,7 @@ pub enum DetectorSettings {
 impl Default for DetectorSettings {
     /// ADWIN at δ 0.05, tested at every 8th value.
     fn default() -> Self {
-        Self::Adwin(AdwinSettings {
-            delta: DELTA,
-            clock: 8,
-        })
+        Self::Adwin(AdwinSettings { delta: DELTA, clock: 8 })
     }
 }
 

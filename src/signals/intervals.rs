@@ -62,25 +62,15 @@ pub fn wilson_rate(rate: f64, n: f64, alpha: f64) -> Interval {
 pub fn jeffreys(k: u64, n: u64, alpha: f64) -> Option<Interval> {
     let (k, n) = counts(k, n)?;
     let beta = Beta::new(k + 0.5, n - k + 0.5).ok()?;
-    Some(Interval::new(
-        beta.inverse_cdf(alpha / 2.0),
-        beta.inverse_cdf(1.0 - alpha / 2.0),
-    ))
+    Some(Interval::new(beta.inverse_cdf(alpha / 2.0), beta.inverse_cdf(1.0 - alpha / 2.0)))
 }
 
 /// The exact interval of Clopper and Pearson; `None` when `n` is 0.
 pub fn clopper_pearson(k: u64, n: u64, alpha: f64) -> Option<Interval> {
     let (k, n) = counts(k, n)?;
-    let low = if k > 0.0 {
-        Beta::new(k, n - k + 1.0).ok()?.inverse_cdf(alpha / 2.0)
-    } else {
-        0.0
-    };
-    let high = if k < n {
-        Beta::new(k + 1.0, n - k).ok()?.inverse_cdf(1.0 - alpha / 2.0)
-    } else {
-        1.0
-    };
+    let low = if k > 0.0 { Beta::new(k, n - k + 1.0).ok()?.inverse_cdf(alpha / 2.0) } else { 0.0 };
+    let high =
+        if k < n { Beta::new(k + 1.0, n - k).ok()?.inverse_cdf(1.0 - alpha / 2.0) } else { 1.0 };
     Some(Interval::new(low, high))
 }
 

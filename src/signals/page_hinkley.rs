@@ -80,18 +80,10 @@ impl PageHinkley {
             return false;
         }
         if self.drifted {
-            *self = Self {
-                skipped: self.skipped,
-                ..Self::new(self.settings)
-            };
+            *self = Self { skipped: self.skipped, ..Self::new(self.settings) };
         }
-        let PageHinkleySettings {
-            min_instances,
-            delta,
-            threshold,
-            alpha,
-            direction,
-        } = self.settings;
+        let PageHinkleySettings { min_instances, delta, threshold, alpha, direction } =
+            self.settings;
         self.n += 1.0;
         self.mean += (value - self.mean) / self.n;
         let deviation = value - self.mean;

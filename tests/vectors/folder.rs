@@ -5,9 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 pub fn path(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../shared")
-        .join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared").join(name)
 }
 
 pub fn read(name: &str) -> Option<Value> {
@@ -30,11 +28,7 @@ pub fn number(value: &Value) -> f64 {
 pub fn close(case: &Value, got: f64, expected: f64) {
     let tolerance = case["tolerance"].as_f64().unwrap_or(1e-9);
     let allowed = tolerance * expected.abs().max(1.0);
-    assert!(
-        (got - expected).abs() <= allowed,
-        "{}: {got} instead of {expected}",
-        case["name"]
-    );
+    assert!((got - expected).abs() <= allowed, "{}: {got} instead of {expected}", case["name"]);
 }
 
 pub fn ran(name: &str, cases: usize, known: usize) {

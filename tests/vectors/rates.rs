@@ -56,10 +56,16 @@ fn calibration_equals_scikit_learn() {
             close(case, got.ece, number(&expected["ece"]));
             close(case, got.mce, number(&expected["mce"]));
             close(case, got.brier.expect("raw"), number(&case["expected"]["brier"]));
-            let column = |name: &str| -> Vec<Value> { expected[name].as_array().expect("list").clone() };
+            let column =
+                |name: &str| -> Vec<Value> { expected[name].as_array().expect("list").clone() };
             let index: Vec<usize> =
                 serde_json::from_value(expected["bin_index"].clone()).expect("indices");
-            assert_eq!(got.bins.iter().map(|b| b.index).collect::<Vec<_>>(), index, "{}", case["name"]);
+            assert_eq!(
+                got.bins.iter().map(|b| b.index).collect::<Vec<_>>(),
+                index,
+                "{}",
+                case["name"]
+            );
             for (i, bin) in got.bins.iter().enumerate() {
                 assert_eq!(Some(bin.n), column("count")[i].as_u64(), "{}", case["name"]);
                 close(case, bin.confidence, number(&column("mean_predicted")[i]));

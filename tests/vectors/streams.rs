@@ -15,11 +15,7 @@ fn column(file: &str, value: impl Fn(&[&str]) -> f64) -> Option<Vec<(usize, f64)
             .enumerate()
             .map(|(i, line)| {
                 let cells: Vec<&str> = line.split(',').collect();
-                let row = if numbered {
-                    cells[0].parse().expect("a row number")
-                } else {
-                    i
-                };
+                let row = if numbered { cells[0].parse().expect("a row number") } else { i };
                 (row, value(&cells))
             })
             .collect(),
@@ -28,10 +24,7 @@ fn column(file: &str, value: impl Fn(&[&str]) -> f64) -> Option<Vec<(usize, f64)
 
 fn alarms(settings: DetectorSettings, stream: &[(usize, f64)]) -> Vec<usize> {
     let mut detector = Detector::new(settings);
-    stream
-        .iter()
-        .filter_map(|(row, value)| detector.update(Some(*value)).then_some(*row))
-        .collect()
+    stream.iter().filter_map(|(row, value)| detector.update(Some(*value)).then_some(*row)).collect()
 }
 
 /// Rows from each change to the first alarm before the next one.
@@ -41,10 +34,7 @@ fn delays(alarms: &[usize], changes: &[usize]) -> Vec<Option<usize>> {
         .enumerate()
         .map(|(i, change)| {
             let end = changes.get(i + 1).copied().unwrap_or(usize::MAX);
-            alarms
-                .iter()
-                .find(|row| (*change..end).contains(row))
-                .map(|row| row - change)
+            alarms.iter().find(|row| (*change..end).contains(row)).map(|row| row - change)
         })
         .collect()
 }
@@ -72,7 +62,9 @@ fn the_shipped_default_is_as_good_as_the_best_library_without_false_alarms() {
         println!("no streams beside the repository: nothing measured");
         return;
     };
-    println!("| detector | 10467 | 11773 | 14028 | 22718 | sum | stable zones | loan | before | elec2 | before |");
+    println!(
+        "| detector | 10467 | 11773 | 14028 | 22718 | sum | stable zones | loan | before | elec2 | before |"
+    );
     println!("|---|---|---|---|---|---|---|---|---|---|---|");
     for name in ["adwin", "page_hinkley", "ddm"] {
         let settings = DetectorSettings::named(name).expect("a name");
