@@ -3,8 +3,48 @@
 
 pub mod adwin;
 pub mod calibration;
+pub mod chi2;
+mod counts;
 pub mod ddm;
 pub mod detector;
+mod durations;
+pub mod ensemble;
+mod features;
+mod histogram;
 pub mod intervals;
+pub mod ks;
 pub mod page_hinkley;
+mod population;
 pub mod sequential;
+mod slice;
+mod sums;
+
+pub use counts::{Count, Counts};
+pub use durations::Durations;
+pub use features::{Discovered, FEATURES, Feature, discover};
+pub use histogram::{Bins, DISTINCT, LEVELS, MISSING, Value};
+pub use population::{MIN_CURRENT, MIN_REFERENCE, PSI_ALARM, Population};
+pub use slice::{OTHER, Slice, SliceError};
+pub use sums::{DamagedSums, Sums};
+
+use serde::{Deserialize, Serialize};
+
+/// Has a population moved?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Drift {
+    Stable,
+    Drift,
+    NotEnoughData,
+}
+
+impl Drift {
+    /// `stable`, `drift` or `not_enough_data`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stable => "stable",
+            Self::Drift => "drift",
+            Self::NotEnoughData => "not_enough_data",
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! What is counted of a slice: integers only, so that parts of a cluster add up exactly.
+//!
+//! Probabilities are kept in units of 1e-9 and inverse-probability weights in units of 1e-6
+//! (squares: 1e-3), because sums of floating-point numbers depend on their order.
+
+use super::Sums;
+
+/// Bins of the reliability diagram: equal width, right-closed, over 0..=1.
+pub const CALIBRATION_BINS: usize = 15;
+const PLAIN: usize = 34;
+const PER_BIN: usize = 6;
+const CELLS: usize = PLAIN + CALIBRATION_BINS * PER_BIN;
+
+/// A quantity that is counted. The number is its place in what is stored: never reuse one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(usize)]
+pub enum Count {
+    /// Decisions admitted, whatever became of them.
+    Decisions = 0,
+    /// … of which were settled automatically,
+    Auto = 1,
+    /// … blocked,
+    Blocked = 2,
+    /// … answered with another version,
+    Fallback = 3,
+    /// … quarantined.
+    Quarantined = 4,
+    /// Items that came to people (samples included).
+    ToPeople = 5,
+    /// Verdicts that took effect.
+    Accepted = 6,
+    Edited = 7,
+    Rejected = 8,
+    Escalated = 9,
+    /// Automatic decisions that people overruled afterwards.
+    Reversals = 10,
+    /// Verdicts that had a clock, in time and late.
+    InTime = 11,
+    Late = 12,
+    /// Post-action signals.
+    FeedbackReversal = 13,
+    FeedbackComplaint = 14,
+    FeedbackError = 15,
+    FeedbackConfirmed = 16,
+    /// Milliseconds from entry to verdict, and how many there were.
+    ReviewMs = 17,
+    ReviewTimes = 18,
+    /// Milliseconds from admission to settlement, and how many there were.
+    ResolveMs = 19,
+    ResolveTimes = 20,
+    /// Milliseconds from escalation to settlement, and how many there were.
+    EscalationMs = 21,
+    EscalationTimes = 22,
+    /// Values that were missing or not a number where a number is usual.
+    Missing = 23,
+    /// Sampled automatic decisions that were reviewed, and those found wrong.
+    Sampled = 24,
+    SampledWrong = 25,
+    /// Sums of w = 1/p over them: w, w of the wrong ones (1e-6), w² and w² of the wrong (1e-3).
+    Weight = 26,
+    WeightWrong = 27,
+    Weight2 = 28,
+    Weight2Wrong = 29,
+    /// Verdicts on items that were not sampled: accept, edit, reject.
+    Reviewed = 30,
+    /// Items settled for good.
+    Settled = 31,
+    /// Verdicts taken back within the grace time.
+    Undone = 32,
+    /// Decisions older than any window that is still kept.
+    TooOld = 33,
+}
+
+/// Sums over the outcomes whose confidence is in one bin.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Calibration {
+    /// Outcomes, the sum of their confidences, and how many were right.
+    pub n: u64,
+    pub confidence: f64,
+    pub right: u64,
+    /// The same with each outcome weighted by one over the probability it was looked at with.
+    pub weight: f64,
+    pub weighted_confidence: f64,
+    pub weighted_right: f64,
+}
+
+/// Exact, mergeable counts of a slice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counts([u64; CELLS]);
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self([0; CELLS])
+    }
+}
+
+impl Counts {
+    /// One of the counts.
+    #[allow(clippy::indexing_slicing, reason = "a count's number is below PLAIN")]
+    pub fn get(&self, what: Count) -> u64 {
+        self.0[what as usize]
+    }
+
+    /// Add to one of the counts.
+    #[allow(clippy::indexing_slicing, reason = "a count's number is below PLAIN")]
+    pub fn add(&mut self, what: Count, n: u64) {
+        let cell = &mut self.0[what as usize];
+        *cell = cell.saturating_add(n);
+    }
+
+    /// `accept + edit + reject`: what an override rate is a share of.
+    pub fn reviewed(&self) -> u64 {
+        self.get(Count::Accepted) + self.overridden()
+    }
+
+    /// `edit + reject`.
+    pub fn overridden(&self) -> u64 {
+        self.get(Count::Edited) + self.get(Count::Rejected)
+    }
+
+    /// An outcome is known: the model said `confidence` (0..=1) and was right or not; it was
+    /// looked at with this probability (1 for what goes to people anyway). Others are left out.
+    pub fn outcome(&mut self, confidence: f64, right: bool, probability: f64) {
+        if !(0.0..=1.0).contains(&confidence) || !(probability > 0.0 && probability <= 1.0) {
+            return;
+        }
+        let weight = 1.0 / probability;
+        let right = u64::from(right);
+        let cells = [
+            1,
+            units(confidence, 1e9),
+            right,
+            units(weight, 1e6),
+            units(weight * confidence, 1e6),
+            right * units(weight, 1e6),
+        ];
+        let at = PLAIN + calibration_bin(confidence) * PER_BIN;
+        for (cell, n) in self.0.iter_mut().skip(at).zip(cells) {
+            *cell = cell.saturating_add(n);
+        }
+    }
+
+    /// An automatic decision that was drawn with this probability turned out right or wrong.
+    pub fn sampled(&mut self, wrong: bool, probability: f64) {
+        if !(probability > 0.0 && probability <= 1.0) {
+            return;
+        }
+        let weight = 1.0 / probability;
+        let (w, w2) = (units(weight, 1e6), units(weight * weight, 1e3));
+        self.add(Count::Sampled, 1);
+        self.add(Count::Weight, w);
+        self.add(Count::Weight2, w2);
+        if wrong {
+            self.add(Count::SampledWrong, 1);
+            self.add(Count::WeightWrong, w);
+            self.add(Count::Weight2Wrong, w2);
+        }
+    }
+
+    /// Σw, Σw·wrong, Σw², Σw²·wrong over sampled automatic decisions, w = 1/p.
+    pub fn weights(&self) -> [f64; 4] {
+        let get = |what, unit: f64| float(self.get(what)) / unit;
+        [
+            get(Count::Weight, 1e6),
+            get(Count::WeightWrong, 1e6),
+            get(Count::Weight2, 1e3),
+            get(Count::Weight2Wrong, 1e3),
+        ]
+    }
+
+    /// The bins of the reliability diagram, low to high.
+    pub fn calibration(&self) -> [Calibration; CALIBRATION_BINS] {
+        let mut bins = [Calibration::default(); CALIBRATION_BINS];
+        for (bin, cells) in bins.iter_mut().zip(self.0.iter().as_slice().split_at(PLAIN).1.chunks(PER_BIN)) {
+            if let &[n, confidence, right, weight, weighted, weighted_right] = cells {
+                *bin = Calibration {
+                    n,
+                    confidence: float(confidence) / 1e9,
+                    right,
+                    weight: float(weight) / 1e6,
+                    weighted_confidence: float(weighted) / 1e6,
+                    weighted_right: float(weighted_right) / 1e6,
+                };
+            }
+        }
+        bins
+    }
+
+    /// Add all of another's.
+    pub fn merge(&mut self, other: &Self) {
+        for (a, b) in self.0.iter_mut().zip(&other.0) {
+            *a = a.saturating_add(*b);
+        }
+    }
+
+    /// As it is stored.
+    pub fn to_sums(&self) -> Sums {
+        Sums::of((0..).zip(self.0))
+    }
+
+    /// Add what was stored.
+    pub fn add_sums(&mut self, sums: &Sums) {
+        sums.add_to(&mut self.0);
+    }
+}
+
+/// The bin of a confidence in 0..=1: right-closed, 0 in the first; edges as `i * (1/15)`.
+pub fn calibration_bin(confidence: f64) -> usize {
+    const WIDTH: f64 = 1.0 / CALIBRATION_BINS as f64;
+    (1..CALIBRATION_BINS)
+        .take_while(|&i| confidence > i as f64 * WIDTH)
+        .count()
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a finite value at least 0; `as` saturates at the ends"
+)]
+fn units(x: f64, per: f64) -> u64 {
+    (x * per).round() as u64
+}
+
+/// A count as a number: exact up to 2^53.
+#[allow(clippy::cast_precision_loss, reason = "counts beyond 2^53 are not met")]
+pub(super) fn float(n: u64) -> f64 {
+    n as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outcome_is_weighted_by_its_probability() {
+        let mut counts = Counts::default();
+        counts.outcome(0.9, true, 1.0);
+        counts.outcome(0.9, false, 0.02);
+        counts.outcome(f64::NAN, true, 1.0);
+        counts.outcome(0.9, true, 0.0);
+        let bin = counts.calibration()[13];
+        assert_eq!((bin.n, bin.right), (2, 1));
+        assert_eq!((bin.confidence, bin.weight, bin.weighted_right), (1.8, 51.0, 1.0));
+        assert!((bin.weighted_confidence - 45.9).abs() < 1e-9);
+        assert_eq!(counts.calibration().iter().map(|b| b.n).sum::<u64>(), 2);
+    }
+
+    #[test]
+    fn an_edge_belongs_to_the_bin_below_it() {
+        assert_eq!(calibration_bin(0.0), 0);
+        assert_eq!(calibration_bin(1.0 / 15.0), 0);
+        assert_eq!(calibration_bin(0.2), 2);
+        assert_eq!(calibration_bin(0.200_001), 3);
+        assert_eq!(calibration_bin(1.0), 14);
+    }
+
+    #[test]
+    fn stored_counts_come_back_and_merge() {
+        let mut a = Counts::default();
+        a.add(Count::Decisions, 3);
+        a.add(Count::TooOld, 1);
+        a.sampled(true, 0.5);
+        a.outcome(0.1, true, 0.5);
+        let mut twice = a.clone();
+        twice.merge(&a);
+        let mut stored = Counts::default();
+        stored.add_sums(&a.to_sums());
+        assert_eq!(stored, a);
+        stored.add_sums(&a.to_sums());
+        assert_eq!(stored, twice);
+        assert_eq!(twice.weights(), [4.0, 4.0, 8.0, 8.0]);
+    }
+}
