@@ -1,15 +1,16 @@
 //! What is counted of a slice: integers only, so that parts of a cluster add up exactly.
 //!
-//! Probabilities are kept in units of 1e-9 and inverse-probability weights in units of 1e-6
-//! (squares: 1e-3), because sums of floating-point numbers depend on their order.
+//! Inverse-probability weights and what they weigh are kept in units of 1e-6 (squares: 1e-3),
+//! because sums of floating-point numbers depend on their order.
 
 use super::Sums;
+use super::calibration::{BINS, BinSums, bin_of};
 
-/// Bins of the reliability diagram: equal width, right-closed, over 0..=1.
-pub const CALIBRATION_BINS: usize = 15;
-const PLAIN: usize = 34;
-const PER_BIN: usize = 6;
-const CELLS: usize = PLAIN + CALIBRATION_BINS * PER_BIN;
+/// Cells before those of the reliability diagram.
+const PLAIN: usize = 48;
+/// Cells of a bin: n; sums of w, w·confidence, w·right (1e-6); of w² (1e-3).
+const PER_BIN: usize = 5;
+const CELLS: usize = PLAIN + BINS * PER_BIN;
 
 /// A quantity that is counted. The number is its place in what is stored: never reuse one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,19 +70,8 @@ pub enum Count {
     Undone = 32,
     /// Decisions older than any window that is still kept.
     TooOld = 33,
-}
-
-/// Sums over the outcomes whose confidence is in one bin.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Calibration {
-    /// Outcomes, the sum of their confidences, and how many were right.
-    pub n: u64,
-    pub confidence: f64,
-    pub right: u64,
-    /// The same with each outcome weighted by one over the probability it was looked at with.
-    pub weight: f64,
-    pub weighted_confidence: f64,
-    pub weighted_right: f64,
+    /// Sum of w·(confidence − right)² over known outcomes (1e-6).
+    Brier = 34,
 }
 
 /// Exact, mergeable counts of a slice.
@@ -125,16 +115,17 @@ impl Counts {
             return;
         }
         let weight = 1.0 / probability;
-        let right = u64::from(right);
+        let sure = if right { 1.0 - confidence } else { confidence };
+        self.add(Count::Brier, units(weight * sure * sure, 1e6));
+        let w = units(weight, 1e6);
         let cells = [
             1,
-            units(confidence, 1e9),
-            right,
-            units(weight, 1e6),
+            w,
             units(weight * confidence, 1e6),
-            right * units(weight, 1e6),
+            if right { w } else { 0 },
+            units(weight * weight, 1e3),
         ];
-        let at = PLAIN + calibration_bin(confidence) * PER_BIN;
+        let at = PLAIN + bin_of(confidence, BINS) * PER_BIN;
         for (cell, n) in self.0.iter_mut().skip(at).zip(cells) {
             *cell = cell.saturating_add(n);
         }
@@ -169,21 +160,27 @@ impl Counts {
     }
 
     /// The bins of the reliability diagram, low to high.
-    pub fn calibration(&self) -> [Calibration; CALIBRATION_BINS] {
-        let mut bins = [Calibration::default(); CALIBRATION_BINS];
-        for (bin, cells) in bins.iter_mut().zip(self.0.iter().as_slice().split_at(PLAIN).1.chunks(PER_BIN)) {
-            if let &[n, confidence, right, weight, weighted, weighted_right] = cells {
-                *bin = Calibration {
+    pub fn calibration(&self) -> [BinSums; BINS] {
+        let mut bins = [BinSums::default(); BINS];
+        let (_, cells) = self.0.split_at(PLAIN);
+        for (bin, cells) in bins.iter_mut().zip(cells.chunks(PER_BIN)) {
+            if let &[n, weight, confidence, right, weight2] = cells {
+                *bin = BinSums {
                     n,
-                    confidence: float(confidence) / 1e9,
-                    right,
                     weight: float(weight) / 1e6,
-                    weighted_confidence: float(weighted) / 1e6,
-                    weighted_right: float(weighted_right) / 1e6,
+                    confidence: float(confidence) / 1e6,
+                    right: float(right) / 1e6,
+                    weight2: float(weight2) / 1e3,
                 };
             }
         }
         bins
+    }
+
+    /// The Brier score of the known outcomes, by weight; `None` without any.
+    pub fn brier(&self) -> Option<f64> {
+        let weight: f64 = self.calibration().iter().map(|b| b.weight).sum();
+        (weight > 0.0).then(|| float(self.get(Count::Brier)) / 1e6 / weight)
     }
 
     /// Add all of another's.
@@ -202,14 +199,6 @@ impl Counts {
     pub fn add_sums(&mut self, sums: &Sums) {
         sums.add_to(&mut self.0);
     }
-}
-
-/// The bin of a confidence in 0..=1: right-closed, 0 in the first; edges as `i * (1/15)`.
-pub fn calibration_bin(confidence: f64) -> usize {
-    const WIDTH: f64 = 1.0 / CALIBRATION_BINS as f64;
-    (1..CALIBRATION_BINS)
-        .take_while(|&i| confidence > i as f64 * WIDTH)
-        .count()
 }
 
 #[allow(
@@ -239,19 +228,11 @@ mod tests {
         counts.outcome(f64::NAN, true, 1.0);
         counts.outcome(0.9, true, 0.0);
         let bin = counts.calibration()[13];
-        assert_eq!((bin.n, bin.right), (2, 1));
-        assert_eq!((bin.confidence, bin.weight, bin.weighted_right), (1.8, 51.0, 1.0));
-        assert!((bin.weighted_confidence - 45.9).abs() < 1e-9);
+        assert_eq!((bin.n, bin.weight, bin.right, bin.weight2), (2, 51.0, 1.0, 2501.0));
+        assert!((bin.confidence - 45.9).abs() < 1e-9);
         assert_eq!(counts.calibration().iter().map(|b| b.n).sum::<u64>(), 2);
-    }
-
-    #[test]
-    fn an_edge_belongs_to_the_bin_below_it() {
-        assert_eq!(calibration_bin(0.0), 0);
-        assert_eq!(calibration_bin(1.0 / 15.0), 0);
-        assert_eq!(calibration_bin(0.2), 2);
-        assert_eq!(calibration_bin(0.200_001), 3);
-        assert_eq!(calibration_bin(1.0), 14);
+        assert!((counts.brier().unwrap() - (0.01 + 50.0 * 0.81) / 51.0).abs() < 1e-9);
+        assert_eq!(Counts::default().brier(), None);
     }
 
     #[test]
