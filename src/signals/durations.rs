@@ -15,7 +15,10 @@ const LONGEST_MS: u64 = 400 * 86_400_000;
 pub struct Durations(Histogram<u64>);
 
 impl Default for Durations {
-    #[allow(clippy::expect_used, reason = "1 <= low, 2 low <= high and two digits are always valid")]
+    #[allow(
+        clippy::expect_used,
+        reason = "1 <= low, 2 low <= high and two digits are always valid"
+    )]
     fn default() -> Self {
         Self(Histogram::new_with_bounds(1, LONGEST_MS, 2).expect("valid bounds"))
     }
@@ -51,7 +54,8 @@ impl Durations {
             below += bucket.count_at_value();
             if below > rank {
                 let value = bucket.value_iterated_to();
-                let (low, high) = (self.0.lowest_equivalent(value), self.0.highest_equivalent(value));
+                let (low, high) =
+                    (self.0.lowest_equivalent(value), self.0.highest_equivalent(value));
                 #[allow(clippy::cast_precision_loss, reason = "at most 400 days")]
                 return Some(f64::midpoint(low as f64, high as f64));
             }

@@ -72,8 +72,7 @@ pub fn disagreement(members: &[Vec<f64>]) -> Option<Ensemble> {
 /// Entropy in nats of shares, made to add up to 1.
 fn entropy(shares: &[f64]) -> f64 {
     let total: f64 = shares.iter().sum();
-    let sum: f64 =
-        shares.iter().map(|s| s / total).filter(|&s| s > 0.0).map(|s| s * s.ln()).sum();
+    let sum: f64 = shares.iter().map(|s| s / total).filter(|&s| s > 0.0).map(|s| s * s.ln()).sum();
     if sum == 0.0 { 0.0 } else { -sum }
 }
 

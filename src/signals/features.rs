@@ -57,7 +57,8 @@ impl fmt::Display for Feature {
 impl Feature {
     /// Its value in a decision. Numbers that are not finite are missing.
     pub fn of<'a>(&self, d: &'a Decision) -> Value<'a> {
-        let number = |x: Option<f64>| x.filter(|x| x.is_finite()).map_or(Value::Missing, Value::Number);
+        let number =
+            |x: Option<f64>| x.filter(|x| x.is_finite()).map_or(Value::Missing, Value::Number);
         match self {
             Self::Confidence => number(Some(d.confidence)),
             Self::BusinessImpact => number(Some(d.business_impact)),
@@ -67,9 +68,7 @@ impl Feature {
             })),
             Self::EnsembleSpread => number(d.ensemble_spread()),
             Self::Input(path) => at(d, path).map_or(Value::Missing, plain),
-            Self::InputChars(path) => {
-                number(at(d, path).and_then(Json::as_str).map(chars))
-            }
+            Self::InputChars(path) => number(at(d, path).and_then(Json::as_str).map(chars)),
             Self::Attribution(name) => number(d.attributions.get(name).copied()),
             Self::Logit(i) => number(d.logits.get(*i).copied()),
         }
@@ -102,7 +101,9 @@ impl Seen<'_> {
         let mut counts: Vec<u64> = self.levels.values().copied().collect();
         counts.sort_unstable_by(|a, b| b.cmp(a));
         let kept: u64 = counts.iter().take(LEVELS).sum();
-        self.texts > self.numbers && (self.many || (counts.len() > LEVELS / 2 && kept * 2 <= self.texts + counts.len() as u64))
+        self.texts > self.numbers
+            && (self.many
+                || (counts.len() > LEVELS / 2 && kept * 2 <= self.texts + counts.len() as u64))
     }
 }
 
@@ -122,8 +123,7 @@ pub fn discover<'a>(decisions: impl IntoIterator<Item = &'a Decision>) -> Discov
             look(&mut inputs, &mut path, name, value);
         }
     }
-    let mut features =
-        vec![Feature::Confidence, Feature::BusinessImpact, Feature::OutputChars];
+    let mut features = vec![Feature::Confidence, Feature::BusinessImpact, Feature::OutputChars];
     features.extend(spread.then_some(Feature::EnsembleSpread));
     let mut beyond: Vec<Feature> = Vec::new();
 
@@ -140,7 +140,11 @@ pub fn discover<'a>(decisions: impl IntoIterator<Item = &'a Decision>) -> Discov
         .map(|(path, seen)| {
             let path = path.into_iter().map(str::to_owned).collect();
             let there = seen.numbers + seen.texts;
-            if seen.is_text() { (Feature::InputChars(path), there) } else { (Feature::Input(path), there) }
+            if seen.is_text() {
+                (Feature::InputChars(path), there)
+            } else {
+                (Feature::Input(path), there)
+            }
         })
         .collect();
     fields.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
@@ -237,24 +241,49 @@ mod tests {
             .collect();
         let found = discover(&list);
         let names: Vec<String> = found.features.iter().map(Feature::to_string).collect();
-        assert_eq!(names, [
-            "confidence", "business_impact", "output_chars", "ensemble.spread", "input.income",
-            "input.ok", "input.state", "input.who.age", "input.question (chars)",
-            "attributions.income", "logits.0", "logits.1",
-        ]);
+        assert_eq!(
+            names,
+            [
+                "confidence",
+                "business_impact",
+                "output_chars",
+                "ensemble.spread",
+                "input.income",
+                "input.ok",
+                "input.state",
+                "input.who.age",
+                "input.question (chars)",
+                "attributions.income",
+                "logits.0",
+                "logits.1",
+            ]
+        );
         let values: Vec<Value> = found.features.iter().map(|f| f.of(&list[7])).collect();
-        assert_eq!(values, [
-            Value::Number(0.9), Value::Number(5.0), Value::Number(5.0), Value::Number(0.25),
-            Value::Number(7.0), Value::Level("true"), Value::Level("NH"), Value::Number(30.0),
-            Value::Number(10.0), Value::Number(0.25), Value::Number(1.0), Value::Number(-1.0),
-        ]);
+        assert_eq!(
+            values,
+            [
+                Value::Number(0.9),
+                Value::Number(5.0),
+                Value::Number(5.0),
+                Value::Number(0.25),
+                Value::Number(7.0),
+                Value::Level("true"),
+                Value::Level("NH"),
+                Value::Number(30.0),
+                Value::Number(10.0),
+                Value::Number(0.25),
+                Value::Number(1.0),
+                Value::Number(-1.0),
+            ]
+        );
         let bare = decision(0, json!({}));
         assert_eq!(Feature::Input(vec!["who".into(), "age".into()]).of(&bare), Value::Missing);
     }
 
     #[test]
     fn what_is_beyond_the_cap_is_named() {
-        let input: serde_json::Map<String, Json> = (0..60).map(|i| (format!("f{i:02}"), json!(i))).collect();
+        let input: serde_json::Map<String, Json> =
+            (0..60).map(|i| (format!("f{i:02}"), json!(i))).collect();
         let one = decision(0, Json::Object(input));
         let found = discover([&one]);
         assert_eq!(found.features.len(), FEATURES);

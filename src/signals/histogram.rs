@@ -179,9 +179,13 @@ impl Bins {
             return MISSING.to_owned();
         }
         let named = match self {
-            Self::Deciles { edges } => edges.get(bin).map(|edge| format!("<= {}", short(*edge))).or_else(|| {
-                (bin < regular).then(|| edges.last().map(|edge| format!("> {}", short(*edge)))).flatten()
-            }),
+            Self::Deciles { edges } => {
+                edges.get(bin).map(|edge| format!("<= {}", short(*edge))).or_else(|| {
+                    (bin < regular)
+                        .then(|| edges.last().map(|edge| format!("> {}", short(*edge))))
+                        .flatten()
+                })
+            }
             Self::Values { values } => values.get(bin).map(|&v| short(v)),
             Self::Levels { levels, .. } => levels.get(bin).cloned(),
         };
@@ -236,7 +240,10 @@ mod tests {
         assert_eq!(*edges, [10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0]);
         let place = |x| bins.place(Value::Number(x));
         assert_eq!((place(-1e9), place(10.0), place(10.1), place(1e9)), (0, 0, 1, 9));
-        assert_eq!((place(f64::NAN), bins.place(Value::Missing), bins.place(Value::Level("x"))), (11, 11, 10));
+        assert_eq!(
+            (place(f64::NAN), bins.place(Value::Missing), bins.place(Value::Level("x"))),
+            (11, 11, 10)
+        );
         assert_eq!((bins.label(0), bins.label(9)), ("<= 10".into(), "> 90".into()));
         assert_eq!((bins.label(10), bins.label(11)), (OTHER.into(), MISSING.into()));
     }
@@ -247,7 +254,8 @@ mod tests {
         assert_eq!(bins.regular(), 3);
         assert_eq!((bins.place(Value::Number(1.0)), bins.place(Value::Number(2.0))), (1, 3));
         assert_eq!(Bins::of_numbers([f64::NAN]), None);
-        let tied = Bins::of_numbers((0..100).map(|i| if i < 60 { 0.0 } else { f64::from(i) })).unwrap();
+        let tied =
+            Bins::of_numbers((0..100).map(|i| if i < 60 { 0.0 } else { f64::from(i) })).unwrap();
         assert!(matches!(&tied, Bins::Deciles { edges } if edges.len() == 5), "{tied:?}");
     }
 

@@ -55,13 +55,7 @@ pub fn compare(a: &[f64], b: &[f64]) -> Option<KolmogorovSmirnov> {
     let statistic = ratio(far.abs(), wide(n) * wide(m));
     let p_limit = limit(ratio(wide(n) * wide(m), wide(n + m)).sqrt() * statistic);
     let p = if n.max(m) <= EXACT_UP_TO { exact(n, m, far.abs()) } else { p_limit };
-    Some(KolmogorovSmirnov {
-        statistic,
-        location,
-        sign: if far < 0 { -1 } else { 1 },
-        p,
-        p_limit,
-    })
+    Some(KolmogorovSmirnov { statistic, location, sign: if far < 0 { -1 } else { 1 }, p, p_limit })
 }
 
 /// Statistic and limiting p-value where only counts in ordered bins are known: a lower bound of the

@@ -62,8 +62,7 @@ impl Population {
             })
         };
         let psi = filled().map(|(p, q)| (p - q) * (p / q).ln()).sum();
-        let (all_p, all_q) =
-            filled().fold((0.0, 0.0), |(a, b): (f64, f64), (p, q)| (a + p, b + q));
+        let (all_p, all_q) = filled().fold((0.0, 0.0), |(a, b): (f64, f64), (p, q)| (a + p, b + q));
         let kl = filled().map(|(p, q)| p / all_p * (p / all_p / (q / all_q)).ln()).sum::<f64>();
         let part = |x: f64, mean: f64| if x == 0.0 { 0.0 } else { x * (x / mean).log2() };
         let divergence: f64 = shares

@@ -26,9 +26,15 @@ pub enum Slice {
     Overall,
     Domain(String),
     /// An empty version is left out of the name.
-    Model { name: String, version: String },
+    Model {
+        name: String,
+        version: String,
+    },
     /// A colon in a dimension's name is written `%3A`, a percent sign `%25`.
-    Cohort { dimension: String, group: String },
+    Cohort {
+        dimension: String,
+        group: String,
+    },
     Queue(String),
     Reviewer(String),
     Rule(String),
@@ -92,10 +98,7 @@ impl Slice {
     /// Are distributions of features kept for it? (For what a model sees and says; who reviews it
     /// has only counts.)
     pub fn has_population(&self) -> bool {
-        matches!(
-            self,
-            Self::Overall | Self::Domain(_) | Self::Model { .. } | Self::Cohort { .. }
-        )
+        matches!(self, Self::Overall | Self::Domain(_) | Self::Model { .. } | Self::Cohort { .. })
     }
 
     /// The slices a decision belongs to by what it says itself: overall, domain, model version,
@@ -174,13 +177,25 @@ mod tests {
     #[test]
     fn names_come_back_as_they_were_written() {
         for name in [
-            "overall", "domain:loan", "model:a@b@2", "model:__other__", "cohort:race:black",
-            "cohort:a%3Ab%25:c:d", "queue:level1", "reviewer:ann", "rule:unsure",
+            "overall",
+            "domain:loan",
+            "model:a@b@2",
+            "model:__other__",
+            "cohort:race:black",
+            "cohort:a%3Ab%25:c:d",
+            "queue:level1",
+            "reviewer:ann",
+            "rule:unsure",
         ] {
             assert_eq!(name.parse::<Slice>().unwrap().to_string(), name);
         }
         for name in ["", "all", "domain:", "cohort:x", "team:x"] {
-            assert!(name.parse::<Slice>().unwrap_err().to_string().starts_with(&format!("`{name}` is not")));
+            assert!(
+                name.parse::<Slice>()
+                    .unwrap_err()
+                    .to_string()
+                    .starts_with(&format!("`{name}` is not"))
+            );
         }
     }
 

@@ -159,7 +159,12 @@ mod tests {
 
     #[test]
     fn damage_is_noticed() {
-        for bytes in [vec![1], vec![0x80], vec![0, 0x80], vec![0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2]] {
+        for bytes in [
+            vec![1],
+            vec![0x80],
+            vec![0, 0x80],
+            vec![0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2],
+        ] {
             assert_eq!(Sums::from_bytes(bytes), Err(DamagedSums));
         }
     }

@@ -28,7 +28,9 @@ fn tallies(case: &Case) -> (Vec<u64>, Vec<u64>) {
     let current = values(kind, &case.input["current"]);
     let there = reference.iter().map(value);
     let bins = if kind == "numeric" {
-        Bins::of_numbers(there.filter_map(|v| if let Value::Number(x) = v { Some(x) } else { None }))
+        Bins::of_numbers(
+            there.filter_map(|v| if let Value::Number(x) = v { Some(x) } else { None }),
+        )
     } else {
         Bins::of_levels(there.filter_map(|v| if let Value::Level(l) = v { Some(l) } else { None }))
     }
@@ -42,11 +44,13 @@ fn tallies(case: &Case) -> (Vec<u64>, Vec<u64>) {
             }
         }
         Bins::Values { values } => {
-            let theirs: Vec<f64> = numbers(&case.expected["levels"]).into_iter().flatten().collect();
+            let theirs: Vec<f64> =
+                numbers(&case.expected["levels"]).into_iter().flatten().collect();
             assert_eq!(*values, theirs, "{}", case.name);
         }
         Bins::Levels { levels, .. } => {
-            let theirs: Vec<String> = serde_json::from_value(case.expected["levels"].clone()).unwrap();
+            let theirs: Vec<String> =
+                serde_json::from_value(case.expected["levels"].clone()).unwrap();
             assert_eq!(*levels, theirs, "{}", case.name);
         }
     }
@@ -94,7 +98,8 @@ fn population_drift() {
 fn population_drift_in_evidentlys_bins() {
     let Some(list) = cases("population_drift_evidently_numeric.json") else { return };
     for case in &list {
-        let read = |name: &str| -> Vec<f64> { numbers(&case.input[name]).into_iter().flatten().collect() };
+        let read =
+            |name: &str| -> Vec<f64> { numbers(&case.input[name]).into_iter().flatten().collect() };
         let (reference, current) = (read("reference"), read("current"));
         let all = || reference.iter().chain(&current).copied();
         let (low, high) = (all().fold(f64::MAX, f64::min), all().fold(f64::MIN, f64::max));

@@ -32,7 +32,11 @@ fn durations_and_percentiles() {
         let accuracy = case.input["sketch_relative_accuracy"].as_f64().unwrap();
         for (q, exact) in quantiles.zip(numbers(&case.expected["quantile_lower"])) {
             let (ours, exact) = (stored.quantile(q).unwrap() / 1000.0, exact.unwrap());
-            assert!((ours - exact).abs() <= accuracy * exact, "{}: {q} is {ours}, not {exact}", case.name);
+            assert!(
+                (ours - exact).abs() <= accuracy * exact,
+                "{}: {q} is {ours}, not {exact}",
+                case.name
+            );
         }
     }
     ran("durations_percentiles.json", list.len());
