@@ -74,6 +74,16 @@ kinds! {
     DENIED = "denied";
     /// Automation was stopped or restarted.
     SWITCH = "switch";
+    /// Decisions like a corrected one were held for people, or let go again.
+    FREEZE = "freeze";
+    /// A canary was started, promoted or rolled back.
+    CANARY = "canary";
+    /// An incident was opened, acknowledged or resolved.
+    INCIDENT = "incident";
+    /// What was automatic was asked to go before people; and each decision that did.
+    REQUEUE = "requeue";
+    /// An effect that could not be delivered is to be tried again.
+    REDELIVER = "redeliver";
 }
 
 impl EntryKind {

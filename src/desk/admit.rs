@@ -46,7 +46,10 @@ impl Tally {
 
     /// The facts for a decision admitted at `now`.
     fn facts(&self, sight: &Sight, d: Option<&Decision>, now: Timestamp) -> Facts {
-        let mut facts = Facts::at(now, sight.snapshot.generation);
+        let mut facts = Facts {
+            control_readable: sight.control.is_some(),
+            ..Facts::at(now, sight.snapshot.generation)
+        };
         let (Some(policy), Some(d)) = (&sight.policy, d) else { return facts };
         let needs = policy.needs();
         if needs.cohort_seen {

@@ -5,9 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 use tokio::sync::watch;
 
+use super::contain::Controls;
 use super::keys::Keys;
 use super::salts::fresh_salt;
 use crate::audit::{Entry, Salt, commit};
+use crate::containment::Control;
 use crate::domain::life::{LifeError, QueueTerms};
 use crate::domain::{Reviewer, Timestamp};
 use crate::policy::Policy;
@@ -28,6 +30,8 @@ pub(super) struct Core {
     pub(super) keys: Keys,
     /// The policy in force, compiled; refreshed when the store's hash differs.
     policy: Mutex<Option<Arc<Policy>>>,
+    /// The control state, and this process's own stops.
+    pub(super) controls: Controls,
     /// Number of log entries after our own last commit.
     pub(super) head: watch::Sender<u64>,
 }
@@ -36,6 +40,11 @@ pub(super) struct Core {
 pub(super) struct Sight {
     pub(super) snapshot: Snapshot,
     pub(super) policy: Option<Arc<Policy>>,
+    /// What is stopped, slowed and held, this process's own stops included; `None`: it cannot be
+    /// read, and nothing may be automatic.
+    pub(super) control: Option<Arc<Control>>,
+    /// When it changes in [`Controls::epoch`], look again.
+    pub(super) epoch: u64,
     /// Wall time of the look, in milliseconds precision.
     pub(super) wall: Timestamp,
     /// Desk time of the look.
@@ -71,12 +80,22 @@ impl Sight {
 
 impl Core {
     pub(super) fn new(store: Arc<dyn Store>, wall: WallClock, name: String, keys: Keys) -> Self {
-        Self { store, wall, name, keys, policy: Mutex::new(None), head: watch::Sender::new(0) }
+        Self {
+            store,
+            wall,
+            name,
+            keys,
+            policy: Mutex::new(None),
+            controls: Controls::default(),
+            head: watch::Sender::new(0),
+        }
     }
 
     /// Look at what holds now.
     pub(super) fn sight(&self) -> Result<Sight, Refused> {
+        let epoch = self.controls.epoch();
         let snapshot = self.store.snapshot().map_err(refuse)?;
+        let control = self.controls.with_stops(self.known_control(snapshot.generation));
         // A policy that cannot be read is none: everything goes to people, and another one can be
         // put in force.
         let policy = self.policy_of(snapshot.policy.as_deref()).unwrap_or_else(|refused| {
@@ -86,7 +105,7 @@ impl Core {
         let wall = millis((self.wall)());
         let now =
             if snapshot.record_clock { snapshot.desk_time } else { wall.max(snapshot.desk_time) };
-        Ok(Sight { snapshot, policy, wall, now })
+        Ok(Sight { snapshot, policy, control, epoch, wall, now })
     }
 
     fn policy_of(&self, hash: Option<&str>) -> Result<Option<Arc<Policy>>, Refused> {

@@ -277,6 +277,10 @@ impl Run<'_> {
 
     /// Route a batch on the present sight and queue it.
     fn send(&mut self, waiting: Vec<Waiting>) -> Result<Flight, Refused> {
+        // A stop acts in its own process before it is stored.
+        if self.sight.epoch != self.core.controls.epoch() {
+            self.sight = self.core.sight()?;
+        }
         // A stream may run for days: what is written now is written at today's wall time.
         self.sight.wall = super::core::millis((self.core.wall)());
         let known = self.known(&waiting)?;

@@ -5,6 +5,7 @@
 //! [`Local`] is a desk over a store on this machine.
 
 mod admit;
+mod contain;
 mod core;
 mod explain;
 pub mod ingest;
@@ -200,14 +201,20 @@ impl Core {
                 authority::may(&self.actor(by)?, Act::Checkpoint, Subject::default())?;
                 self.checkpoint().map(Answer::Checkpoint)
             }
-            Command::Kill { .. }
-            | Command::Resume { .. }
-            | Command::Requeue { .. }
-            | Command::ReleaseFreeze { .. }
-            | Command::Canary(_)
-            | Command::Incident { .. }
-            | Command::SetReference(_)
-            | Command::Redeliver { .. } => Err(unbuilt()),
+            Command::Kill { scope, mode, reason } => self.kill(by, &scope, &mode, &reason),
+            Command::Resume { scope, reason } => {
+                self.resume(by, &scope, &reason).map(Answer::Resumed)
+            }
+            Command::Requeue { scope, since, reason } => {
+                self.requeue(by, &scope, since, &reason).map(Answer::Requeued)
+            }
+            Command::ReleaseFreeze { id, reason } => {
+                self.release_freeze(by, &id, &reason).map(|()| Answer::Done)
+            }
+            Command::Redeliver { key } => self.redeliver(by, &key).map(|()| Answer::Done),
+            Command::Canary(_) | Command::Incident { .. } | Command::SetReference(_) => {
+                Err(unbuilt())
+            }
             Command::Tick => {
                 authority::may(&self.actor(by)?, Act::Tick, Subject::default())?;
                 self.tick().map(Answer::Ticked)

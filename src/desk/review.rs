@@ -511,7 +511,7 @@ fn firings_of(sight: &Sight, stored: &StoredDecision, review: &mut Review) -> Ve
 }
 
 /// An item for a decision that was settled automatically.
-fn untouched(stored: &StoredDecision, queue: &str) -> Item {
+pub(super) fn untouched(stored: &StoredDecision, queue: &str) -> Item {
     done(&stored.route.id, queue, stored.admitted_at)
 }
 

@@ -311,7 +311,10 @@ fn readmit(
     let output = pending.and_then(|p| p.verdict.output.clone()).unwrap_or_default();
     let before = super::core::record_value(stored.raw.as_deref());
     let Repaired { bytes, parsed } = repaired(sight.policy.as_deref(), &before, &item.id, &output)?;
-    let facts = Facts::at(now, sight.snapshot.generation);
+    let facts = Facts {
+        control_readable: sight.control.is_some(),
+        ..Facts::at(now, sight.snapshot.generation)
+    };
     let (mut route, firings) = route_of(
         sight.policy.as_deref(),
         &item.id,

@@ -76,6 +76,8 @@ pub struct Premises {
     pub actor: Option<(String, u64)>,
     /// Id and revision of the item (as it was before); without an item row it is at 0.
     pub item: Option<(String, u64)>,
+    /// More items, in the same way.
+    pub items: Vec<(String, u64)>,
     pub lease: LeasePremise,
     /// Keys of [`Op::PutState`] and the version each had (0: there was none).
     pub state: Vec<(String, u64)>,

@@ -61,6 +61,13 @@ pub(crate) fn every_premise_is_compared_and_nothing_is_written(open: Open<'_>) {
         (Premises { item: on("a", 2), ..none() }, moved("a", 1)),
         (Premises { item: on("b", 1), ..none() }, moved("b", 0)),
         (
+            Premises {
+                items: vec![("b".to_owned(), 0), ("a".to_owned(), 0)],
+                ..none()
+            },
+            moved("a", 1),
+        ),
+        (
             Premises { item: on("a", 1), lease: held("ann", lease.epoch + 1, 0), ..none() },
             lease_lost(Some("ann")),
         ),
@@ -88,6 +95,7 @@ pub(crate) fn every_premise_is_compared_and_nothing_is_written(open: Open<'_>) {
             policy: Some(None),
             actor: on("ann", 1),
             item: on("a", 1),
+            items: vec![("b".to_owned(), 0)],
             lease: held("ann", lease.epoch, 59),
             state: vec![("none".to_owned(), 0)],
         },

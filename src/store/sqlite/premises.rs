@@ -29,7 +29,7 @@ pub(super) fn check(tx: &Tx<'_>, premises: &Premises) -> Done<()> {
             return refuse(Premise::Actor(name.clone()));
         }
     }
-    if let Some((id, revision)) = &premises.item {
+    for (id, revision) in premises.item.iter().chain(&premises.items) {
         let now = items::revision(tx.conn, id)?;
         if now != *revision {
             return refuse(Premise::Item { id: id.clone(), revision: now });

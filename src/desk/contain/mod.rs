@@ -1,0 +1,126 @@
+//! Containment in force: who may change it, and one commit for what changes with it.
+//!
+//! [`Control`] is one stored value, cached by control generation like the policy is by hash. Every
+//! change of it is an entry of the trail, the value, the generation and the effects it holds, in one
+//! commit whose premises are the generation and the value's version: a change that was decided on
+//! an older state is decided again, and no decision taken before it commits after it.
+
+mod control;
+mod freeze;
+mod requeue;
+mod switch;
+
+pub(super) use control::{Controls, Known};
+
+use super::core::{Core, Sight, Trouble, draft, refuse};
+use crate::audit::{Entry, EntryKind};
+use crate::authority::{self, Subject};
+use crate::containment::Control;
+use crate::domain::Reviewer;
+use crate::protocol::{Act, Refused, Why};
+use crate::store::{Committed, Op, Premises, Write};
+
+/// Where the control state is kept.
+const KEY: &str = "control";
+/// The longest reason, in bytes: it stays in the trail.
+const REASON: usize = 500;
+
+/// What a change of the control state writes beside the state itself.
+struct Change {
+    entry: Entry,
+    control: Control,
+    ops: Vec<Op>,
+}
+
+impl Core {
+    /// The actor, if they may do this; otherwise the refusal, and an entry that says so.
+    fn allowed(
+        &self,
+        by: &str,
+        act: Act,
+        subject: Subject<'_>,
+        what: &str,
+    ) -> Result<Reviewer, Refused> {
+        let checked = self
+            .actor(by)
+            .and_then(|actor| authority::may(&actor, act, subject).map(|()| actor));
+        if let Err(refused) = &checked
+            && refused.kind == Why::Authority
+            && let Err(error) = self.denied(by, act, what, refused)
+        {
+            tracing::error!(why = error.message, "a refusal is not in the trail");
+        }
+        checked
+    }
+
+    /// Somebody was not allowed to: that is part of the trail.
+    fn denied(&self, by: &str, act: Act, what: &str, refused: &Refused) -> Result<(), Refused> {
+        let sight = self.sight()?;
+        // Whoever this is, they may not be registered: the name is as foreign as it gets.
+        let name: String = by.chars().filter(|c| !c.is_control()).take(64).collect();
+        let mut entry = Entry::new(EntryKind::DENIED, name, sight.now, sight.wall);
+        entry.d.insert("act".into(), authority::name(act).to_owned());
+        entry.d.insert("what".into(), what.to_owned());
+        entry.d.insert("why".into(), refused.message.clone());
+        let ops = vec![Op::Entry(draft(entry, Vec::new())?)];
+        self.commit(Write { premises: Premises::default(), now: sight.now, ops })
+            .map(drop)
+            .map_err(refuse)
+    }
+
+    /// Change the control state: one commit, on what it was read from. `change` gets a copy of the
+    /// state and gives it back changed, with its entry and whatever else belongs to it.
+    fn contain(
+        &self,
+        sight: &Sight,
+        actor: &Reviewer,
+        change: impl FnOnce(Control) -> Result<Change, Trouble>,
+    ) -> Result<Committed, Trouble> {
+        let generation = sight.snapshot.generation;
+        let Known { control, version } = self.known_control(generation);
+        let lost = control.is_none();
+        let control = match control {
+            Some(control) => Control::clone(&control),
+            None => control::instead_of_unreadable(sight.now),
+        };
+        let Change { mut entry, control, ops } = change(control)?;
+        entry.r#gen = Some(generation.saturating_add(1));
+        if lost {
+            let what = "the control state could not be read; everything is stopped instead of it";
+            entry.d.insert("replaced".into(), what.into());
+        }
+        let value = control
+            .to_json()
+            .map_err(|e| Trouble::from(Refused::new(Why::Internal, e.to_string())))?;
+        let mut all = vec![
+            Op::Entry(draft(entry, Vec::new())?),
+            Op::PutState { key: KEY.to_owned(), value: Some(value) },
+            Op::BumpGeneration,
+        ];
+        all.extend(ops);
+        let premises = Premises {
+            generation: Some(generation),
+            actor: Some((actor.name.clone(), actor.version)),
+            state: vec![(KEY.to_owned(), version)],
+            ..Premises::default()
+        };
+        Ok(self.commit(Write { premises, now: sight.now, ops: all })?)
+    }
+}
+
+/// A reason that says something and is short enough to stay.
+fn reasoned(reason: &str, what: &str) -> Result<String, Refused> {
+    let reason = reason.trim();
+    if reason.is_empty() {
+        return Err(Refused::new(Why::Invalid, format!("{what} needs a reason"))
+            .hint("say why in --reason, without personal data: it stays in the trail"));
+    }
+    if reason.len() > REASON {
+        return Err(Refused::new(
+            Why::Invalid,
+            format!("the reason has {} bytes; at most {REASON} are kept", reason.len()),
+        )
+        .hint("say it shorter"));
+    }
+    Ok(reason.to_owned())
+}
