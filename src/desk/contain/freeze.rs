@@ -26,8 +26,7 @@ impl Core {
             let freeze = known.and_then(|c| c.freezes.iter().find(|f| f.id == id).cloned());
             let freeze = freeze.ok_or_else(unknown)?;
             let what = format!("freeze {id}");
-            let subject =
-                Subject { queue: Some(&what), level: freeze.level, ..Subject::default() };
+            let subject = Subject { queue: Some(&what), level: freeze.level, ..Subject::default() };
             let actor = self.allowed(by, Act::ReleaseFreeze, subject, &what)?;
             self.contain(sight, &actor, |mut control| {
                 control.freezes.retain(|f| f.id != id);
@@ -52,10 +51,8 @@ impl Core {
                 actor: Some((actor.name.clone(), actor.version)),
                 ..Premises::default()
             };
-            let ops = vec![
-                Op::Entry(draft(entry, Vec::new())?),
-                Op::EffectRetry { key: key.to_owned() },
-            ];
+            let ops =
+                vec![Op::Entry(draft(entry, Vec::new())?), Op::EffectRetry { key: key.to_owned() }];
             match self.commit(Write { premises, now: sight.now, ops }) {
                 Ok(_) => Ok(()),
                 Err(StoreError::Missing(what)) => {

@@ -41,9 +41,8 @@ impl Core {
         subject: Subject<'_>,
         what: &str,
     ) -> Result<Reviewer, Refused> {
-        let checked = self
-            .actor(by)
-            .and_then(|actor| authority::may(&actor, act, subject).map(|()| actor));
+        let checked =
+            self.actor(by).and_then(|actor| authority::may(&actor, act, subject).map(|()| actor));
         if let Err(refused) = &checked
             && refused.kind == Why::Authority
             && let Err(error) = self.denied(by, act, what, refused)

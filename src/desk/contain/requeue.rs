@@ -29,8 +29,7 @@ impl Core {
         let reason = reasoned(reason, "putting decisions before people")?;
         // What is admitted from now on is not part of the bad time.
         let end = self.retry(|sight| {
-            let actor =
-                self.allowed(by, Act::Requeue, Subject::default(), &scope.to_string())?;
+            let actor = self.allowed(by, Act::Requeue, Subject::default(), &scope.to_string())?;
             let mut entry = Entry::new(EntryKind::REQUEUE, by, sight.now, sight.wall);
             entry.d.insert("scope".into(), scope.to_string());
             entry.d.insert("since".into(), since.to_string());
@@ -42,13 +41,8 @@ impl Core {
             let ops = vec![Op::Entry(draft(entry, Vec::new())?)];
             Ok(self.commit(Write { premises, now: sight.now, ops })?.head)
         })?;
-        let mut ask = AutomaticAsk {
-            scope: scope.clone(),
-            since,
-            after: None,
-            limit: BATCH,
-            scan: SCAN,
-        };
+        let mut ask =
+            AutomaticAsk { scope: scope.clone(), since, after: None, limit: BATCH, scan: SCAN };
         let mut put = 0u64;
         loop {
             let (n, next) = self.retry(|sight| {

@@ -76,16 +76,14 @@ impl Core {
     ) -> Result<Resumed, Refused> {
         let reason = reasoned(reason, "a restart")?;
         self.retry(|sight| {
-            let actor =
-                self.allowed(by, Act::Resume, Subject::default(), &scope.to_string())?;
+            let actor = self.allowed(by, Act::Resume, Subject::default(), &scope.to_string())?;
             let needs = self.needed(sight);
             let mut outcome = None;
             self.contain(sight, &actor, |mut control| {
-                let asked = control
-                    .resume(scope, by, sight.now, &reason, needs)
-                    .map_err(|e| Refused::new(Why::State, e.to_string()).hint(
-                        "overrule switch list shows what is stopped",
-                    ))?;
+                let asked = control.resume(scope, by, sight.now, &reason, needs).map_err(|e| {
+                    Refused::new(Why::State, e.to_string())
+                        .hint("overrule switch list shows what is stopped")
+                })?;
                 let (running, by_all) = match asked {
                     Resumption::Running { by } => (true, by),
                     Resumption::Waiting { by, .. } => (false, by),
@@ -94,8 +92,7 @@ impl Core {
                 entry.d.insert("running".into(), if running { "yes" } else { "no" }.into());
                 entry.d.insert("people".into(), format!("{} of {needs}", by_all.len()));
                 let ops = if running { vec![let_go(scope, &control)] } else { Vec::new() };
-                outcome =
-                    Some(Resumed { scope: scope.clone(), running, by: by_all, needs });
+                outcome = Some(Resumed { scope: scope.clone(), running, by: by_all, needs });
                 Ok(Change { entry, control, ops })
             })?;
             outcome.ok_or_else(|| {

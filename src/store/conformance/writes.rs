@@ -61,10 +61,7 @@ pub(crate) fn every_premise_is_compared_and_nothing_is_written(open: Open<'_>) {
         (Premises { item: on("a", 2), ..none() }, moved("a", 1)),
         (Premises { item: on("b", 1), ..none() }, moved("b", 0)),
         (
-            Premises {
-                items: vec![("b".to_owned(), 0), ("a".to_owned(), 0)],
-                ..none()
-            },
+            Premises { items: vec![("b".to_owned(), 0), ("a".to_owned(), 0)], ..none() },
             moved("a", 1),
         ),
         (
