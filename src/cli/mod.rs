@@ -21,7 +21,9 @@ mod doctor;
 pub mod failure;
 mod feedback;
 mod flag;
+mod freeze;
 mod ingest;
+mod kill;
 mod learn;
 mod log;
 mod next;
@@ -30,12 +32,15 @@ pub mod out;
 pub mod places;
 mod policy;
 mod queue;
+mod requeue;
+mod resume;
 mod review;
 mod reviewer;
 mod session;
 mod show;
 mod sign;
 pub mod signer;
+mod switch;
 mod table;
 mod time;
 mod undo;
@@ -89,6 +94,8 @@ fn dispatch(command: Option<Command>, look: Look, app: &App, trouble: Outcome) -
     match command {
         Some(Command::Completions(command)) => return command.run(&app.out),
         Some(Command::Doctor(command)) => return command.run(app, trouble),
+        // Nothing keeps a stop waiting, least of all a file of settings.
+        Some(Command::Kill(command)) => return command.run(app, trouble),
         _ => trouble.and_then(|()| log::start(app))?,
     }
     match command {
@@ -112,7 +119,11 @@ fn dispatch(command: Option<Command>, look: Look, app: &App, trouble: Outcome) -
         Some(Command::Learn(command)) => command.run(app),
         Some(Command::Audit(command)) => command.run(app),
         Some(Command::Reviewer(command)) => command.run(app),
-        Some(Command::Completions(_) | Command::Doctor(_)) => Ok(()),
+        Some(Command::Resume(command)) => command.run(app),
+        Some(Command::Requeue(command)) => command.run(app),
+        Some(Command::Switch(command)) => command.run(app),
+        Some(Command::Freeze(command)) => command.run(app),
+        Some(Command::Completions(_) | Command::Doctor(_) | Command::Kill(_)) => Ok(()),
     }
 }
 

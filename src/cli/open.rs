@@ -20,6 +20,17 @@ pub enum Fresh {
     No,
 }
 
+/// Has a reviewer to be registered before anything is done in their name?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    Registered,
+    /// Only if they give a name. (Who only verifies may be anybody: what a damaged store says of
+    /// people cannot be relied on.)
+    IfNamed,
+    /// The desk is asked with the command itself.
+    DeskSays,
+}
+
 /// How a command wants its store.
 #[derive(Clone, Debug)]
 pub struct How {
@@ -33,9 +44,8 @@ pub struct How {
     /// What is due happens first: what is shown then is how things stand. Who checks the store
     /// leaves it as it is.
     pub tick: bool,
-    /// The reviewer has to be registered. (Who only verifies may be anybody, unless they give a
-    /// name: what a damaged store says of people cannot be relied on.)
-    pub known: bool,
+    /// Has the reviewer to be registered?
+    pub who: Who,
     /// Another file than the one the flags name.
     pub path: Option<PathBuf>,
 }
@@ -49,9 +59,15 @@ impl How {
             interactive: true,
             install: true,
             tick: true,
-            known: true,
+            who: Who::Registered,
             path: None,
         }
+    }
+
+    /// Contain automation: nothing stands between the command and the desk, which says itself who
+    /// may not and keeps that.
+    pub fn contain() -> Self {
+        Self { who: Who::DeskSays, ..Self::inspect() }
     }
 
     /// Look at the store and leave it as it is.
@@ -61,7 +77,7 @@ impl How {
 
     /// Check the store, whatever is in it.
     pub fn verify() -> Self {
-        Self { known: false, ..Self::inspect() }
+        Self { who: Who::IfNamed, ..Self::inspect() }
     }
 
     /// Make the store where it is missing.
@@ -111,7 +127,12 @@ impl App {
         })?;
         let session = Session::new(local, by, runtime()?);
         // Unknown and disabled reviewers are refused here, before anything is done in their name.
-        if how.known || self.common.by.is_some() {
+        let looked_up = match how.who {
+            Who::Registered => true,
+            Who::IfNamed => self.common.by.is_some(),
+            Who::DeskSays => false,
+        };
+        if looked_up {
             let header = session.header()?;
             if how.install
                 && let Some(file) = &self.common.policy

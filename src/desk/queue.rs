@@ -15,7 +15,7 @@ impl Core {
         let reviewer = self.actor(by)?;
         let sight = self.sight()?;
         let automation = match &sight.policy {
-            Some(_) => "on".to_owned(),
+            Some(_) => super::contain::automation(sight.control.as_deref()),
             None if sight.snapshot.policy.is_some() => {
                 "policy unreadable: everything goes to people".to_owned()
             }

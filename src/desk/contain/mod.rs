@@ -9,8 +9,10 @@ mod control;
 mod freeze;
 mod requeue;
 mod switch;
+mod view;
 
 pub(super) use control::{Controls, Known};
+pub(super) use view::automation;
 
 use super::core::{Core, Sight, Trouble, draft, refuse};
 use crate::audit::{Entry, EntryKind};

@@ -113,7 +113,7 @@ fn right(ui: &Ui<'_, '_>, cols: usize) -> Vec<Vec<Span<'static>>> {
         None => {}
     }
     parts.push(me(Some(header.reviewer.level)));
-    let role = match header.automation.as_str() {
+    let role = match header.automation.split(':').next().unwrap_or_default() {
         "on" => Role::StateOn,
         "killed" => Role::StateKilled,
         "paused" => Role::StatePaused,
