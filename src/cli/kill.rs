@@ -70,8 +70,7 @@ impl Kill {
             }
         };
         let session = app.open_how(How::contain())?;
-        let command =
-            Command::Kill { scope: self.scope, mode: mode.clone(), reason: self.reason };
+        let command = Command::Kill { scope: self.scope, mode: mode.clone(), reason: self.reason };
         let (scope, generation, held) = variant!(
             session.execute(command)?,
             Answer::Killed { scope, generation, held } => (scope, generation, held)

@@ -28,8 +28,7 @@ impl Resume {
     pub fn run(self, app: &App) -> Outcome {
         let session = app.open_how(How::contain())?;
         let command = Command::Resume { scope: self.scope, reason: self.reason };
-        let resumed =
-            variant!(session.execute(command)?, Answer::Resumed(resumed) => resumed)?;
+        let resumed = variant!(session.execute(command)?, Answer::Resumed(resumed) => resumed)?;
         if app.out.json {
             return app.out.json(&resumed);
         }

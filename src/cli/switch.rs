@@ -36,8 +36,14 @@ impl Switch {
                 "generation": view.generation,
             }));
         }
-        let columns =
-            [words("scope"), words("automation"), numbers("open"), dim("by"), dim("since"), dim("why")];
+        let columns = [
+            words("scope"),
+            words("automation"),
+            numbers("open"),
+            dim("by"),
+            dim("since"),
+            dim("why"),
+        ];
         let rows: Vec<_> = view.switches.iter().map(row).collect();
         table::lines(&app.out, &columns, &rows).into_iter().try_for_each(|l| app.out.line(l))?;
         let o = &view.outgoing;

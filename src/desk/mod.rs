@@ -242,9 +242,7 @@ impl Core {
             Query::Entries { item, from, limit } => self.entries(by, item.as_deref(), from, limit),
             Query::Corrections { since, after, limit } => self.corrections(by, since, after, limit),
             Query::Prove { item } => self.prove(by, &item).map(Reply::Proof),
-            Query::Containment => {
-                self.containment().map(|view| Reply::Containment(Box::new(view)))
-            }
+            Query::Containment => self.containment().map(|view| Reply::Containment(Box::new(view))),
             Query::Signals(_) | Query::Distribution { .. } | Query::Incident { .. } => {
                 Err(unbuilt())
             }
