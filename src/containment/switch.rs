@@ -246,6 +246,15 @@ impl Control {
         Ok(Resumption::Running { by: people })
     }
 
+    /// Drop switches in which nothing stands any more: those that only collected who asked to
+    /// restart what has closed by itself.
+    pub(super) fn forget_idle(&mut self) {
+        let breakers = &self.breakers;
+        self.switches.retain(|scope, switch| {
+            switch.state() != SwitchState::On || breakers.iter().any(|b| b.is_inside(scope))
+        });
+    }
+
     /// Of all stops that cover a decision, the one that holds: block before last-good before
     /// human, a kill before a pause, then the widest scope.
     pub fn stop_for(&self, d: &Decision) -> Option<Stopped> {

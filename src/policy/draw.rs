@@ -4,7 +4,8 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
 /// A key for draws, with its half of the hash worked out beforehand.
-pub(super) struct Chance(Option<Hmac<Sha256>>);
+#[derive(Clone)]
+pub struct Chance(Option<Hmac<Sha256>>);
 
 impl std::fmt::Debug for Chance {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -13,9 +14,10 @@ impl std::fmt::Debug for Chance {
 }
 
 impl Chance {
-    pub(super) fn new(key: &str) -> Self {
+    /// Draws under this key, of any length.
+    pub fn new(key: impl AsRef<[u8]>) -> Self {
         // HMAC takes keys of any length; the type cannot say so.
-        Self(Hmac::new_from_slice(key.as_bytes()).ok())
+        Self(Hmac::new_from_slice(key.as_ref()).ok())
     }
 
     /// HMAC-SHA256 of `purpose`, a zero byte and `id` under the key; its first 53 bits as a
@@ -24,7 +26,7 @@ impl Chance {
     /// Different purposes (rule ids, `blind:QUEUE`) draw independently. Whoever does not know the
     /// key cannot choose an id that is never drawn. Without a usable key 0 comes out, which is
     /// always drawn: the decision is looked at.
-    pub(super) fn uniform(&self, purpose: &str, id: &str) -> f64 {
+    pub fn uniform(&self, purpose: &str, id: &str) -> f64 {
         self.0.clone().map_or(0.0, |mac| draw(mac, purpose, id))
     }
 }

@@ -62,6 +62,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};
+pub use draw::Chance;
 pub use explain::{AtomExplanation, Explanation, RuleExplanation};
 pub use hours::Hours;
 pub use lang::fields::{CATALOGUE, FieldInfo, Presence, Scope, Type};

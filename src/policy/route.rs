@@ -276,6 +276,12 @@ impl Policy {
         }
     }
 
+    /// Does any `[[require]]` hold for it? What is required is never given up to save people's time.
+    pub fn is_required(&self, d: &Decision, facts: &Facts) -> bool {
+        let reading = self.reading(d, facts);
+        self.requires.iter().any(|r| r.when.holds(&reading))
+    }
+
     /// Is the proposal of this decision withheld in `queue` until the reviewer has answered?
     pub fn is_blind(&self, queue: &str, id: &str) -> bool {
         let share = self.queue(queue).map_or(0.0, |q| q.blind);
