@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::Control;
 use crate::domain::{ControlScope, Decision, Timestamp, Tripped};
 use crate::policy::{self, Chance};
+use crate::signals::intervals::{Interval, wilson};
 
 /// Share that stays automatic while half open.
 const TRICKLE: f64 = 0.1;
@@ -69,8 +70,6 @@ impl Phase {
 pub struct Evidence {
     pub overridden: u64,
     pub reviewed: u64,
-    /// 95 % Wilson interval of the override rate; `None` without reviews.
-    pub interval: Option<(f64, f64)>,
     /// A drift alarm, with its figures.
     pub drift: Option<String>,
     /// An anomaly upstream (arrivals, missing input), with its figures.
@@ -136,11 +135,16 @@ impl Breaker {
 }
 
 impl Evidence {
+    /// 95 % Wilson interval of the override rate; `None` without reviews.
+    fn interval(&self) -> Option<Interval> {
+        wilson(self.overridden, self.reviewed, 0.05)
+    }
+
     /// What speaks against the model, with its figures.
     fn against(&self, terms: policy::Breaker) -> Option<String> {
         let limit = terms.override_low;
-        let rate = self.interval.filter(|(low, _)| *low > limit).map(|(low, _)| {
-            let Self { overridden, reviewed, .. } = self;
+        let Self { overridden, reviewed, .. } = self;
+        let rate = self.interval().filter(|i| i.low > limit).map(|Interval { low, .. }| {
             format!(
                 "{overridden} of {reviewed} overridden: the rate is at least {low:.3} (95 %), above {limit}"
             )
@@ -152,7 +156,7 @@ impl Evidence {
     /// What speaks for it.
     fn in_favour(&self, terms: policy::Breaker) -> Option<String> {
         let limit = terms.override_low;
-        let (_, high) = self.interval?;
+        let Interval { high, .. } = self.interval()?;
         let Self { overridden, reviewed, .. } = self;
         // Counts far below 2^53.
         #[allow(clippy::cast_precision_loss, reason = "exact below 2^53")]
@@ -257,16 +261,16 @@ mod tests {
         policy::Breaker { override_low: 0.10, window: SignedDuration::from_hours(1) }
     }
 
-    fn seen(overridden: u64, reviewed: u64, low: f64, high: f64) -> Evidence {
-        Evidence { overridden, reviewed, interval: Some((low, high)), ..Evidence::default() }
+    fn seen(overridden: u64, reviewed: u64) -> Evidence {
+        Evidence { overridden, reviewed, ..Evidence::default() }
     }
 
     #[test]
     fn it_opens_on_an_interval_and_never_on_a_point() {
         let mut c = Control::default();
         // 5 of 20 is a rate of 0.25; its interval is 0.112..0.469.
-        assert_eq!(c.step_breaker("loan", M, &seen(2, 10, 0.057, 0.51), terms(), t(0)), Step::Same);
-        let Step::Opened(b) = c.step_breaker("loan", M, &seen(5, 20, 0.112, 0.469), terms(), t(1))
+        assert_eq!(c.step_breaker("loan", M, &seen(2, 10), terms(), t(0)), Step::Same);
+        let Step::Opened(b) = c.step_breaker("loan", M, &seen(5, 20), terms(), t(1))
         else {
             panic!()
         };
@@ -281,7 +285,7 @@ mod tests {
     #[test]
     fn it_tries_again_with_a_trickle_and_closes_or_opens_twice_as_long() {
         let mut c = Control::default();
-        let bad = seen(5, 20, 0.112, 0.469);
+        let bad = seen(5, 20);
         c.step_breaker("loan", M, &bad, terms(), t(0));
         // Evidence does not prolong an open one; it is out of date by then.
         assert_eq!(c.step_breaker("loan", M, &bad, terms(), t(3599)), Step::Same);
@@ -294,7 +298,7 @@ mod tests {
         let Step::Opened(b) = c.step_breaker("loan", M, &bad, terms(), t(4000)) else { panic!() };
         assert_eq!((b.phase, b.trips), (Phase::Open { until: t(4000 + 7200) }, 2));
         c.step_breaker("loan", M, &none, terms(), t(11_200));
-        let good = seen(0, 40, 0.0, 0.088);
+        let good = seen(0, 40);
         let closed = c.step_breaker("loan", M, &good, terms(), t(11_300));
         let why = "0 of 40 overridden: the rate is at most 0.088 (95 %), within 0.1";
         assert_eq!(closed, Step::Closed(why.into()));
@@ -304,7 +308,7 @@ mod tests {
     #[test]
     fn half_open_lets_its_trickle_through_and_nothing_else() {
         let mut c = Control::default();
-        c.step_breaker("loan", M, &seen(5, 20, 0.112, 0.469), terms(), t(0));
+        c.step_breaker("loan", M, &seen(5, 20), terms(), t(0));
         c.step_breaker("loan", M, &Evidence::default(), terms(), t(3600));
         let chance = Chance::new("k");
         let through = (0..10_000)
@@ -333,7 +337,7 @@ mod tests {
     fn people_close_it_by_restarting_a_scope_around_it() {
         for around in ["all", "domain=loan", "model=m", "model=m@1"] {
             let mut c = Control::default();
-            c.step_breaker("loan", M, &seen(5, 20, 0.112, 0.469), terms(), t(0));
+            c.step_breaker("loan", M, &seen(5, 20), terms(), t(0));
             assert!(c.resume(&scope("model=other"), "ann", t(1), "x", 2).is_err());
             let first = c.resume(&scope(around), "ann", t(1), "x", 2).unwrap();
             assert!(matches!(first, Resumption::Waiting { needs: 2, .. }), "{around}");
@@ -355,8 +359,8 @@ mod tests {
                 now += later;
                 let evidence = match what {
                     0 => Evidence::default(),
-                    1 => seen(5, 20, 0.112, 0.469),
-                    2 => seen(0, 40, 0.0, 0.088),
+                    1 => seen(5, 20),
+                    2 => seen(0, 40),
                     _ => Evidence { drift: Some("d".into()), ..Evidence::default() },
                 };
                 let before = c.breaker("loan", M).cloned();

@@ -3,7 +3,7 @@
 //!
 //! [`Control`] is everything in force, one value: whoever decides reads it whole, whoever changes
 //! it writes it whole, with the control generation as the premise. What moves with every decision
-//! (limiters, budget meters) belongs to a process; what moves with every verdict (a
+//! (limiters, budget meters) is [`Live`] and belongs to a process; what moves with every verdict (a
 //! canary's evidence) is the ticker's.
 //!
 //! ```
@@ -19,18 +19,32 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod apply;
 mod breaker;
+mod budget;
 mod canary;
 mod freeze;
+mod incident;
+mod limit;
+mod live;
+mod minhash;
 mod switch;
+mod trial;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use breaker::{Breaker, Phase};
-pub use canary::{Canary, CanaryState, InUse};
-pub use freeze::Freeze;
+pub use apply::{Applied, Step as Settled, apply, contain};
+pub use breaker::{Breaker, Evidence, Phase, Step, step};
+pub use budget::{Meter, allowed, breach_at, spelled as overflow_word, value};
+pub use canary::{Canary, CanaryError, CanaryState, InUse};
+pub use freeze::{Freeze, FrozenBy};
+pub use incident::{Alarm, Incident, IncidentError, Mark};
+pub use limit::{Gcra, tighten};
+pub use live::Live;
+pub use minhash::{NEAR, Signature};
+pub use trial::{ALPHA, Move, Standing, Trial};
 pub use switch::{Asked, Killed, Limited, NothingStopped, Paused, Resumption, Switch};
 
 use crate::domain::ControlScope;

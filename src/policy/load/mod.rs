@@ -29,7 +29,7 @@ use super::{Policy, expect};
 use table::{At, Table};
 
 /// Rule names that admission itself uses.
-const RESERVED: [&str; 10] = [
+const RESERVED: [&str; 13] = [
     "default",
     "allow",
     "schema",
@@ -37,7 +37,10 @@ const RESERVED: [&str; 10] = [
     "control-unreadable",
     "facts-missing",
     "kill",
+    "paused",
+    "canary",
     "freeze",
+    "breaker",
     "limit",
     "budget",
 ];
