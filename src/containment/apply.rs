@@ -23,8 +23,7 @@ use super::budget::{self, Claim};
 use super::limit;
 use super::{Control, Live};
 use crate::domain::{
-    Contained, Decision, Facts, Fallback, OverBudget, Outcome, StopMode, Stopped,
-    Tripped,
+    Contained, Decision, Facts, Fallback, Outcome, OverBudget, StopMode, Stopped, Tripped,
 };
 use crate::policy::{Overflow, Policy, Routing, RuleKind};
 
@@ -194,7 +193,9 @@ fn with(routing: Routing, d: &Decision, policy: Option<&Policy>, found: &Contain
         let (name, baseline) = (&d.model.name, &canary.baseline);
         let version = &canary.version;
         let reason = match &canary.rolled_back {
-            Some(why) => format!("the canary {name}@{version} is rolled back: {why}; use {baseline}"),
+            Some(why) => {
+                format!("the canary {name}@{version} is rolled back: {why}; use {baseline}")
+            }
             None => format!(
                 "{name}@{version} is a canary and this decision is outside its share of {}: use {baseline}",
                 percent(canary.share)

@@ -270,8 +270,7 @@ mod tests {
         let mut c = Control::default();
         // 5 of 20 is a rate of 0.25; its interval is 0.112..0.469.
         assert_eq!(c.step_breaker("loan", M, &seen(2, 10), terms(), t(0)), Step::Same);
-        let Step::Opened(b) = c.step_breaker("loan", M, &seen(5, 20), terms(), t(1))
-        else {
+        let Step::Opened(b) = c.step_breaker("loan", M, &seen(5, 20), terms(), t(1)) else {
             panic!()
         };
         assert_eq!(b.cause, "5 of 20 overridden: the rate is at least 0.112 (95 %), above 0.1");

@@ -242,7 +242,8 @@ mod tests {
             let kept = meter.arrive(t(i), &budget(Overflow::Sample), 10.0, Claim::Review, 0.2);
             assert_eq!(kept, None);
         }
-        let over = meter.arrive(t(10), &budget(Overflow::Sample), 10.0, Claim::Review, 0.2).unwrap();
+        let over =
+            meter.arrive(t(10), &budget(Overflow::Sample), 10.0, Claim::Review, 0.2).unwrap();
         assert_eq!((over.arrivals, over.asked, over.kept), (11, 10, false));
         assert_eq!(meter.last_hour(t(10)), (11, 10, 1));
         // An hour later it is forgotten.

@@ -85,7 +85,9 @@ pub enum CanaryError {
     NoneRunning { model: String },
     #[error("a canary needs a version that is not its baseline: both are {0}")]
     SameVersion(String),
-    #[error("the steps of a canary are shares above 0 and at most 1, each larger than the one before; got {0:?}")]
+    #[error(
+        "the steps of a canary are shares above 0 and at most 1, each larger than the one before; got {0:?}"
+    )]
     Steps(Vec<f64>),
     #[error("the tolerance of a canary is a rate of at least 0 and below 1; got {0}")]
     Tolerance(f64),
@@ -120,10 +122,10 @@ impl Control {
         if !(0.0..1.0).contains(&tolerance) {
             return Err(CanaryError::Tolerance(tolerance));
         }
-        let in_use = self.versions.entry(model.to_owned()).or_insert_with(|| InUse {
-            current: baseline.to_owned(),
-            previous: None,
-        });
+        let in_use = self
+            .versions
+            .entry(model.to_owned())
+            .or_insert_with(|| InUse { current: baseline.to_owned(), previous: None });
         if in_use.current != baseline {
             let before = std::mem::replace(&mut in_use.current, baseline.to_owned());
             in_use.previous = Some(before);

@@ -240,24 +240,26 @@ mod tests {
         assert!(!i.fire(&alarm("m@2", "c"), "policy", t(10)), "another slice");
         i.acknowledge("ann", t(60), None).unwrap();
         assert!(i.fire(&alarm("m@1", "a"), "policy", t(70)));
-        assert_eq!((i.state(), i.fired, i.decisions.as_slice()), (
-            "acknowledged",
-            3,
-            &["a".to_owned(), "b".to_owned()][..]
-        ));
+        assert_eq!(
+            (i.state(), i.fired, i.decisions.as_slice()),
+            ("acknowledged", 3, &["a".to_owned(), "b".to_owned()][..])
+        );
         i.resolve("bob", t(600), Some("rolled back")).unwrap();
         assert!(!i.fire(&alarm("m@1", "d"), "policy", t(700)));
         assert_eq!(i.fired, 3);
         assert_eq!(i.time_to_acknowledge(), Some(SignedDuration::from_secs(60)));
         assert_eq!(i.time_to_resolve(), Some(SignedDuration::from_secs(600)));
         let lines: Vec<&str> = i.timeline.iter().map(|h| h.what.as_str()).collect();
-        assert_eq!(lines, [
-            "opened: override_low 0.2 > 0.05",
-            "fired again: override_low 0.2 > 0.05",
-            "acknowledged",
-            "fired again: override_low 0.2 > 0.05",
-            "resolved: rolled back",
-        ]);
+        assert_eq!(
+            lines,
+            [
+                "opened: override_low 0.2 > 0.05",
+                "fired again: override_low 0.2 > 0.05",
+                "acknowledged",
+                "fired again: override_low 0.2 > 0.05",
+                "resolved: rolled back",
+            ]
+        );
         assert_eq!(i.view().state, "resolved");
     }
 

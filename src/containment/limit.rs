@@ -160,10 +160,8 @@ mod tests {
         assert_eq!(tighten(0, 500, None), 1.0);
         assert_eq!(tighten(30, 500, None), 0.6, "0.042 of 0.10");
         assert_eq!(tighten(200, 500, None), 0.1);
-        let breaker = policy::Breaker {
-            override_low: 0.5,
-            window: jiff::SignedDuration::from_hours(1),
-        };
+        let breaker =
+            policy::Breaker { override_low: 0.5, window: jiff::SignedDuration::from_hours(1) };
         assert_eq!(tighten(200, 500, Some(breaker)), 0.3, "0.358 of 0.5");
     }
 

@@ -44,8 +44,8 @@ pub use incident::{Alarm, Incident, IncidentError, Mark};
 pub use limit::{Gcra, tighten};
 pub use live::Live;
 pub use minhash::{NEAR, Signature};
-pub use trial::{ALPHA, Move, Standing, Trial};
 pub use switch::{Asked, Killed, Limited, NothingStopped, Paused, Resumption, Switch};
+pub use trial::{ALPHA, Move, Standing, Trial};
 
 use crate::domain::ControlScope;
 

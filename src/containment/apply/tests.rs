@@ -120,10 +120,7 @@ fn nothing_contained_costs_nothing_and_changes_nothing() {
     let d = sure();
     let facts = Facts::at(t(0), 1);
     let routing = run.policy.route(&d, &facts);
-    assert_eq!(
-        contain(&d, Some(&run.policy), &facts, &routing, &run.control, &mut run.live),
-        None
-    );
+    assert_eq!(contain(&d, Some(&run.policy), &facts, &routing, &run.control, &mut run.live), None);
     let applied = run.route(&d, 0);
     assert_eq!((applied.routing, applied.step), (routing, None));
 }
@@ -137,11 +134,10 @@ fn the_precedence_is_the_contracts() {
     run.freeze();
     run.trip();
     // The breaker is last of these: only what would be automatic meets it.
-    assert_eq!(said(&run.route(&Decision { cohort: [].into(), ..sure() }, 0)), (
-        Review,
-        "breaker",
-        Some("people")
-    ));
+    assert_eq!(
+        said(&run.route(&Decision { cohort: [].into(), ..sure() }, 0)),
+        (Review, "breaker", Some("people"))
+    );
     // A freeze goes before routes.
     assert_eq!(said(&run.route(&unsure(), 0)), (Review, "freeze", Some("people")));
     // A stop to people goes before a freeze, and a person's before an effect's.
@@ -205,8 +201,7 @@ fn a_canary_outside_its_share_is_answered_with_the_baseline() {
             (Outcome::Auto, "default", Some("level1")) => inside += 1,
             (Outcome::Fallback, "canary", None) => {
                 assert_eq!(applied.fallback.unwrap().version, "2");
-                let why =
-                    "m@3 is a canary and this decision is outside its share of 25 %: use 2";
+                let why = "m@3 is a canary and this decision is outside its share of 25 %: use 2";
                 assert_eq!(applied.routing.reason, why);
                 outside += 1;
             }
