@@ -18,4 +18,5 @@ mod population;
 mod rates;
 mod samples;
 mod streams;
+mod tests_of_two;
 mod times;
