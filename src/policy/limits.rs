@@ -22,6 +22,8 @@ pub struct WindowEffect<'p> {
     pub window: SignedDuration,
     pub each: Each,
     pub actions: &'p [EffectAction],
+    /// Where people read what to do when it fires.
+    pub runbook: Option<&'p str>,
     /// Not again for the same slice within this time.
     pub cooldown: Option<SignedDuration>,
 }
@@ -70,6 +72,27 @@ pub struct Breaker {
     /// It opens when the lower end of the override rate passes this (0..=1).
     pub override_low: f64,
     pub window: SignedDuration,
+}
+
+/// `[detector]`: which change detector watches the streams of each slice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DetectorKind {
+    #[default]
+    Adwin,
+    PageHinkley,
+    Ddm,
+}
+
+impl DetectorKind {
+    /// `adwin`, `page_hinkley` or `ddm`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Adwin => "adwin",
+            Self::PageHinkley => "page_hinkley",
+            Self::Ddm => "ddm",
+        }
+    }
 }
 
 /// `[notify.NAME]`: where people are told.

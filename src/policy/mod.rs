@@ -67,7 +67,7 @@ pub use explain::{AtomExplanation, Explanation, RuleExplanation};
 pub use hours::Hours;
 pub use lang::fields::{CATALOGUE, FieldInfo, Presence, Scope, Type};
 pub use limits::{
-    Breaker, Budget, Each, Limit, Notifier, NotifierKind, Overflow, PerHour, WindowEffect,
+    Breaker, Budget, DetectorKind, Each, Limit, Notifier, NotifierKind, Overflow, PerHour, WindowEffect,
 };
 pub use nouns::{
     Control, DomainSchemas, EffectAction, Firing, Guideline, Impact, Needs, Queue, ReviewFacts,
@@ -102,6 +102,7 @@ pub struct Policy {
     budgets: Vec<Budget>,
     limits: Vec<Limit>,
     breaker: Option<Breaker>,
+    detector: DetectorKind,
     /// Types every record must keep.
     fields: BTreeMap<String, schema::FieldType>,
     validators: schema::Validators,
@@ -238,6 +239,16 @@ impl Policy {
         self.breaker
     }
 
+    /// Which change detector watches.
+    pub fn detector(&self) -> DetectorKind {
+        self.detector
+    }
+
+    /// Where people read what to do when this effect fires.
+    pub fn runbook(&self, effect: &str) -> Option<&str> {
+        self.effects.iter().find(|e| e.id == effect)?.runbook.as_deref()
+    }
+
     /// Effects on windows, for the detectors to schedule.
     pub fn window_effects(&self) -> impl Iterator<Item = WindowEffect<'_>> {
         self.effects.iter().filter_map(|e| match e.on {
@@ -246,6 +257,7 @@ impl Policy {
                 window,
                 each,
                 actions: &e.actions,
+                runbook: e.runbook.as_deref(),
                 cooldown: e.cooldown,
             }),
             _ => None,

@@ -63,6 +63,8 @@ pub(super) struct EffectRule {
     pub(super) when: Compiled,
     pub(super) actions: Vec<EffectAction>,
     pub(super) cooldown: Option<SignedDuration>,
+    /// Where people read what to do.
+    pub(super) runbook: Option<String>,
     pub(super) line: usize,
 }
 

@@ -57,6 +57,18 @@ impl SampleSums {
         }
     }
 
+    /// The same of sums over w = 1/p: w, w of the wrong ones, w², w² of the wrong ones.
+    pub fn of_weights(n: u64, wrong: u64, [w, w_wrong, w2, w2_wrong]: [f64; 4]) -> Self {
+        Self {
+            n,
+            wrong,
+            weight: w,
+            weight_wrong: w_wrong,
+            spread: (w2 - w).max(0.0),
+            spread_wrong: (w2_wrong - w_wrong).max(0.0),
+        }
+    }
+
     /// Adds what others saw.
     pub fn merge(&mut self, other: &Self) {
         self.n += other.n;
@@ -140,57 +152,61 @@ mod tests {
     struct Random(u64);
 
     impl Random {
-        fn below(&mut self, p: f64) -> bool {
+        /// Uniform in (0, 1).
+        fn unit(&mut self) -> f64 {
             self.0 ^= self.0 << 13;
             self.0 ^= self.0 >> 7;
             self.0 ^= self.0 << 17;
             let (top, one) = (self.0 >> 40, 1u32 << 24);
-            f64::from(u32::try_from(top).expect("24 bits")) / f64::from(one) < p
+            (f64::from(u32::try_from(top).expect("24 bits")) + 0.5) / f64::from(one)
         }
+
+        /// How many are passed over until the next one of probability `p`.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small test")]
+        fn skip(&mut self, p: f64) -> usize {
+            (self.unit().ln() / (1.0 - p).ln()) as usize
+        }
+    }
+
+    fn share(part: u64, of: u64) -> f64 {
+        f64::from(u32::try_from(part).expect("few")) / f64::from(u32::try_from(of).expect("few"))
     }
 
     #[test]
     fn intervals_of_95_percent_cover_93_to_97() {
+        const RUNS: u64 = 3_000;
         let mut random = Random(0x5eed_0001);
         for (name, world) in WORLDS {
             // The outcomes of the world are fixed; only the sample varies.
-            let mut wrong = 0u32;
-            let mut all = 0u32;
-            let mut outcomes: Vec<(f64, bool)> = Vec::new();
-            for (decisions, p, rate) in world {
-                for _ in 0..*decisions {
-                    let is_wrong = random.below(*rate);
-                    wrong += u32::from(is_wrong);
-                    all += 1;
-                    outcomes.push((*p, is_wrong));
-                }
-            }
-            let truth = f64::from(wrong) / f64::from(all);
-            let (mut covered, mut sum, mut plain) = (0u32, 0.0, 0.0);
-            const RUNS: u32 = 3_000;
+            let strata: Vec<(f64, Vec<bool>)> = world
+                .iter()
+                .map(|(n, p, rate)| (*p, (0..*n).map(|_| random.unit() < *rate).collect()))
+                .collect();
+            let all = strata.iter().flat_map(|(_, outcomes)| outcomes);
+            let (wrong, all) = all.fold((0, 0), |(w, n), wrong| (w + u64::from(*wrong), n + 1));
+            let truth = share(wrong, all);
+            let (mut covered, mut sum, mut plain) = (0, 0.0, 0.0);
             for _ in 0..RUNS {
                 let mut sums = SampleSums::default();
-                for (probability, wrong) in &outcomes {
-                    if random.below(*probability) {
+                for (probability, outcomes) in &strata {
+                    let mut at = random.skip(*probability);
+                    while let Some(wrong) = outcomes.get(at) {
                         sums.observe(Sampled { probability: *probability, wrong: *wrong });
+                        at += 1 + random.skip(*probability);
                     }
                 }
-                let found = from_sums(&sums, Some(u64::from(all))).expect("some sampled");
-                covered += u32::from(found.interval.contains(truth));
-                sum += found.rate;
-                let (wrong, n) = (sums.wrong, sums.n);
-                plain += f64::from(u32::try_from(wrong).expect("few"))
-                    / f64::from(u32::try_from(n).expect("few"));
+                let found = from_sums(&sums, Some(all)).expect("some sampled");
+                covered += u64::from(found.interval.contains(truth));
+                sum += found.rate / 3_000.0;
+                plain += share(sums.wrong, sums.n) / 3_000.0;
             }
-            let share = f64::from(covered) / f64::from(RUNS);
-            let mean = sum / f64::from(RUNS);
+            let coverage = share(covered, RUNS);
             println!(
-                "{name}: covers {:.1} %, truth {truth:.4}, mean estimate {mean:.4}, plain share {:.4}",
-                share * 100.0,
-                plain / f64::from(RUNS)
+                "{name}: covers {:.1} %, truth {truth:.4}, mean estimate {sum:.4}, plain {plain:.4}",
+                coverage * 100.0
             );
-            assert!((0.93..=0.97).contains(&share), "{name}: {share}");
-            assert!((mean - truth).abs() < 0.02 * truth, "{name}: {mean} for {truth}");
+            assert!((0.93..=0.97).contains(&coverage), "{name}: {coverage}");
+            assert!((sum - truth).abs() < 0.02 * truth, "{name}: {sum} for {truth}");
         }
     }
 
@@ -223,5 +239,7 @@ mod tests {
         }
         left.merge(&right);
         assert_eq!(left, both);
+        let weights = [both.weight, both.weight_wrong, 100.0 * 4.0, 34.0 * 4.0];
+        assert_eq!(SampleSums::of_weights(100, 34, weights), both);
     }
 }

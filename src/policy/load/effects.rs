@@ -76,10 +76,25 @@ impl Loader<'_> {
             actions.extend(self.action(&a, on));
         }
         let cooldown = table.duration("cooldown", false, &mut self.sink).map(|d| d.value);
+        let runbook = self.runbook(&mut table);
         let line = self.line(&table.span);
         table.finish(&mut self.sink);
         let (id, on, when) = (id?, on?, when?);
-        Some(EffectRule { id: id.value, on, when, actions, cooldown, line })
+        Some(EffectRule { id: id.value, on, when, actions, cooldown, runbook, line })
+    }
+
+    /// An address people can open, and nothing that a browser would run.
+    fn runbook(&mut self, table: &mut Table<'_>) -> Option<String> {
+        let url = table.text("runbook", &mut self.sink)?;
+        let web = url.value.starts_with("https://") || url.value.starts_with("http://");
+        let plain = |c: char| c.is_ascii_graphic();
+        if !web || url.value.len() > 1_024 || !url.value.chars().all(plain) {
+            self.sink
+                .error(&url.span, "`runbook` is not the address of a page")
+                .help("write for example runbook = \"https://wiki.example.org/override-spike\"");
+            return None;
+        }
+        Some(url.value)
     }
 
     fn on(&mut self, table: &mut Table<'_>) -> Option<On> {

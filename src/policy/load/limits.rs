@@ -1,9 +1,9 @@
-//! `[budget.*]`, `[limit.*]` and `[breaker]`.
+//! `[budget.*]`, `[limit.*]`, `[breaker]` and `[detector]`.
 
 use jiff::SignedDuration;
 use toml::de::DeValue;
 
-use super::super::limits::{Breaker, Budget, Limit, Overflow, PerHour};
+use super::super::limits::{Breaker, Budget, DetectorKind, Limit, Overflow, PerHour};
 use super::Loader;
 use super::table::{At, Table, number};
 
@@ -12,6 +12,12 @@ const OVERFLOW: [(&str, Overflow); 4] = [
     ("hold", Overflow::Hold),
     ("block", Overflow::Block),
     ("auto_flagged", Overflow::AutoFlagged),
+];
+
+const DETECTORS: [(&str, DetectorKind); 3] = [
+    ("adwin", DetectorKind::Adwin),
+    ("page_hinkley", DetectorKind::PageHinkley),
+    ("ddm", DetectorKind::Ddm),
 ];
 
 impl Loader<'_> {
@@ -91,5 +97,15 @@ impl Loader<'_> {
         table.finish(&mut self.sink);
         let window = window.map_or(SignedDuration::from_hours(1), |w| w.value);
         Some(Breaker { override_low: override_low?.value, window })
+    }
+
+    pub(super) fn detector(&mut self, top: &mut Table<'_>) -> DetectorKind {
+        let Some(mut table) = top.table("detector", &mut self.sink) else {
+            return DetectorKind::default();
+        };
+        let kind = table.word("kind", &DETECTORS, &mut self.sink);
+        table.missing("kind", &mut self.sink);
+        table.finish(&mut self.sink);
+        kind.map(|k| k.value).unwrap_or_default()
     }
 }

@@ -123,6 +123,7 @@ impl<'s> Loader<'s> {
         let budgets = self.budgets(&mut top);
         let limits = self.limits(&mut top);
         let breaker = self.breaker(&mut top);
+        let detector = self.detector(&mut top);
         let tests = self.trials(&mut top, &checks, &routes, &requires, &samples, &effects);
         top.finish(&mut self.sink);
 
@@ -158,6 +159,7 @@ impl<'s> Loader<'s> {
             budgets,
             limits,
             breaker,
+            detector,
             fields: enforced,
             validators,
             allows,
