@@ -59,9 +59,8 @@ pub fn fisher(baseline: Arm, canary: Arm) -> Fisher {
     let last = hits.min(canary.n);
     // P(the canary has k of the hits), hypergeometric.
     let whole = ln_binomial(total, hits);
-    let chance = |k: u64| {
-        (ln_binomial(canary.n, k) + ln_binomial(baseline.n, hits - k) - whole).exp()
-    };
+    let chance =
+        |k: u64| (ln_binomial(canary.n, k) + ln_binomial(baseline.n, hits - k) - whole).exp();
     let observed = chance(canary.k);
     // As likely as what was seen, up to rounding: scipy's tolerance.
     let limit = observed * (1.0 + 1e-7);
@@ -125,8 +124,8 @@ pub fn mann_whitney(baseline: &[f64], canary: &[f64]) -> Option<MannWhitney> {
     } else {
         1.0
     };
-    let p_exact = (ties == 0.0 && first.min(second) <= EXACT_MAX)
-        .then(|| exact(first, second, extreme));
+    let p_exact =
+        (ties == 0.0 && first.min(second) <= EXACT_MAX).then(|| exact(first, second, extreme));
     Some(MannWhitney { u, p_asymptotic, p_exact, effect: u / (m * n) })
 }
 

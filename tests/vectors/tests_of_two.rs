@@ -139,7 +139,8 @@ fn process(case: &Value) {
     let (input, expected) = (&case["input"], &case["expected"]);
     let size = |name: &str| usize::try_from(input[name].as_u64().expect("count")).expect("small");
     let (base, canary) = (bits(&input["baseline_bits"]), bits(&input["canary_bits"]));
-    let blocks = base.chunks(size("baseline_per_block")).zip(canary.chunks(size("canary_per_block")));
+    let blocks =
+        base.chunks(size("baseline_per_block")).zip(canary.chunks(size("canary_per_block")));
     let alpha = number(&input["alpha"]);
     let after: Vec<u64> = serde_json::from_value(expected["after_block"].clone()).expect("blocks");
     let log_e = numbers(&expected["log_e"]);
