@@ -1,7 +1,7 @@
 //! Parts of a policy that bound automation over time: windows, budgets, limits, breakers, notifiers.
 
 use jiff::SignedDuration;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::nouns::EffectAction;
 
@@ -95,15 +95,25 @@ impl DetectorKind {
     }
 }
 
-/// `[notify.NAME]`: where people are told.
+/// `[notify.NAME]`: where people are told. What is secret is named by an environment variable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Notifier {
     pub name: String,
     pub kind: NotifierKind,
-    /// The environment variable that holds the secret (a key, or a whole address).
+    /// The environment variable that holds the secret: a routing key (`pagerduty`), a signing
+    /// secret (`webhook`), a bearer token (`alertmanager`), the whole address (`slack`,
+    /// `google_chat`).
     pub secret_env: Option<String>,
-    /// For kinds whose address is no secret.
+    /// For kinds whose address is no secret; for `pagerduty` another events host.
     pub url: Option<String>,
+    /// The environment variable that holds the address.
+    pub url_env: Option<String>,
+    /// For services that let an incoming webhook choose one (`slack` kind only).
+    pub channel: Option<String>,
+    /// Everything goes out at this severity; `None`: at its own.
+    pub severity: Option<AlertSeverity>,
+    /// The address may be on this machine or in a private network.
+    pub private: bool,
 }
 
 /// The kinds of notifier.
@@ -115,4 +125,29 @@ pub enum NotifierKind {
     GoogleChat,
     Alertmanager,
     Webhook,
+}
+
+/// How bad it is, in the words that paging services share.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum AlertSeverity {
+    Info,
+    #[default]
+    Warning,
+    Error,
+    Critical,
+}
+
+impl AlertSeverity {
+    /// `info`, `warning`, `error` or `critical`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+            Self::Critical => "critical",
+        }
+    }
 }

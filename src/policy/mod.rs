@@ -67,8 +67,8 @@ pub use explain::{AtomExplanation, Explanation, RuleExplanation};
 pub use hours::Hours;
 pub use lang::fields::{CATALOGUE, FieldInfo, Presence, Scope, Type};
 pub use limits::{
-    Breaker, Budget, DetectorKind, Each, Limit, Notifier, NotifierKind, Overflow, PerHour,
-    WindowEffect,
+    AlertSeverity, Breaker, Budget, DetectorKind, Each, Limit, Notifier, NotifierKind, Overflow,
+    PerHour, WindowEffect,
 };
 pub use nouns::{
     Control, DomainSchemas, EffectAction, Firing, Guideline, Impact, Needs, Queue, ReviewFacts,

@@ -1,11 +1,10 @@
-//! The desk's own tables: control, queues, tags, guidelines, notifiers, redaction.
+//! The desk's own tables: control, queues, tags, guidelines, redaction.
 
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 
 use super::super::hours::Hours;
-use super::super::limits::{Notifier, NotifierKind};
 use super::super::nouns::{Control, Guideline, Queue, Tag};
 use super::super::redact::Redaction;
 use super::Loader;
@@ -192,69 +191,6 @@ impl Loader<'_> {
             table.finish(&mut self.sink);
         }
         out
-    }
-
-    pub(super) fn read_notifiers(&mut self, top: &mut Table<'_>) -> Vec<Notifier> {
-        const KINDS: [(&str, NotifierKind); 5] = [
-            ("pagerduty", NotifierKind::Pagerduty),
-            ("slack", NotifierKind::Slack),
-            ("google_chat", NotifierKind::GoogleChat),
-            ("alertmanager", NotifierKind::Alertmanager),
-            ("webhook", NotifierKind::Webhook),
-        ];
-        let mut out = Vec::new();
-        if let Some(mut table) = top.table("notify", &mut self.sink) {
-            for (name, value) in table.named() {
-                // Known even where its table is at fault: effects that name it are right.
-                self.notifiers.push(name.value.clone());
-                if !self.spelled(&name, "a notifier's name") {
-                    continue;
-                }
-                let what = format!("[notify.{}]", name.value);
-                let Some(mut table) = Table::of(what, value, &mut self.sink) else { continue };
-                let kind = table.word("kind", &KINDS, &mut self.sink).map(|k| k.value);
-                table.missing("kind", &mut self.sink);
-                let secret_env = table.text("secret_env", &mut self.sink);
-                let url = table.text("url", &mut self.sink);
-                self.notifier_address(&table, kind, secret_env.as_ref(), url.as_ref());
-                table.finish(&mut self.sink);
-                if let Some(kind) = kind {
-                    let secret_env = secret_env.map(|t| t.value);
-                    let url = url.map(|t| t.value);
-                    out.push(Notifier { name: name.value, kind, secret_env, url });
-                }
-            }
-        }
-        out
-    }
-
-    fn notifier_address(
-        &mut self,
-        table: &Table<'_>,
-        kind: Option<NotifierKind>,
-        secret: Option<&At<String>>,
-        url: Option<&At<String>>,
-    ) {
-        if let Some(env) = secret {
-            let ok = |c: char| c.is_ascii_alphanumeric() || c == '_';
-            let starts = env.value.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-            if !starts || !env.value.chars().all(ok) {
-                self.sink
-                    .error(&env.span, "`secret_env` is not the name of an environment variable")
-                    .help("the secret itself never stands in a policy file");
-            }
-        }
-        if let Some(url) = url
-            && !(url.value.starts_with("https://") || url.value.starts_with("http://"))
-        {
-            self.sink.error(&url.span, "`url` does not begin with https:// or http://");
-        }
-        let needs_url = matches!(kind, Some(NotifierKind::Alertmanager | NotifierKind::Webhook))
-            && url.is_none();
-        if kind.is_some() && secret.is_none() && (url.is_none() || needs_url) {
-            let key = if needs_url { "url" } else { "secret_env" };
-            table.missing(key, &mut self.sink);
-        }
     }
 
     pub(super) fn redact(&mut self, top: &mut Table<'_>) -> Redaction {

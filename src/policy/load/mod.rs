@@ -3,6 +3,7 @@
 mod desk;
 mod effects;
 mod limits;
+mod notify;
 mod params;
 mod rules;
 mod table;

@@ -1,0 +1,325 @@
+//! Lanes: what is to be sent where, in which order, and how fast. Pure.
+//!
+//! All messages to one notifier share a lane, and all replies to one host. In a lane, messages
+//! about one thing (`dedup_key`) go out one after the other, and what a later one says already is
+//! not sent at all.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::alertmanager;
+use super::destination::{Destination, Unready};
+use super::notice::{Event, Notice, Stamp};
+use super::reply::{NoReply, Reply, SECRET};
+use super::request::{Request, Response, Verdict};
+use super::signature::SigningKey;
+use super::{backoff, google_chat, pagerduty, slack, webhook};
+use crate::desk::outbox::Parcel;
+use crate::domain::Timestamp;
+use crate::policy::{Notifier, NotifierKind};
+
+/// How fast a lane may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pace {
+    /// Messages in one go.
+    pub(super) burst: usize,
+    /// Time before the next go.
+    pub(super) every: Duration,
+}
+
+/// Something to be sent.
+#[derive(Clone, Debug)]
+pub(super) enum Job {
+    Notice { parcel: Parcel, notice: Box<Notice>, to: Box<Destination> },
+    Reply { parcel: Parcel, key: SigningKey },
+}
+
+/// What to do with the parcels that wait.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    /// By lane: what is due, oldest first.
+    pub(super) due: BTreeMap<String, Vec<Job>>,
+    /// Need not be sent: a later message says it.
+    pub(super) superseded: Vec<String>,
+    /// Can never be sent: key and why.
+    pub(super) dead: Vec<(String, String)>,
+    /// Lanes for which this process lacks something, and what.
+    pub(super) unready: BTreeMap<String, String>,
+    /// When the next of the others is due.
+    pub(super) next: Option<Timestamp>,
+}
+
+impl Job {
+    pub(super) fn parcel(&self) -> &Parcel {
+        match self {
+            Self::Notice { parcel, .. } | Self::Reply { parcel, .. } => parcel,
+        }
+    }
+
+    /// The request; `None`: there is nothing to say.
+    pub(super) fn request(&self, stamp: &Stamp) -> Option<Request> {
+        match self {
+            Self::Reply { parcel, key } => {
+                Reply::read(&parcel.payload).ok().map(|r| r.request(key, stamp))
+            }
+            Self::Notice { notice, to, .. } => match to.kind {
+                NotifierKind::Pagerduty => Some(pagerduty::request(notice, to, stamp)),
+                NotifierKind::Slack => Some(slack::request(notice, to, stamp)),
+                NotifierKind::GoogleChat => Some(google_chat::request(notice, to, stamp)),
+                NotifierKind::Alertmanager => alertmanager::request(notice, to, stamp),
+                NotifierKind::Webhook => Some(webhook::request(notice, to, stamp)),
+            },
+        }
+    }
+
+    /// What the answer means.
+    pub(super) fn read(&self, request: &Request, response: &Response, now: Timestamp) -> Verdict {
+        match self {
+            Self::Reply { .. } => webhook::read(request, response, now),
+            Self::Notice { notice, to, .. } => match to.kind {
+                NotifierKind::Pagerduty => pagerduty::read(request, response, now),
+                NotifierKind::Slack => slack::read(request, response, now),
+                NotifierKind::GoogleChat => google_chat::read(request, response, now),
+                NotifierKind::Alertmanager => alertmanager::read(notice, request, response, now),
+                NotifierKind::Webhook => webhook::read(request, response, now),
+            },
+        }
+    }
+
+    /// When it is tried again after a failure; `None`: it is given up.
+    pub(super) fn again(&self, chance: f64, after: Option<Duration>) -> Option<Duration> {
+        let tried = self.parcel().attempts.saturating_add(1);
+        let schedule: &[u64] = match self {
+            Self::Reply { .. } => &backoff::PATIENT,
+            Self::Notice { to, notice, .. } => match to.kind {
+                NotifierKind::Webhook => &backoff::PATIENT,
+                // While it fires, it is said every minute whatever happened before.
+                NotifierKind::Alertmanager if notice.incident.is_some() => {
+                    let own = backoff::wait(&[alertmanager::REPEAT.as_secs() / 2], 1, chance, after);
+                    return own;
+                }
+                _ => &backoff::URGENT,
+            },
+        };
+        backoff::wait(schedule, tried, chance, after)
+    }
+
+    /// How fast its lane may be.
+    pub(super) fn pace(&self) -> Pace {
+        let pace = |burst, millis| Pace { burst, every: Duration::from_millis(millis) };
+        match self {
+            Self::Reply { .. } => pace(16, 0),
+            Self::Notice { to, .. } => match to.kind {
+                NotifierKind::Pagerduty => pace(1, 500),
+                NotifierKind::Slack | NotifierKind::GoogleChat => pace(1, 1000),
+                NotifierKind::Alertmanager | NotifierKind::Webhook => pace(16, 0),
+            },
+        }
+    }
+}
+
+/// What is to be done with these parcels (oldest first) at `now`. `only`: this lane alone.
+pub(super) fn plan(
+    parcels: Vec<Parcel>,
+    notifiers: &[Notifier],
+    env: &dyn Fn(&str) -> Option<String>,
+    only: Option<&str>,
+    now: Timestamp,
+) -> Plan {
+    let mut plan = Plan::default();
+    let mut groups: BTreeMap<(String, String), Vec<Job>> = BTreeMap::new();
+    let mut ready: BTreeMap<String, Result<Destination, Unready>> = BTreeMap::new();
+    let reply_key = env(SECRET).map(|text| SigningKey::read(&text));
+    for parcel in parcels {
+        if parcel.kind == "reply" {
+            reply(parcel, reply_key.as_ref(), only, &mut plan, &mut groups);
+            continue;
+        }
+        let notice = match Notice::read(&parcel.payload) {
+            Ok(notice) => notice,
+            Err(why) => {
+                plan.dead.push((parcel.key, why));
+                continue;
+            }
+        };
+        if only.is_some_and(|only| only != notice.to) {
+            continue;
+        }
+        let Some(notifier) = notifiers.iter().find(|n| n.name == notice.to) else {
+            let why = format!("the policy in force has no [notify.{}]", notice.to);
+            plan.dead.push((parcel.key, why));
+            continue;
+        };
+        let to = ready
+            .entry(notice.to.clone())
+            .or_insert_with(|| Destination::of(notifier, env));
+        match to {
+            Err(why) => {
+                plan.unready.insert(notice.to, why.to_string());
+            }
+            Ok(to) if to.kind == NotifierKind::Alertmanager && !alertmanager::says(notice.event) => {
+                plan.superseded.push(parcel.key);
+            }
+            Ok(to) => {
+                let group = groups.entry((notice.to.clone(), notice.dedup_key.clone())).or_default();
+                supersede(group, notice.event, &mut plan.superseded);
+                let (to, notice) = (Box::new(to.clone()), Box::new(notice));
+                group.push(Job::Notice { parcel, notice, to });
+            }
+        }
+    }
+    for ((lane, _), group) in groups {
+        // The first of a group goes out before the next, so that no alert is resolved before it
+        // was raised.
+        let Some(first) = group.into_iter().next() else { continue };
+        match first.parcel().next_at {
+            Some(at) if at > now => plan.next = Some(plan.next.map_or(at, |next| next.min(at))),
+            _ => plan.due.entry(lane).or_default().push(first),
+        }
+    }
+    for jobs in plan.due.values_mut() {
+        jobs.sort_by_key(|job| job.parcel().number);
+    }
+    plan
+}
+
+fn reply(
+    parcel: Parcel,
+    key: Option<&Result<SigningKey, super::signature::NoSecret>>,
+    only: Option<&str>,
+    plan: &mut Plan,
+    groups: &mut BTreeMap<(String, String), Vec<Job>>,
+) {
+    if only.is_some_and(|only| only != "reply") {
+        return;
+    }
+    let lane = match Reply::read(&parcel.payload) {
+        Ok(reply) => reply.lane(),
+        Err(NoReply::Never(why)) => return plan.dead.push((parcel.key, why)),
+        Err(NoReply::NotOurs) => return,
+    };
+    match key {
+        None => {
+            let why = format!("the environment variable {SECRET} is not set here");
+            plan.unready.insert("reply".into(), why);
+        }
+        Some(Err(fault)) => {
+            plan.unready.insert("reply".into(), format!("{SECRET}: {fault}"));
+        }
+        Some(Ok(key)) => {
+            let group = groups.entry((lane, parcel.key.clone())).or_default();
+            group.push(Job::Reply { parcel, key: key.clone() });
+        }
+    }
+}
+
+/// Take out of a group what a later event says already: a resolution everything before it, an
+/// alert the alerts before it, an acknowledgement those before it. (An acknowledgement never takes
+/// the place of an alert: a service drops one for an alert that it has not seen.)
+fn supersede(group: &mut Vec<Job>, event: Event, superseded: &mut Vec<String>) {
+    group.retain(|job| {
+        let Job::Notice { parcel, notice, .. } = job else { return true };
+        let stays = event != Event::Resolve && notice.event != event;
+        if !stays {
+            superseded.push(parcel.key.clone());
+        }
+        stays
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::destination::tests::notifier;
+    use super::super::notice::tests::payload;
+    use super::*;
+    use serde_json::json;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+    }
+
+    fn parcel(number: u64, event: &str, key: &str, next: Option<i64>) -> Parcel {
+        let mut payload = payload(event);
+        payload["dedup_key"] = json!(key);
+        Parcel {
+            number,
+            key: format!("k{number}"),
+            kind: "notify".into(),
+            payload,
+            attempts: u32::from(next.is_some()),
+            next_at: next.map(at),
+        }
+    }
+
+    fn planned(kind: NotifierKind, parcels: Vec<Parcel>) -> Plan {
+        let notifiers = [Notifier { url: Some("https://a.example".into()), ..notifier(kind) }];
+        plan(parcels, &notifiers, &|_| Some("k".repeat(32)), None, at(0))
+    }
+
+    fn due(plan: &Plan) -> Vec<&str> {
+        plan.due.values().flatten().map(|j| j.parcel().key.as_str()).collect()
+    }
+
+    #[test]
+    fn a_storm_about_one_thing_is_one_message() {
+        let storm = (1..=50).map(|n| parcel(n, "trigger", "a", None)).collect();
+        let plan = planned(NotifierKind::Pagerduty, storm);
+        assert_eq!(due(&plan), ["k50"]);
+        assert_eq!(plan.superseded.len(), 49);
+    }
+
+    #[test]
+    fn nothing_is_resolved_before_it_was_raised() {
+        // The alert could not be delivered yet; the resolution takes its place.
+        let plan = planned(
+            NotifierKind::Pagerduty,
+            vec![parcel(1, "trigger", "a", Some(60)), parcel(2, "resolve", "a", None)],
+        );
+        assert_eq!((due(&plan), plan.superseded), (vec!["k2"], vec!["k1".to_owned()]));
+        // A new alert waits for the resolution of the last; other things do not wait.
+        let plan = planned(
+            NotifierKind::Pagerduty,
+            vec![
+                parcel(1, "resolve", "a", Some(60)),
+                parcel(2, "trigger", "a", None),
+                parcel(3, "trigger", "b", None),
+            ],
+        );
+        assert_eq!((due(&plan), plan.next), (vec!["k3"], Some(at(60))));
+        assert!(plan.superseded.is_empty());
+        // An acknowledgement follows its alert.
+        let plan = planned(
+            NotifierKind::Pagerduty,
+            vec![parcel(1, "trigger", "a", None), parcel(2, "acknowledge", "a", None)],
+        );
+        assert_eq!(due(&plan), ["k1"]);
+    }
+
+    #[test]
+    fn alertmanager_is_told_of_no_acknowledgement() {
+        let plan = planned(
+            NotifierKind::Alertmanager,
+            vec![parcel(1, "trigger", "a", Some(60)), parcel(2, "acknowledge", "a", None)],
+        );
+        assert_eq!((due(&plan).len(), plan.superseded), (0, vec!["k2".to_owned()]));
+    }
+
+    #[test]
+    fn what_can_never_go_out_is_dead_and_what_lacks_a_secret_waits() {
+        let nobody = Parcel {
+            payload: json!({"to": "nobody", "dedup_key": "a", "summary": "s"}),
+            ..parcel(1, "trigger", "a", None)
+        };
+        let broken = Parcel { payload: json!("x"), ..parcel(2, "trigger", "a", None) };
+        let fine = parcel(3, "trigger", "a", None);
+        let notifiers = [notifier(NotifierKind::Pagerduty)];
+        let plan = plan(vec![nobody, broken, fine], &notifiers, &|_| None, None, at(0));
+        assert_eq!(plan.dead.len(), 2);
+        assert_eq!(plan.dead[0].1, "the policy in force has no [notify.nobody]");
+        assert!(plan.due.is_empty());
+        assert_eq!(
+            plan.unready["ml-ops"],
+            "the environment variable KEY of [notify.ml-ops] is not set here"
+        );
+    }
+}

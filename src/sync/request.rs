@@ -1,0 +1,200 @@
+//! What goes over the wire and what comes back, without a wire: secrets that never print, and how
+//! an answer is to be understood.
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::fmt::rfc2822;
+
+use crate::domain::Timestamp;
+use crate::text::Clean;
+
+/// How much of a service's words is kept as the reason of a failure, in characters.
+const WORDS: usize = 200;
+
+/// A text that is never shown: an address with a token in it, a key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keep it.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for the wire only.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// A POST that is ready to go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    pub url: Secret,
+    /// Lower-case names.
+    pub headers: Vec<(&'static str, Secret)>,
+    pub body: Vec<u8>,
+    /// The address may be on this machine or in a private network.
+    pub private: bool,
+    /// What must not stand in any message: keys, tokens.
+    pub secrets: Vec<Secret>,
+}
+
+impl Request {
+    /// JSON to an address.
+    pub fn json(url: Secret, body: &serde_json::Value, private: bool) -> Self {
+        Self {
+            secrets: vec![url.clone()],
+            url,
+            headers: vec![("content-type", Secret::new("application/json; charset=utf-8"))],
+            body: body.to_string().into_bytes(),
+            private,
+        }
+    }
+
+    /// A foreign text with everything secret taken out, on one line, cut to a reason's length.
+    pub fn scrub(&self, text: &str) -> String {
+        let mut clean = text.to_owned();
+        for secret in &self.secrets {
+            if !secret.reveal().is_empty() {
+                clean = clean.replace(secret.reveal(), "***");
+            }
+        }
+        cut(Clean::line(clean.trim()).as_str(), WORDS)
+    }
+}
+
+/// What a service answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Response {
+    pub status: u16,
+    /// `Retry-After` as it stands.
+    pub retry_after: Option<String>,
+    /// The first kilobytes.
+    pub body: String,
+}
+
+impl Response {
+    /// How long the service asks us to wait, from `now`: seconds, or an HTTP date.
+    pub fn wait(&self, now: Timestamp) -> Option<Duration> {
+        let text = self.retry_after.as_deref()?.trim();
+        if let Ok(seconds) = text.parse() {
+            return Some(Duration::from_secs(seconds));
+        }
+        let at = rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+        Some(Duration::try_from(at.duration_since(now)).unwrap_or_default())
+    }
+
+    /// `429: slow down` for people, secrets taken out.
+    pub fn words(&self, request: &Request) -> String {
+        let status = self.status;
+        match request.scrub(&self.body) {
+            words if words.is_empty() => format!("answered {status}"),
+            words => format!("answered {status}: {words}"),
+        }
+    }
+}
+
+/// What an answer means for the message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It arrived.
+    Done,
+    /// It arrived, and has to be said again after this time to stay true.
+    Again(Duration),
+    /// Not now.
+    Later { why: String, after: Option<Duration> },
+    /// Never: this message is at fault.
+    Refused(String),
+    /// Never: nobody is at this address any more.
+    Gone(String),
+}
+
+impl Verdict {
+    /// What most services mean: 2xx done; 408, 429 and 5xx later; 410 gone; everything else
+    /// (redirects too, which are never followed) is the message's or the set-up's fault.
+    pub fn usual(request: &Request, response: &Response, now: Timestamp) -> Self {
+        let words = || response.words(request);
+        match response.status {
+            200..=299 => Self::Done,
+            408 | 425 | 429 | 500..=599 => {
+                Self::Later { why: words(), after: response.wait(now) }
+            }
+            410 => Self::Gone(words()),
+            _ => Self::Refused(words()),
+        }
+    }
+}
+
+/// At most `most` characters; a cut text ends in `…`.
+pub fn cut(text: &str, most: usize) -> String {
+    if text.chars().nth(most).is_none() {
+        return text.to_owned();
+    }
+    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> Request {
+        let mut request = Request::json(
+            Secret::new("https://hooks.example/T0/secret"),
+            &serde_json::json!({}),
+            false,
+        );
+        request.secrets.push(Secret::new("k".repeat(32)));
+        request
+    }
+
+    #[test]
+    fn nothing_secret_is_printed() {
+        assert!(!format!("{:?}", request()).contains("hooks.example/T0"));
+        let told = request().scrub(&format!("no {} at https://hooks.example/T0/secret\n", "k".repeat(32)));
+        assert_eq!(told, "no *** at ***");
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
+        let wait = |text: &str| {
+            Response { retry_after: Some(text.into()), ..Response::default() }.wait(now)
+        };
+        assert_eq!(wait("120"), Some(Duration::from_secs(120)));
+        assert_eq!(wait("Sun, 22 Nov 2026 12:00:30 GMT"), Some(Duration::from_secs(30)));
+        assert_eq!(wait("Sun, 22 Nov 2026 11:00:00 GMT"), Some(Duration::ZERO));
+        assert_eq!(wait("soon"), None);
+    }
+
+    #[test]
+    fn statuses_mean_what_they_mean() {
+        let now = Timestamp::UNIX_EPOCH;
+        let of = |status| {
+            let response = Response { status, ..Response::default() };
+            Verdict::usual(&request(), &response, now)
+        };
+        assert_eq!(of(204), Verdict::Done);
+        for status in [408, 429, 500, 503] {
+            let why = format!("answered {status}");
+            assert_eq!(of(status), Verdict::Later { why, after: None });
+        }
+        assert_eq!(of(410), Verdict::Gone("answered 410".into()));
+        for status in [302, 400, 404] {
+            assert_eq!(of(status), Verdict::Refused(format!("answered {status}")));
+        }
+    }
+
+    #[test]
+    fn texts_are_cut_between_characters() {
+        assert_eq!(cut("äöü", 3), "äöü");
+        assert_eq!(cut("äöüß", 3), "äö…");
+    }
+}
