@@ -41,6 +41,7 @@ mod show;
 mod sign;
 pub mod signer;
 mod switch;
+mod sync;
 mod table;
 mod time;
 mod undo;
@@ -118,6 +119,7 @@ fn dispatch(command: Option<Command>, look: Look, app: &App, trouble: Outcome) -
         Some(Command::Policy(command)) => command.run(app),
         Some(Command::Learn(command)) => command.run(app),
         Some(Command::Audit(command)) => command.run(app),
+        Some(Command::Sync(command)) => command.run(app),
         Some(Command::Reviewer(command)) => command.run(app),
         Some(Command::Resume(command)) => command.run(app),
         Some(Command::Requeue(command)) => command.run(app),

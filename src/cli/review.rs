@@ -10,6 +10,7 @@ use super::failure::{Exit, Failure, Outcome};
 use super::open::Fresh;
 use super::session::Session;
 use super::sign::Signing;
+use super::sync::Delivery;
 use crate::protocol::Command;
 use crate::tui::keymap::Keymap;
 use crate::tui::theme::{AUTO, ColorEnv, Terminal};
@@ -71,7 +72,13 @@ pub fn run(app: &App, look: Look) -> Outcome {
     need_terminal()?;
     let session = app.open(Fresh::Make)?;
     session.install_default(&session.header()?)?;
-    open(app, &session, look, false)
+    // Only here: a demonstration alerts nobody.
+    let delivery = Delivery::start(&session);
+    let ended = open(app, &session, look, false);
+    if let Some(delivery) = delivery {
+        delivery.end(&session);
+    }
+    ended
 }
 
 /// Refuse before anything is made, where there is no terminal to show it on.

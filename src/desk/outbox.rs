@@ -9,8 +9,8 @@ use super::Local;
 use super::core::{Core, json, millis, refuse};
 use crate::domain::Timestamp;
 use crate::policy::Notifier;
-use crate::protocol::Refused;
-use crate::store::{EffectState, Op, OutgoingAsk, Premises, StoreError, Write};
+use crate::protocol::{Outgoing, OutgoingView, Refused};
+use crate::store::{EffectState, Op, OutgoingAsk, Premises, StoreError, StoredEffect, Write};
 
 /// The small state that says who delivers.
 const TURN: &str = "courier/turn";
@@ -85,6 +85,45 @@ impl Core {
             Err(StoreError::Premise(_)) => Ok(false),
             Err(error) => Err(refuse(error)),
         }
+    }
+}
+
+impl Local {
+    /// What has not gone out: counts, and the first `limit` of those given up, held and waiting,
+    /// in this order.
+    pub fn outgoing(&self, limit: usize) -> Result<Outgoing, Refused> {
+        self.core.outgoing(limit)
+    }
+}
+
+impl Core {
+    pub(super) fn outgoing(&self, limit: usize) -> Result<Outgoing, Refused> {
+        let counts = self.store.outgoing_count().map_err(refuse)?;
+        let mut listed = Vec::new();
+        for state in [EffectState::Dead, EffectState::Held, EffectState::Waiting] {
+            let limit = limit - listed.len().min(limit);
+            let ask = OutgoingAsk { state, limit, ..OutgoingAsk::default() };
+            listed.extend(self.store.outgoing(&ask).map_err(refuse)?.into_iter().map(view));
+        }
+        Ok(Outgoing { waiting: counts.waiting, held: counts.held, dead: counts.dead, listed })
+    }
+}
+
+fn view(row: StoredEffect) -> OutgoingView {
+    let to = match row.kind.as_str() {
+        "notify" => row.payload.get("to"),
+        "reply" => row.payload.get("reply").and_then(|to| to.get("kind")),
+        _ => None,
+    };
+    OutgoingView {
+        to: to.and_then(Value::as_str).unwrap_or_default().to_owned(),
+        key: row.key,
+        kind: row.kind,
+        item: row.item,
+        state: row.state.as_str().to_owned(),
+        attempts: row.attempts,
+        next_at: row.next_at,
+        error: row.error.filter(|e| !e.is_empty()),
     }
 }
 

@@ -60,6 +60,10 @@ pub(super) fn fire(
                 }
                 // Tags are part of the route and of the review already.
                 EffectAction::Tag(_) => fired.words.push(words(action)),
+                EffectAction::Notify(to) => {
+                    fired.words.push(words(action));
+                    fired.ops.push(notice(to, id, firing, now));
+                }
                 other => {
                     fired.words.push(words(other));
                     let spelled = spelled(other);
@@ -83,6 +87,27 @@ pub(super) fn fire(
         fired.ops.push(Op::Entry(draft(entry, vec![("reason".into(), reason)])?));
     }
     Ok(fired)
+}
+
+/// Word to a notifier of the policy: about this decision, and nothing will resolve it.
+fn notice(to: &str, id: &str, firing: &Firing, now: Timestamp) -> Op {
+    Op::PutEffect {
+        key: format!("{}:{id}:{to}:{}", firing.effect, uuid::Uuid::now_v7()),
+        kind: "notify".into(),
+        item: id.to_owned(),
+        payload: json!({
+            "to": to,
+            "event": "trigger",
+            "dedup_key": format!("{}:{id}", firing.effect),
+            "summary": format!("{} at decision {id}", firing.effect),
+            "severity": "warning",
+            "slice": { "decision": id },
+            "cause": firing.reason,
+            "incident": null,
+            "at": now,
+            "runbook": null,
+        }),
+    }
 }
 
 /// An action as the policy file spells it.

@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
+use super::backoff;
 use super::lane::{Job, Plan, plan};
 use super::notice::Stamp;
 use super::request::{Secret, Verdict};
 use super::wire::{Trouble, Wire};
-use super::backoff;
 use crate::desk::outbox::{Outbox, Parcel};
 use crate::domain::Timestamp;
 use crate::protocol::{Refused, Why};
@@ -26,7 +26,7 @@ const LOOK: usize = 2000;
 /// How long a turn is held; longer than any round with one exchange a lane can take.
 const TURN: Duration = Duration::from_secs(120);
 /// How long a lane rests after it could not be reached.
-const REST: Duration = Duration::from_secs(5);
+const REST: Duration = Duration::from_secs(3);
 /// How long an address that said it is gone is believed.
 const GONE: Duration = Duration::from_secs(3600);
 /// How often [`Courier::run`] looks.
@@ -114,7 +114,8 @@ impl Courier {
                 Ok(plan(parcels, &notifiers, &*env, wanted.as_deref(), now))
             })
             .await?;
-        let mut round = Round { unready: plan.unready.clone(), next: plan.next, ..Round::default() };
+        let mut round =
+            Round { unready: plan.unready.clone(), next: plan.next, ..Round::default() };
         if plan.due.is_empty() && plan.superseded.is_empty() && plan.dead.is_empty() {
             self.rest().await?;
             return Ok(round);
@@ -131,11 +132,7 @@ impl Courier {
     }
 
     /// Deliver until `stop` is ready. Troubles of the outbox are logged and tried again.
-    pub async fn run(
-        mut self,
-        clock: impl Fn() -> Timestamp,
-        stop: impl Future<Output = ()>,
-    ) {
+    pub async fn run(mut self, clock: impl Fn() -> Timestamp, stop: impl Future<Output = ()>) {
         tokio::pin!(stop);
         let mut said = BTreeMap::new();
         loop {
@@ -195,7 +192,7 @@ impl Courier {
     ) -> Result<(), Refused> {
         let origin = self.with(|outbox| outbox.origin()).await?;
         let sooner = |a: Option<Timestamp>, b: Timestamp| Some(a.map_or(b, |a| a.min(b)));
-        let mut at_work = Vec::new();
+        let mut ready = Vec::new();
         for (name, jobs) in due {
             let memory = self.lanes.remove(&name).unwrap_or_default();
             match memory.not_before {
@@ -206,9 +203,12 @@ impl Courier {
                     }
                     self.lanes.insert(name, memory);
                 }
-                _ => at_work.push(self.work(name, jobs, memory, &origin, now)),
+                _ => ready.push((name, jobs, memory)),
             }
         }
+        let at_work = ready
+            .into_iter()
+            .map(|(name, jobs, memory)| self.work(name, jobs, memory, &origin, now));
         for end in join_all(at_work).await {
             let end = end?;
             round.sent += end.sent;
@@ -255,8 +255,9 @@ impl Courier {
                 }
                 Fate::Dead => end.dead += 1,
                 Fate::Later { next, rest } => {
-                    end.failed += 1;
-                    end.next = end.next.into_iter().chain([next]).min();
+                    end.failed += u64::from(next.is_some());
+                    end.dead += u64::from(next.is_none());
+                    end.next = end.next.into_iter().chain(next).min();
                     memory.not_before = Some(now + rest);
                     memory.resting = true;
                     break;
@@ -283,7 +284,7 @@ impl Courier {
             return Ok(Fate::Sent { next: None });
         };
         if let Some((address, why, until)) = &memory.gone
-            && *address == request.url
+            && *address == job.address()
             && *until > now
         {
             let why = why.clone();
@@ -316,7 +317,7 @@ impl Courier {
                 };
                 self.with(move |outbox| outbox.tried(&key, &why, next)).await?;
                 let rest = after.unwrap_or_default().max(REST);
-                Ok(next.map_or(Fate::Dead, |next| Fate::Later { next, rest }))
+                Ok(Fate::Later { next, rest })
             }
             Verdict::Refused(why) => {
                 self.with(move |outbox| outbox.tried(&key, &why, None)).await?;
@@ -324,7 +325,7 @@ impl Courier {
             }
             Verdict::Gone(why) => {
                 let why = format!("nobody is at this address any more: {why}");
-                memory.gone = Some((request.url.clone(), why.clone(), now + GONE));
+                memory.gone = Some((job.address(), why.clone(), now + GONE));
                 self.with(move |outbox| outbox.tried(&key, &why, None)).await?;
                 Ok(Fate::Dead)
             }
@@ -348,7 +349,9 @@ impl Courier {
 enum Fate {
     /// It arrived; perhaps to be said again.
     Sent { next: Option<Timestamp> },
-    Later { next: Timestamp, rest: Duration },
+    /// It did not, and its lane rests; `None`: it is given up.
+    Later { next: Option<Timestamp>, rest: Duration },
+    /// It never will.
     Dead,
 }
 

@@ -36,10 +36,7 @@ pub enum Unready {
 
 impl Destination {
     /// The notifier with what `env` says of its variables.
-    pub fn of(
-        notifier: &Notifier,
-        env: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Self, Unready> {
+    pub fn of(notifier: &Notifier, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, Unready> {
         let name = &notifier.name;
         let read = |variable: &Option<String>| -> Result<Option<Secret>, Unready> {
             let Some(variable) = variable else { return Ok(None) };

@@ -3,7 +3,7 @@
 //! The address holds key and token in its query. `requestId` makes a second try harmless.
 
 use reqwest::Url;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::destination::Destination;
 use super::notice::{Notice, Stamp};
@@ -27,7 +27,8 @@ pub fn request(notice: &Notice, to: &Destination, stamp: &Stamp) -> Request {
     }
     if let Some(runbook) = &notice.runbook {
         let open = json!({ "openLink": { "url": runbook } });
-        widgets.push(json!({ "buttonList": { "buttons": [{ "text": "Runbook", "onClick": open }] } }));
+        widgets
+            .push(json!({ "buttonList": { "buttons": [{ "text": "Runbook", "onClick": open }] } }));
     }
     let title = format!("{}: {}", notice.event.title(), notice.summary);
     let message = json!({
@@ -75,6 +76,7 @@ mod tests {
     use super::super::notice::tests::{notice, payload, stamp};
     use super::*;
     use crate::policy::NotifierKind;
+    use serde_json::Value;
 
     fn to() -> Destination {
         let address = "https://chat.example/v1/spaces/AAA/messages?key=K&token=T%3D";

@@ -11,7 +11,7 @@ use super::alertmanager;
 use super::destination::{Destination, Unready};
 use super::notice::{Event, Notice, Stamp};
 use super::reply::{NoReply, Reply, SECRET};
-use super::request::{Request, Response, Verdict};
+use super::request::{Request, Response, Secret, Verdict};
 use super::signature::SigningKey;
 use super::{backoff, google_chat, pagerduty, slack, webhook};
 use crate::desk::outbox::Parcel;
@@ -31,7 +31,7 @@ pub(super) struct Pace {
 #[derive(Clone, Debug)]
 pub(super) enum Job {
     Notice { parcel: Parcel, notice: Box<Notice>, to: Box<Destination> },
-    Reply { parcel: Parcel, key: SigningKey },
+    Reply { parcel: Parcel, key: SigningKey, url: Secret },
 }
 
 /// What to do with the parcels that wait.
@@ -56,10 +56,18 @@ impl Job {
         }
     }
 
+    /// Where it goes, tries aside.
+    pub(super) fn address(&self) -> Secret {
+        match self {
+            Self::Notice { to, .. } => to.address.clone(),
+            Self::Reply { url, .. } => url.clone(),
+        }
+    }
+
     /// The request; `None`: there is nothing to say.
     pub(super) fn request(&self, stamp: &Stamp) -> Option<Request> {
         match self {
-            Self::Reply { parcel, key } => {
+            Self::Reply { parcel, key, .. } => {
                 Reply::read(&parcel.payload).ok().map(|r| r.request(key, stamp))
             }
             Self::Notice { notice, to, .. } => match to.kind {
@@ -95,7 +103,8 @@ impl Job {
                 NotifierKind::Webhook => &backoff::PATIENT,
                 // While it fires, it is said every minute whatever happened before.
                 NotifierKind::Alertmanager if notice.incident.is_some() => {
-                    let own = backoff::wait(&[alertmanager::REPEAT.as_secs() / 2], 1, chance, after);
+                    let own =
+                        backoff::wait(&[alertmanager::REPEAT.as_secs() / 2], 1, chance, after);
                     return own;
                 }
                 _ => &backoff::URGENT,
@@ -150,18 +159,19 @@ pub(super) fn plan(
             plan.dead.push((parcel.key, why));
             continue;
         };
-        let to = ready
-            .entry(notice.to.clone())
-            .or_insert_with(|| Destination::of(notifier, env));
+        let to = ready.entry(notice.to.clone()).or_insert_with(|| Destination::of(notifier, env));
         match to {
             Err(why) => {
                 plan.unready.insert(notice.to, why.to_string());
             }
-            Ok(to) if to.kind == NotifierKind::Alertmanager && !alertmanager::says(notice.event) => {
+            Ok(to)
+                if to.kind == NotifierKind::Alertmanager && !alertmanager::says(notice.event) =>
+            {
                 plan.superseded.push(parcel.key);
             }
             Ok(to) => {
-                let group = groups.entry((notice.to.clone(), notice.dedup_key.clone())).or_default();
+                let group =
+                    groups.entry((notice.to.clone(), notice.dedup_key.clone())).or_default();
                 supersede(group, notice.event, &mut plan.superseded);
                 let (to, notice) = (Box::new(to.clone()), Box::new(notice));
                 group.push(Job::Notice { parcel, notice, to });
@@ -193,8 +203,8 @@ fn reply(
     if only.is_some_and(|only| only != "reply") {
         return;
     }
-    let lane = match Reply::read(&parcel.payload) {
-        Ok(reply) => reply.lane(),
+    let (lane, url) = match Reply::read(&parcel.payload) {
+        Ok(reply) => (reply.lane(), Secret::new(reply.url.as_str())),
         Err(NoReply::Never(why)) => return plan.dead.push((parcel.key, why)),
         Err(NoReply::NotOurs) => return,
     };
@@ -208,7 +218,7 @@ fn reply(
         }
         Some(Ok(key)) => {
             let group = groups.entry((lane, parcel.key.clone())).or_default();
-            group.push(Job::Reply { parcel, key: key.clone() });
+            group.push(Job::Reply { parcel, key: key.clone(), url });
         }
     }
 }
@@ -275,7 +285,8 @@ mod tests {
             NotifierKind::Pagerduty,
             vec![parcel(1, "trigger", "a", Some(60)), parcel(2, "resolve", "a", None)],
         );
-        assert_eq!((due(&plan), plan.superseded), (vec!["k2"], vec!["k1".to_owned()]));
+        assert_eq!(due(&plan), ["k2"]);
+        assert_eq!(plan.superseded, ["k1"]);
         // A new alert waits for the resolution of the last; other things do not wait.
         let plan = planned(
             NotifierKind::Pagerduty,
@@ -301,7 +312,8 @@ mod tests {
             NotifierKind::Alertmanager,
             vec![parcel(1, "trigger", "a", Some(60)), parcel(2, "acknowledge", "a", None)],
         );
-        assert_eq!((due(&plan).len(), plan.superseded), (0, vec!["k2".to_owned()]));
+        assert!(due(&plan).is_empty());
+        assert_eq!(plan.superseded, ["k2"]);
     }
 
     #[test]

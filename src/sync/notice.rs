@@ -84,8 +84,11 @@ impl Notice {
 
     /// `model m@1, cohort race:black`; empty where it is about everything.
     pub fn place(&self) -> String {
-        let parts: Vec<String> =
-            self.slice.iter().map(|(k, v)| format!("{k} {}", v.as_str().unwrap_or_default())).collect();
+        let parts: Vec<String> = self
+            .slice
+            .iter()
+            .map(|(k, v)| format!("{k} {}", v.as_str().unwrap_or_default()))
+            .collect();
         parts.join(", ")
     }
 }
@@ -104,7 +107,8 @@ pub struct Stamp {
 impl Stamp {
     /// The id of an outbox row: the same in every process and at every try, other for every store.
     pub fn id_of(origin: &str, key: &str) -> String {
-        let digest = Sha256::new().chain_update(origin).chain_update([0]).chain_update(key).finalize();
+        let digest =
+            Sha256::new().chain_update(origin).chain_update([0]).chain_update(key).finalize();
         format!("msg_{}", hex(&digest, 16))
     }
 }

@@ -66,8 +66,7 @@ impl<'r> Reply<'r> {
         let at = data.get("at").and_then(Value::as_str).and_then(|t| t.parse::<Timestamp>().ok());
         let at = at.unwrap_or(stamp.now);
         let url = Secret::new(self.url.as_str());
-        let mut request =
-            webhook::event(url, "review.decided", at, &data, Some(key), stamp, false);
+        let mut request = webhook::event(url, "review.decided", at, &data, Some(key), stamp, false);
         if let Some(token) = to.get("token").and_then(Value::as_str) {
             request.secrets.push(Secret::new(token));
         }
@@ -117,7 +116,9 @@ mod tests {
         assert_eq!(not(json!({"kind": "temporal"})), NoReply::NotOurs);
         assert_eq!(
             not(json!({"kind": "webhook", "url": "ftp://x.example"})),
-            NoReply::Never("the record's `reply.url` does not begin with https:// or http://".into())
+            NoReply::Never(
+                "the record's `reply.url` does not begin with https:// or http://".into()
+            )
         );
         assert!(matches!(not(json!({"kind": "webhook", "url": "x"})), NoReply::Never(_)));
     }

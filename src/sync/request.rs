@@ -124,9 +124,7 @@ impl Verdict {
         let words = || response.words(request);
         match response.status {
             200..=299 => Self::Done,
-            408 | 425 | 429 | 500..=599 => {
-                Self::Later { why: words(), after: response.wait(now) }
-            }
+            408 | 425 | 429 | 500..=599 => Self::Later { why: words(), after: response.wait(now) },
             410 => Self::Gone(words()),
             _ => Self::Refused(words()),
         }
@@ -158,7 +156,8 @@ mod tests {
     #[test]
     fn nothing_secret_is_printed() {
         assert!(!format!("{:?}", request()).contains("hooks.example/T0"));
-        let told = request().scrub(&format!("no {} at https://hooks.example/T0/secret\n", "k".repeat(32)));
+        let told =
+            request().scrub(&format!("no {} at https://hooks.example/T0/secret\n", "k".repeat(32)));
         assert_eq!(told, "no *** at ***");
     }
 

@@ -1,5 +1,7 @@
 //! Standard Webhooks signatures: HMAC-SHA256 over `id.timestamp.body`, base64, `v1,` in front.
 
+use std::fmt;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac as _};
@@ -9,6 +11,12 @@ use thiserror::Error;
 /// The secrets that a receiver may check with: while one is replaced there are two.
 #[derive(Clone)]
 pub struct SigningKey(Vec<Vec<u8>>);
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
 
 /// Why a text is no signing secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]

@@ -36,8 +36,7 @@ pub fn request(notice: &Notice, to: &Destination, _: &Stamp) -> Request {
         json!({ "type": "section", "fields": fields }),
     ];
     if let Some(cause) = &notice.cause {
-        let text =
-            json!({ "type": "mrkdwn", "text": escape(cause, SECTION), "verbatim": true });
+        let text = json!({ "type": "mrkdwn", "text": escape(cause, SECTION), "verbatim": true });
         blocks.push(json!({ "type": "section", "text": text }));
     }
     if let Some(runbook) = &notice.runbook {
@@ -141,7 +140,10 @@ mod tests {
         };
         assert_eq!(of(200, "ok"), Verdict::Done);
         assert_eq!(of(404, "no_service"), Verdict::Gone("answered 404: no_service".into()));
-        assert_eq!(of(403, "action_prohibited"), Verdict::Refused("answered 403: action_prohibited".into()));
+        assert_eq!(
+            of(403, "action_prohibited"),
+            Verdict::Refused("answered 403: action_prohibited".into())
+        );
         assert_eq!(
             of(429, ""),
             Verdict::Later {

@@ -72,8 +72,7 @@ impl Https {
     }
 
     async fn exchange(&self, request: &Request) -> Result<Response, Trouble> {
-        let url =
-            Url::parse(request.url.reveal()).map_err(|e| Trouble::Address(e.to_string()))?;
+        let url = Url::parse(request.url.reveal()).map_err(|e| Trouble::Address(e.to_string()))?;
         let host = url.host_str().unwrap_or_default().to_owned();
         let private = request.private || self.allowed.has(&host);
         if !private && let Ok(literal) = host.trim_matches(['[', ']']).parse::<IpAddr>() {

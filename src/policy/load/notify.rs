@@ -28,10 +28,7 @@ struct Places {
 }
 
 impl Loader<'_> {
-    pub(super) fn read_notifiers(
-        &mut self,
-        top: &mut Table<'_>,
-    ) -> Vec<Notifier> {
+    pub(super) fn read_notifiers(&mut self, top: &mut Table<'_>) -> Vec<Notifier> {
         let mut out = Vec::new();
         if let Some(mut table) = top.table("notify", &mut self.sink) {
             for (name, value) in table.named() {

@@ -1,0 +1,169 @@
+//! Retry, backoff, Retry-After, dead letters, coalescing, pace, turns: with time as an argument.
+
+use overrule::policy::NotifierKind;
+use overrule::sync::guard::Allowed;
+
+use super::fake::{Desk, Stands, at, courier, desk, notifier};
+use super::receiver::{Receiver, Says};
+
+const WHSEC: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+/// A desk with a signed webhook to this receiver.
+fn hooked(receiver: &Receiver) -> Desk {
+    let mut notifier = notifier("hook", NotifierKind::Webhook);
+    notifier.url = Some(receiver.url("/in"));
+    desk(vec![notifier], &[("hook", WHSEC)])
+}
+
+/// Seconds from the last try to the next, and how the row stands then.
+fn wait(desk: &Desk, row: u64, now: f64) -> Option<f64> {
+    let next = desk.outbox.row(row).parcel.next_at?;
+    Some(next.duration_since(at(now)).as_secs_f64())
+}
+
+#[tokio::test]
+async fn what_fails_is_tried_nine_times_more_and_then_given_up_with_its_reason() {
+    let receiver = Receiver::start(|_, _| Says::plain(500, "boom")).await;
+    let mut desk = hooked(&receiver);
+    let row = desk.outbox.alert("hook", "trigger", "a");
+    let schedule = [5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0];
+    let mut now = 0.0;
+    for (n, seconds) in schedule.into_iter().enumerate() {
+        desk.courier.round(at(now), None).await.unwrap();
+        assert_eq!(desk.outbox.stands(row), (Stands::Waiting, n as u32 + 1));
+        let wait = wait(&desk, row, now).unwrap();
+        assert!((seconds * 0.799..=seconds * 1.201).contains(&wait), "{n}: {wait}");
+        // Not a moment before.
+        desk.courier.round(at(now + wait - 0.01), None).await.unwrap();
+        assert_eq!(desk.outbox.stands(row).1, n as u32 + 1);
+        now += wait;
+    }
+    let round = desk.courier.round(at(now), None).await.unwrap();
+    assert_eq!((round.failed, round.dead), (0, 1));
+    let given_up = desk.outbox.row(row);
+    assert_eq!((given_up.stands, given_up.parcel.attempts), (Stands::Dead, 10));
+    assert_eq!(given_up.error, "given up after 10 tries: answered 500: boom");
+    assert_eq!(receiver.came().len(), 10);
+}
+
+#[tokio::test]
+async fn a_person_may_have_it_sent_again() {
+    let receiver = Receiver::start(|_, n| Says::plain(if n == 0 { 410 } else { 200 }, "")).await;
+    let mut desk = hooked(&receiver);
+    let row = desk.outbox.alert("hook", "trigger", "a");
+    desk.courier.round(at(0.0), None).await.unwrap();
+    assert_eq!(desk.outbox.stands(row), (Stands::Dead, 1));
+    assert_eq!(desk.outbox.row(row).error, "nobody is at this address any more: answered 410");
+    // An address that is gone is not asked again for an hour.
+    let other = desk.outbox.alert("hook", "trigger", "b");
+    desk.courier.round(at(10.0), None).await.unwrap();
+    assert_eq!(desk.outbox.stands(other), (Stands::Dead, 1));
+    assert_eq!(receiver.came().len(), 1);
+    desk.outbox.redeliver(row);
+    desk.courier.round(at(3601.0), None).await.unwrap();
+    assert_eq!(desk.outbox.stands(row), (Stands::Done, 1));
+}
+
+#[tokio::test]
+async fn retry_after_holds_the_whole_lane_back() {
+    let receiver = Receiver::start(|_, n| match n {
+        0 => Says::plain(429, "slow down").with("retry-after", 90),
+        _ => Says::plain(200, "ok"),
+    })
+    .await;
+    let mut desk = desk(
+        vec![notifier("chat", NotifierKind::Slack)],
+        &[("chat", &receiver.url("/services/x"))],
+    );
+    let rows =
+        [desk.outbox.alert("chat", "trigger", "a"), desk.outbox.alert("chat", "trigger", "b")];
+    desk.courier.round(at(0.0), None).await.unwrap();
+    assert_eq!(wait(&desk, rows[0], 0.0), Some(90.0));
+    let round = desk.courier.round(at(89.0), None).await.unwrap();
+    assert_eq!((round.sent, round.paced, round.next), (0, None, Some(at(90.0))));
+    assert_eq!(receiver.came().len(), 1);
+    desk.courier.round(at(90.0), None).await.unwrap();
+    desk.courier.round(at(91.0), None).await.unwrap();
+    assert_eq!(rows.map(|r| desk.outbox.stands(r).0), [Stands::Done, Stands::Done]);
+}
+
+#[tokio::test]
+async fn a_redirect_is_a_failure_and_is_not_followed() {
+    let trap = Receiver::start(|_, _| Says::plain(200, "")).await;
+    let to = trap.url("/internal");
+    let receiver = Receiver::start(move |_, _| Says::plain(302, "").with("location", &to)).await;
+    let mut desk = hooked(&receiver);
+    let row = desk.outbox.alert("hook", "trigger", "a");
+    desk.courier.round(at(0.0), None).await.unwrap();
+    assert_eq!(desk.outbox.row(row).error, "answered 302");
+    assert!(trap.came().is_empty());
+}
+
+#[tokio::test]
+async fn a_lane_that_cannot_be_reached_holds_up_no_other() {
+    let receiver = Receiver::start(|_, _| Says::plain(200, "ok")).await;
+    let mut down = notifier("down", NotifierKind::Webhook);
+    down.url = Some("http://127.0.0.1:1/".into());
+    let mut desk = desk(
+        vec![down, notifier("chat", NotifierKind::Slack)],
+        &[("down", WHSEC), ("chat", &receiver.url("/services/x"))],
+    );
+    let stuck: Vec<u64> =
+        (0..5).map(|n| desk.outbox.alert("down", "trigger", &format!("a{n}"))).collect();
+    let fine = desk.outbox.alert("chat", "trigger", "a");
+    let round = desk.courier.round(at(0.0), None).await.unwrap();
+    assert_eq!((round.sent, round.failed), (1, 1));
+    assert_eq!(desk.outbox.stands(fine), (Stands::Done, 0));
+    // One was tried; the others wait unharmed until the lane has rested.
+    let tries: Vec<u32> = stuck.iter().map(|r| desk.outbox.stands(*r).1).collect();
+    assert_eq!(tries, [1, 0, 0, 0, 0]);
+    assert!(desk.outbox.row(stuck[0]).error.starts_with("no answer: "));
+}
+
+#[tokio::test]
+async fn flapping_is_one_message_and_a_resolution_takes_the_place_of_an_alert_not_sent() {
+    let receiver = Receiver::start(|_, n| Says::plain(if n == 0 { 503 } else { 202 }, "")).await;
+    let mut notifier = notifier("pager", NotifierKind::Pagerduty);
+    notifier.url = Some(receiver.url(""));
+    let mut desk = desk(vec![notifier], &[("pager", "0123456789abcdef0123456789abcdef")]);
+    let alerts: Vec<u64> = (0..20).map(|_| desk.outbox.alert("pager", "trigger", "a")).collect();
+    let round = desk.courier.round(at(0.0), None).await.unwrap();
+    assert_eq!((round.superseded, round.failed), (19, 1));
+    let resolved = desk.outbox.alert("pager", "resolve", "a");
+    let round = desk.courier.round(at(5.0), None).await.unwrap();
+    assert_eq!((round.superseded, round.sent), (1, 1));
+    assert_eq!(desk.outbox.stands(alerts[19]), (Stands::Done, 1));
+    assert_eq!(desk.outbox.stands(resolved), (Stands::Done, 0));
+    let actions: Vec<String> =
+        receiver.came().iter().map(|c| c.json()["event_action"].to_string()).collect();
+    assert_eq!(actions, ["\"trigger\"", "\"resolve\""]);
+}
+
+#[tokio::test]
+async fn one_process_at_a_time_delivers() {
+    let receiver = Receiver::start(|_, _| Says::plain(200, "")).await;
+    let mut desk = hooked(&receiver);
+    let row = desk.outbox.alert("hook", "trigger", "a");
+    desk.outbox.take_turn("another");
+    let round = desk.courier.round(at(0.0), None).await.unwrap();
+    assert!(round.elsewhere && receiver.came().is_empty());
+    assert_eq!(desk.outbox.stands(row), (Stands::Waiting, 0));
+    let mut another =
+        courier(desk.outbox.clone(), &[("hook", WHSEC)], Allowed::default(), "another");
+    assert_eq!(another.round(at(0.0), None).await.unwrap().sent, 1);
+    // With nothing left to do it lets go of the turn.
+    another.round(at(1.0), None).await.unwrap();
+    desk.outbox.alert("hook", "trigger", "b");
+    assert_eq!(desk.courier.round(at(2.0), None).await.unwrap().sent, 1);
+}
+
+#[tokio::test]
+async fn only_the_one_that_is_asked_for() {
+    let receiver = Receiver::start(|_, _| Says::plain(200, "ok")).await;
+    let url = receiver.url("/services/x");
+    let both = ["one", "two"].map(|n| notifier(n, NotifierKind::Slack));
+    let mut desk = desk(both.to_vec(), &[("one", &url), ("two", &url)]);
+    let rows = [desk.outbox.alert("one", "trigger", "a"), desk.outbox.alert("two", "trigger", "a")];
+    desk.courier.round(at(0.0), Some("two")).await.unwrap();
+    assert_eq!(rows.map(|r| desk.outbox.stands(r).0), [Stands::Waiting, Stands::Done]);
+}
