@@ -209,7 +209,7 @@ fn forever(app: &App, session: &Session) -> Outcome {
 }
 
 fn status(app: &App, session: &Session) -> Outcome {
-    let outgoing = session.local.outgoing(200)?;
+    let outgoing = session.local.outgoing()?;
     if app.out.json {
         return app.out.json(&outgoing);
     }

@@ -6,14 +6,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Local;
+use super::contain::effect;
 use super::core::{Core, json, millis, refuse};
 use crate::domain::Timestamp;
 use crate::policy::Notifier;
-use crate::protocol::{Outgoing, OutgoingView, Refused};
-use crate::store::{EffectState, Op, OutgoingAsk, Premises, StoreError, StoredEffect, Write};
+use crate::protocol::{Outgoing, Refused};
+use crate::store::{EffectState, Op, OutgoingAsk, Premises, StoreError, Write};
 
 /// The small state that says who delivers.
 const TURN: &str = "courier/turn";
+
+/// How many waiting effects are listed at most.
+const LISTED: usize = 50;
 
 /// Who may deliver, and until when (wall time).
 #[derive(Serialize, Deserialize)]
@@ -89,41 +93,13 @@ impl Core {
 }
 
 impl Local {
-    /// What has not gone out: counts, and the first `limit` of those given up, held and waiting,
-    /// in this order.
-    pub fn outgoing(&self, limit: usize) -> Result<Outgoing, Refused> {
-        self.core.outgoing(limit)
-    }
-}
-
-impl Core {
-    pub(super) fn outgoing(&self, limit: usize) -> Result<Outgoing, Refused> {
-        let counts = self.store.outgoing_count().map_err(refuse)?;
-        let mut listed = Vec::new();
-        for state in [EffectState::Dead, EffectState::Held, EffectState::Waiting] {
-            let limit = limit - listed.len().min(limit);
-            let ask = OutgoingAsk { state, limit, ..OutgoingAsk::default() };
-            listed.extend(self.store.outgoing(&ask).map_err(refuse)?.into_iter().map(view));
-        }
-        Ok(Outgoing { waiting: counts.waiting, held: counts.held, dead: counts.dead, listed })
-    }
-}
-
-fn view(row: StoredEffect) -> OutgoingView {
-    let to = match row.kind.as_str() {
-        "notify" => row.payload.get("to"),
-        "reply" => row.payload.get("reply").and_then(|to| to.get("kind")),
-        _ => None,
-    };
-    OutgoingView {
-        to: to.and_then(Value::as_str).unwrap_or_default().to_owned(),
-        key: row.key,
-        kind: row.kind,
-        item: row.item,
-        state: row.state.as_str().to_owned(),
-        attempts: row.attempts,
-        next_at: row.next_at,
-        error: row.error.filter(|e| !e.is_empty()),
+    /// What has not gone out: counts, and the first of those held, given up and waiting.
+    pub fn outgoing(&self) -> Result<Outgoing, Refused> {
+        let mut outgoing = self.core.outgoing()?;
+        let ask = OutgoingAsk { limit: LISTED, ..OutgoingAsk::default() };
+        let waiting = self.core.store.outgoing(&ask).map_err(refuse)?;
+        outgoing.listed.extend(waiting.into_iter().map(effect));
+        Ok(outgoing)
     }
 }
 

@@ -12,7 +12,7 @@ mod switch;
 mod view;
 
 pub(super) use control::{Controls, Known};
-pub(super) use view::automation;
+pub(super) use view::{automation, effect};
 
 use super::core::{Core, Sight, Trouble, draft, refuse};
 use crate::audit::{Entry, EntryKind};

@@ -63,7 +63,8 @@ impl Core {
         Ok(views)
     }
 
-    fn outgoing(&self) -> Result<Outgoing, Refused> {
+    /// What waits to go out, in numbers; the first of what is held and what was given up.
+    pub(in crate::desk) fn outgoing(&self) -> Result<Outgoing, Refused> {
         let counts = self.store.outgoing_count().map_err(refuse)?;
         let mut listed = Vec::new();
         for state in [EffectState::Held, EffectState::Dead] {
@@ -211,12 +212,13 @@ fn freeze(f: &Freeze) -> FreezeView {
     }
 }
 
-fn effect(e: StoredEffect) -> OutgoingView {
+/// An effect as it is shown.
+pub(in crate::desk) fn effect(e: StoredEffect) -> OutgoingView {
     let text = |path: &str| e.payload.pointer(path).and_then(|v| v.as_str()).map(str::to_owned);
     // A reply names the kind of its workflow, a notification whom it goes to.
     let to = text("/reply/kind")
         .or_else(|| text("/to"))
-        .or_else(|| text("/action").map(|a| a.trim_start_matches("notify:").to_owned()));
+        .or_else(|| text("/action"));
     OutgoingView {
         to: to.unwrap_or_default(),
         state: e.state.as_str().to_owned(),
@@ -225,7 +227,7 @@ fn effect(e: StoredEffect) -> OutgoingView {
         item: e.item,
         attempts: e.attempts,
         next_at: e.next_at,
-        error: e.error,
+        error: e.error.filter(|why| !why.is_empty()),
     }
 }
 
