@@ -216,9 +216,7 @@ fn freeze(f: &Freeze) -> FreezeView {
 pub(in crate::desk) fn effect(e: StoredEffect) -> OutgoingView {
     let text = |path: &str| e.payload.pointer(path).and_then(|v| v.as_str()).map(str::to_owned);
     // A reply names the kind of its workflow, a notification whom it goes to.
-    let to = text("/reply/kind")
-        .or_else(|| text("/to"))
-        .or_else(|| text("/action"));
+    let to = text("/reply/kind").or_else(|| text("/to")).or_else(|| text("/action"));
     OutgoingView {
         to: to.unwrap_or_default(),
         state: e.state.as_str().to_owned(),
