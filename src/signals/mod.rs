@@ -19,19 +19,27 @@ pub mod ks;
 pub mod overrides;
 pub mod page_hinkley;
 mod population;
+mod reference;
+mod registry;
 pub mod sequential;
 pub mod sla;
 mod slice;
 mod sums;
 pub mod two_sample;
+mod window;
+mod windows;
 
 pub use counts::{Count, Counts};
 pub use durations::Durations;
 pub use features::{Discovered, FEATURES, Feature, discover};
 pub use histogram::{Bins, DISTINCT, LEVELS, MISSING, Value};
 pub use population::{MIN_CURRENT, MIN_REFERENCE, PSI_ALARM, Population};
+pub use reference::{KEPT, MODELS, ModelReference, Reference, ReferenceBuilder, Watched};
+pub use registry::{Registry, Remembered, SliceId};
 pub use slice::{OTHER, Slice, SliceError};
 pub use sums::{DamagedSums, Sums};
+pub use window::{Span, Tier, Window, WindowError};
+pub use windows::{Clock, Figures, ModelId, Part, PartError, Row, View, Windows};
 
 use serde::{Deserialize, Serialize};
 
