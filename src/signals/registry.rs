@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 
 use super::{OTHER, Slice};
+use crate::domain::Decision;
 
 /// Dimensions of cohorts, and groups of one dimension, that have slices of their own.
 const DIMENSIONS: usize = 8;
@@ -27,6 +28,8 @@ pub struct Registry {
     seen: Vec<i64>,
     /// Names of a kind (of a cohort: of its dimension) that have a slice, and how often one had not.
     kinds: BTreeMap<String, Kind>,
+    /// Numbers of what decisions name (overall, domain, model, cohort) by the two parts of the name.
+    named: [HashMap<Box<str>, HashMap<Box<str>, SliceId>>; 4],
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -73,6 +76,55 @@ impl Registry {
             kind.own += 1;
         }
         self.insert(slice.clone(), at)
+    }
+
+    /// The numbers of a decision's slices ([`Slice::of`]), each once, without making their names
+    /// again where they are known.
+    pub(super) fn ids_of(&mut self, d: &Decision, at: i64, ids: &mut Vec<SliceId>) {
+        let (name, version) = (d.model.name.as_str(), d.model.version.as_str());
+        self.named(0, "", "", at, ids, || Slice::Overall);
+        self.named(1, "", &d.domain, at, ids, || Slice::Domain(d.domain.clone()));
+        self.named(2, name, version, at, ids, || Slice::Model {
+            name: name.to_owned(),
+            version: version.to_owned(),
+        });
+        for (dimension, group) in &d.cohort {
+            self.named(3, dimension, group, at, ids, || Slice::Cohort {
+                dimension: dimension.clone(),
+                group: group.clone(),
+            });
+        }
+    }
+
+    fn named(
+        &mut self,
+        kind: usize,
+        first: &str,
+        second: &str,
+        at: i64,
+        ids: &mut Vec<SliceId>,
+        slice: impl Fn() -> Slice,
+    ) {
+        let known = self.named.get(kind).and_then(|names| names.get(first)?.get(second)).copied();
+        let id = match known {
+            Some(id) => {
+                self.touch(id, at);
+                id
+            }
+            None => {
+                let id = self.id(&slice(), at);
+                // What is counted under "other" may get a slice of its own later.
+                if self.slice(id).is_some_and(|s| *s == slice())
+                    && let Some(names) = self.named.get_mut(kind)
+                {
+                    names.entry(first.into()).or_default().insert(second.into(), id);
+                }
+                id
+            }
+        };
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
     }
 
     /// The slice of a number.
@@ -146,7 +198,11 @@ impl Registry {
             return false;
         }
         let slice = slice.clone();
-        self.ids.remove(&slice);
+        if let Some(id) = self.ids.remove(&slice) {
+            for seconds in self.named.iter_mut().flat_map(HashMap::values_mut) {
+                seconds.retain(|_, known| *known != id);
+            }
+        }
         if let Some(kind) = self.kinds.get_mut(kind) {
             kind.own = kind.own.saturating_sub(1);
         }
@@ -200,6 +256,28 @@ mod tests {
         assert_eq!(registry.slice(late), Some(&reviewer(99)));
         let again = registry.id(&reviewer(7), FORGET);
         assert_eq!(registry.slice(again), Some(&Slice::Reviewer(OTHER.into())));
+    }
+
+    #[test]
+    fn a_decision_is_in_the_slices_it_names_each_once() {
+        let d: Decision = serde_json::from_value(serde_json::json!({
+            "id": "d", "domain": "loan", "action": "approve", "model": {"name": "m", "version": "1"},
+            "confidence": 0.5, "business_impact": 5.0, "input": {}, "output": "x",
+            "cohort": {"race": "a", "site": "a"},
+        }))
+        .unwrap();
+        let mut registry = Registry::default();
+        for _ in 0..2 {
+            let mut ids = Vec::new();
+            registry.ids_of(&d, 0, &mut ids);
+            let slices: Vec<Slice> = ids.iter().filter_map(|id| registry.slice(*id).cloned()).collect();
+            assert_eq!(slices, Slice::of(&d));
+        }
+        // Thousands of dimensions are one slice, and the decision is in it once.
+        let many = Decision { cohort: (0..99).map(|i| (format!("d{i}"), "g".into())).collect(), ..d };
+        let mut ids = Vec::new();
+        registry.ids_of(&many, 0, &mut ids);
+        assert_eq!(ids.len(), 3 + 6 + 1);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::registry::{Registry, SliceId};
 use super::window::{Span, Tier};
 use super::{Count, Counts, Durations, ModelReference, Slice, Sums};
-use crate::domain::Timestamp;
+use crate::domain::{Decision, Timestamp};
 
 /// Minutes that are kept dense at a time.
 const FRAMES: usize = 4;
@@ -141,6 +141,13 @@ impl Windows {
     /// A slice's number; beyond the caps that of its kind's "other".
     pub fn slice(&mut self, slice: &Slice, at: Timestamp) -> SliceId {
         self.registry.id(slice, at.as_second())
+    }
+
+    /// The numbers of the slices a decision belongs to ([`Slice::of`]), each once; `ids` is
+    /// overwritten.
+    pub fn slices(&mut self, d: &Decision, at: Timestamp, ids: &mut Vec<SliceId>) {
+        ids.clear();
+        self.registry.ids_of(d, at.as_second(), ids);
     }
 
     /// The slices known.
@@ -470,7 +477,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::Decision;
     use crate::signals::Window;
 
     fn decision(confidence: f64, group: &str) -> Decision {
