@@ -11,9 +11,7 @@ mod support;
 use std::hint::black_box;
 
 use overrule::domain::{Decision, Timestamp};
-use overrule::signals::{
-    Bins, Count, ModelReference, Population, Slice, SliceId, Windows,
-};
+use overrule::signals::{Bins, Count, ModelReference, Population, Slice, SliceId, Windows};
 use serde_json::json;
 use support::{each, goal, head, median, note};
 
@@ -75,7 +73,13 @@ fn windows(draw: &mut impl FnMut() -> f64) {
                 windows.slices(d, at, &mut ids);
                 let model = windows.model("m", &reference);
                 reference.place(d, &mut places);
-                windows.decision(at, &ids, &[Count::Decisions, Count::Auto], &ids, Some((model, &places)));
+                windows.decision(
+                    at,
+                    &ids,
+                    &[Count::Decisions, Count::Auto],
+                    &ids,
+                    Some((model, &places)),
+                );
             }
             windows.flush();
             black_box(&windows);
@@ -100,7 +104,13 @@ fn windows(draw: &mut impl FnMut() -> f64) {
         each(DECISIONS, || {
             for i in 0..DECISIONS {
                 let (ids, places) = &ready[i % ready.len()];
-                windows.decision(minute(i), ids, &[Count::Decisions, Count::Auto], ids, Some((model, places)));
+                windows.decision(
+                    minute(i),
+                    ids,
+                    &[Count::Decisions, Count::Auto],
+                    ids,
+                    Some((model, places)),
+                );
             }
             windows.flush();
         })
@@ -122,9 +132,11 @@ fn population(draw: &mut impl FnMut() -> f64) {
     let bins = Bins::of_numbers(reference.iter().copied()).unwrap();
     let before = bins.tally_numbers(&reference);
     let speed = |psi: &dyn Fn() -> f64, rows: usize| {
-        let rounds = (0..ROUNDS).map(|_| each(rows, || {
-            black_box(psi());
-        }));
+        let rounds = (0..ROUNDS).map(|_| {
+            each(rows, || {
+                black_box(psi());
+            })
+        });
         1e-6 / median(rounds.collect())
     };
     let frozen = || Population::compare(&before, &bins.tally_numbers(&current)).unwrap().psi;
@@ -136,7 +148,8 @@ fn population(draw: &mut impl FnMut() -> f64) {
     let naive = || {
         let mut pooled: Vec<f64> = reference.iter().chain(&current).copied().collect();
         pooled.sort_unstable_by(f64::total_cmp);
-        let bins = Bins::Deciles { edges: (1..10).map(|k| pooled[k * pooled.len() / 10]).collect() };
+        let bins =
+            Bins::Deciles { edges: (1..10).map(|k| pooled[k * pooled.len() / 10]).collect() };
         let count = |list: &[f64]| bins.tally_numbers(list);
         Population::compare(&count(&reference), &count(&current)).unwrap().psi
     };
@@ -151,5 +164,8 @@ fn population(draw: &mut impl FnMut() -> f64) {
         "≥ 20 × (7.2 M rows/s, another machine)",
         times >= 20.0,
     );
-    note("bins made of both samples each time", format!("{naive:.1} M rows/s, 1/{:.0}", pair / naive));
+    note(
+        "bins made of both samples each time",
+        format!("{naive:.1} M rows/s, 1/{:.0}", pair / naive),
+    );
 }

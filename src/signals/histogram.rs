@@ -277,7 +277,15 @@ mod tests {
             let bins = Bins::of_numbers(column.iter().copied()).unwrap();
             let shifted: Vec<f64> = column
                 .iter()
-                .map(|x| if *x == 1.0 { f64::NAN } else if *x == 2.0 { f64::INFINITY } else { x - 20.0 })
+                .map(|x| {
+                    if *x == 1.0 {
+                        f64::NAN
+                    } else if *x == 2.0 {
+                        f64::INFINITY
+                    } else {
+                        x - 20.0
+                    }
+                })
                 .collect();
             let one_by_one = bins.tally(shifted.iter().map(|&x| Value::Number(x)));
             assert_eq!(bins.tally_numbers(&shifted), one_by_one);

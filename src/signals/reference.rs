@@ -103,7 +103,9 @@ impl ModelReference {
             for slice in slices_of(d) {
                 let Some(counts) = model.slices.get_mut(&slice) else { continue };
                 for place in &places {
-                    if let Some(count) = usize::try_from(*place).ok().and_then(|p| counts.get_mut(p)) {
+                    if let Some(count) =
+                        usize::try_from(*place).ok().and_then(|p| counts.get_mut(p))
+                    {
                         *count += 1;
                     }
                 }

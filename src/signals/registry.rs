@@ -270,11 +270,13 @@ mod tests {
         for _ in 0..2 {
             let mut ids = Vec::new();
             registry.ids_of(&d, 0, &mut ids);
-            let slices: Vec<Slice> = ids.iter().filter_map(|id| registry.slice(*id).cloned()).collect();
+            let slices: Vec<Slice> =
+                ids.iter().filter_map(|id| registry.slice(*id).cloned()).collect();
             assert_eq!(slices, Slice::of(&d));
         }
         // Thousands of dimensions are one slice, and the decision is in it once.
-        let many = Decision { cohort: (0..99).map(|i| (format!("d{i}"), "g".into())).collect(), ..d };
+        let many =
+            Decision { cohort: (0..99).map(|i| (format!("d{i}"), "g".into())).collect(), ..d };
         let mut ids = Vec::new();
         registry.ids_of(&many, 0, &mut ids);
         assert_eq!(ids.len(), 3 + 6 + 1);

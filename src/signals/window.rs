@@ -75,7 +75,9 @@ impl Span {
 }
 
 /// A sliding view.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(try_from = "String", into = "String")]
 pub enum Window {
     Quarter,
@@ -246,8 +248,14 @@ mod tests {
             assert_eq!(window.to_string().parse(), Ok(window));
         }
         assert_eq!("".parse(), Ok(Window::Day));
-        assert_eq!("2h".parse::<Window>().unwrap_err().to_string(), "`2h` is not a window: 15m, 1h, 24h or 7d");
-        assert_eq!((Window::at_least(60), Window::at_least(7200), Window::at_least(1 << 40)), (Window::Quarter, Window::Day, Window::Week));
+        assert_eq!(
+            "2h".parse::<Window>().unwrap_err().to_string(),
+            "`2h` is not a window: 15m, 1h, 24h or 7d"
+        );
+        assert_eq!(
+            (Window::at_least(60), Window::at_least(7200), Window::at_least(1 << 40)),
+            (Window::Quarter, Window::Day, Window::Week)
+        );
     }
 
     #[test]

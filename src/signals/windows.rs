@@ -49,7 +49,10 @@ pub enum Part {
     Counts,
     Time(Clock),
     /// Cells of a model's features, in the bins frozen with that version of the reference.
-    Population { version: u64, model: Arc<str> },
+    Population {
+        version: u64,
+        model: Arc<str>,
+    },
 }
 
 impl fmt::Display for Part {
@@ -267,7 +270,12 @@ impl Windows {
     }
 
     /// Put a bucket here as it is stored; nothing of it may have been added before.
-    pub fn load(&mut self, tier: Tier, start: i64, rows: impl IntoIterator<Item = (Slice, Part, Sums)>) {
+    pub fn load(
+        &mut self,
+        tier: Tier,
+        start: i64,
+        rows: impl IntoIterator<Item = (Slice, Part, Sums)>,
+    ) {
         let mut bucket = Bucket::new();
         for (slice, part, sums) in rows {
             let id = self.registry.id(&slice, start);
@@ -317,7 +325,13 @@ impl Windows {
             .filter_map(|(tier, start, id, part)| {
                 let sums = self.buckets.get(&(*tier, *start))?.get(&(*id, part.clone()))?;
                 let slice = self.registry.slice(*id)?.clone();
-                Some(Row { tier: *tier, start: *start, slice, part: part.clone(), sums: sums.clone() })
+                Some(Row {
+                    tier: *tier,
+                    start: *start,
+                    slice,
+                    part: part.clone(),
+                    sums: sums.clone(),
+                })
             })
             .collect()
     }
@@ -347,8 +361,7 @@ impl Windows {
     /// that are stored as they are here. Returns how many are left.
     pub fn prune(&mut self, most: usize) -> usize {
         let now = self.latest;
-        self.buckets
-            .retain(|&(tier, start), _| start + tier.seconds() > now - tier.keep());
+        self.buckets.retain(|&(tier, start), _| start + tier.seconds() > now - tier.keep());
         let dirty: BTreeSet<(Tier, i64)> =
             self.dirty.iter().map(|(tier, start, ..)| (*tier, *start)).collect();
         let mut ages: Vec<(i64, Tier)> = self
@@ -489,8 +502,7 @@ mod tests {
     }
 
     fn reference() -> ModelReference {
-        let list: Vec<Decision> =
-            (0..100).map(|i| decision(f64::from(i) / 100.0, "a")).collect();
+        let list: Vec<Decision> = (0..100).map(|i| decision(f64::from(i) / 100.0, "a")).collect();
         ModelReference::freeze(1, &list).unwrap()
     }
 
@@ -505,7 +517,13 @@ mod tests {
             let ids: Vec<SliceId> = Slice::of(&d).iter().map(|s| windows.slice(s, at)).collect();
             let model = windows.model("m", reference);
             reference.place(&d, &mut places);
-            windows.decision(at, &ids, &[Count::Decisions, Count::Auto], &ids, Some((model, &places)));
+            windows.decision(
+                at,
+                &ids,
+                &[Count::Decisions, Count::Auto],
+                &ids,
+                Some((model, &places)),
+            );
             windows.took(at, &ids, Clock::Model, u64::from(percent));
             windows.count(at, &ids, |c| c.outcome(d.confidence, group, 0.5));
         }
@@ -530,7 +548,11 @@ mod tests {
     fn a_view_sums_what_happened_in_it() {
         let reference = reference();
         let mut windows = Windows::default();
-        feed(&mut windows, &reference, &[(0, 5, true), (0, 95, false), (3, 95, false), (-300, 50, true)]);
+        feed(
+            &mut windows,
+            &reference,
+            &[(0, 5, true), (0, 95, false), (3, 95, false), (-300, 50, true)],
+        );
         let now = Timestamp::from_second(1_700_000_000 + 200).unwrap();
         let view = |window: Window| View::of(&windows.rows(&window.spans(now)));
         let (hour, day) = (view(Window::Hour), view(Window::Day));
@@ -541,7 +563,10 @@ mod tests {
         assert_eq!((cells[0], cells[9]), (1, 2));
         assert_eq!(day.slices[&Slice::Overall].counts.get(Count::Decisions), 4);
         let b = &"cohort:race:b".parse().unwrap();
-        assert_eq!((hour.slices[b].counts.get(Count::Auto), day.slices[b].counts.get(Count::Auto)), (2, 2));
+        assert_eq!(
+            (hour.slices[b].counts.get(Count::Auto), day.slices[b].counts.get(Count::Auto)),
+            (2, 2)
+        );
     }
 
     #[test]
@@ -562,13 +587,19 @@ mod tests {
         assert_eq!(wanted.len(), 3);
         for (tier, start) in wanted {
             let rows = stored.iter().filter(|r| (r.tier, r.start) == (tier, start));
-            second.load(tier, start, rows.map(|r| (r.slice.clone(), r.part.clone(), r.sums.clone())));
+            second.load(
+                tier,
+                start,
+                rows.map(|r| (r.slice.clone(), r.part.clone(), r.sums.clone())),
+            );
         }
         second.flush();
         let changed = second.changed();
         assert_eq!(changed.len(), 3);
-        let decisions: Vec<u64> =
-            changed.iter().map(|r| View::of([r]).slices[&Slice::Overall].counts.get(Count::Decisions)).collect();
+        let decisions: Vec<u64> = changed
+            .iter()
+            .map(|r| View::of([r]).slices[&Slice::Overall].counts.get(Count::Decisions))
+            .collect();
         assert_eq!(decisions, [2, 3, 3]);
     }
 
@@ -577,9 +608,17 @@ mod tests {
         let reference = reference();
         let mut windows = Windows::default();
         feed(&mut windows, &reference, &[(0, 5, true), (60 * 24 * 40, 5, true), (0, 6, true)]);
-        let tiers = |windows: &Windows, tier: Tier| windows.buckets.keys().filter(|k| k.0 == tier).count();
+        let tiers =
+            |windows: &Windows, tier: Tier| windows.buckets.keys().filter(|k| k.0 == tier).count();
         windows.prune(usize::MAX);
-        assert_eq!((tiers(&windows, Tier::Minute), tiers(&windows, Tier::Hour), tiers(&windows, Tier::Day)), (1, 1, 2));
+        assert_eq!(
+            (
+                tiers(&windows, Tier::Minute),
+                tiers(&windows, Tier::Hour),
+                tiers(&windows, Tier::Day)
+            ),
+            (1, 1, 2)
+        );
         let day = Tier::Day.floor(1_700_000_000);
         let view = View::of(&windows.rows(&[Span { tier: Tier::Day, from: day, to: day + 1 }]));
         assert_eq!(view.slices[&Slice::Overall].counts.get(Count::Decisions), 2);
@@ -590,7 +629,11 @@ mod tests {
 
     #[test]
     fn parts_have_names() {
-        for part in [Part::Counts, Part::Time(Clock::Escalation), Part::Population { version: 7, model: "a:b".into() }] {
+        for part in [
+            Part::Counts,
+            Part::Time(Clock::Escalation),
+            Part::Population { version: 7, model: "a:b".into() },
+        ] {
             assert_eq!(part.to_string().parse(), Ok(part));
         }
         assert!("time:x".parse::<Part>().is_err() && "population:x:m".parse::<Part>().is_err());
