@@ -54,6 +54,67 @@ pub struct ModelReference {
 pub struct Watched {
     pub feature: Feature,
     pub bins: Bins,
+    /// The shape of what deciles hide: numbers with more than ten distinct values.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub shape: Option<Shape>,
+}
+
+/// How numbers are spread, over steps of equal width: what a person compares a value with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Shape {
+    /// The first and last percentile of the reference.
+    pub low: f64,
+    pub high: f64,
+    /// Counts by slice: below `low`, [`STEPS`] steps, above `high`.
+    pub slices: BTreeMap<Slice, Vec<u64>>,
+}
+
+/// Steps of a [`Shape`] between its ends.
+pub const STEPS: usize = 14;
+
+impl Shape {
+    fn of(numbers: &[f64]) -> Option<Self> {
+        let mut sorted = numbers.to_vec();
+        sorted.sort_unstable_by(f64::total_cmp);
+        let last = sorted.len().checked_sub(1)?;
+        let (low, high) = (*sorted.get(last / 100)?, *sorted.get(last - last / 100)?);
+        (low < high).then(|| Self { low, high, slices: BTreeMap::new() })
+    }
+
+    /// Which count a number belongs to.
+    pub fn step(&self, x: f64) -> usize {
+        if x < self.low {
+            return 0;
+        }
+        if x > self.high {
+            return STEPS + 1;
+        }
+        let part = (x - self.low) / (self.high - self.low);
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "0..=1 times 14"
+        )]
+        let step = (part * STEPS as f64) as usize;
+        step.min(STEPS - 1) + 1
+    }
+
+    /// The share of `counts` below `x`, as if a step's numbers were spread evenly in it.
+    #[allow(clippy::cast_precision_loss, reason = "counts of a reference, and 14")]
+    pub fn rank(&self, counts: &[u64], x: f64) -> f64 {
+        let step = self.step(x);
+        let below: u64 = counts.iter().take(step).sum();
+        let own = counts.get(step).copied().unwrap_or(0) as f64;
+        let all: u64 = counts.iter().sum();
+        let part = (x - self.low) / (self.high - self.low) * STEPS as f64;
+        let inside = match step {
+            0 => 0.0,
+            _ if step > STEPS => 1.0,
+            _ => (part - (step - 1) as f64).clamp(0.0, 1.0),
+        };
+        if all == 0 { 0.5 } else { (below as f64 + own * inside) / all as f64 }
+    }
 }
 
 impl ModelReference {
@@ -64,7 +125,7 @@ impl ModelReference {
             .features
             .into_iter()
             .filter_map(|feature| {
-                let mut numbers = Vec::new();
+                let mut numbers: Vec<f64> = Vec::new();
                 let mut levels = Vec::new();
                 for d in decisions {
                     match feature.of(d) {
@@ -74,11 +135,15 @@ impl ModelReference {
                     }
                 }
                 let bins = if numbers.len() >= levels.len() {
-                    Bins::of_numbers(numbers)
+                    Bins::of_numbers(numbers.iter().copied())
                 } else {
                     Bins::of_levels(levels)
                 };
-                bins.map(|bins| Watched { feature, bins })
+                let shape = match bins {
+                    Some(Bins::Deciles { .. }) => Shape::of(&numbers),
+                    _ => None,
+                };
+                bins.map(|bins| Watched { feature, bins, shape })
             })
             .collect();
         let mut model = Self {
@@ -97,6 +162,19 @@ impl ModelReference {
         list.truncate(SLICES);
         let cells = model.cells();
         model.slices = list.into_iter().map(|(slice, _)| (slice, vec![0; cells])).collect();
+        for watched in &mut model.features {
+            let Some(shape) = &mut watched.shape else { continue };
+            for d in decisions {
+                let Value::Number(x) = watched.feature.of(d) else { continue };
+                let step = shape.step(x);
+                for slice in slices_of(d).filter(|s| model.slices.contains_key(s)) {
+                    let counts = shape.slices.entry(slice).or_insert_with(|| vec![0; STEPS + 2]);
+                    if let Some(count) = counts.get_mut(step) {
+                        *count += 1;
+                    }
+                }
+            }
+        }
         let mut places = Vec::new();
         for d in decisions {
             model.place(d, &mut places);
@@ -255,6 +333,19 @@ mod tests {
         let back: ModelReference =
             serde_json::from_str(&serde_json::to_string(&model).unwrap()).unwrap();
         assert_eq!(back, model);
+    }
+
+    #[test]
+    fn a_number_has_a_rank_in_the_shape_of_its_slice() {
+        let list: Vec<Decision> = (0..400).map(|i| decision(i, "1", "a")).collect();
+        let model = ModelReference::freeze(1, &list).unwrap();
+        let shape = model.features[0].shape.as_ref().unwrap();
+        assert_eq!((shape.low, shape.high), (0.503, 0.896));
+        let counts = &shape.slices[&"cohort:race:a".parse().unwrap()];
+        assert_eq!((counts.len(), counts.iter().sum::<u64>(), counts[0]), (STEPS + 2, 400, 3));
+        let rank = |x: f64| (shape.rank(counts, x) * 100.0).round();
+        assert_eq!([0.1, 0.52, 0.7, 0.88, 2.0].map(rank), [0.0, 5.0, 50.0, 95.0, 100.0]);
+        assert!(model.features[3].shape.is_none(), "seven incomes are counted one by one");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Time in buckets: minutes, hours and days, and the sliding views made of them.
 //!
 //! What happens is added to its minute, its hour and its day at once, so that a view is a plain sum
-//! over few buckets: 15 minutes and an hour over minutes, a day over hours, a week over days with
-//! hours at both ends. A view begins on the last whole minute (hour) that is at least its length
+//! over few buckets: 15 minutes and an hour over minutes, a day over hours, a week and 28 days over
+//! days with hours at both ends. A view begins on the last whole minute (hour) that is at least its length
 //! ago, so it is never shorter than its name.
 
 use std::fmt;
@@ -85,30 +85,33 @@ pub enum Window {
     #[default]
     Day,
     Week,
+    /// For what happens a few times a day.
+    Month,
 }
 
 /// Not a window.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a window: 15m, 1h, 24h or 7d")]
+#[error("`{0}` is not a window: 15m, 1h, 24h, 7d or 28d")]
 pub struct WindowError(String);
 
 impl Window {
     /// All of them, short to long.
-    pub const ALL: [Self; 4] = [Self::Quarter, Self::Hour, Self::Day, Self::Week];
+    pub const ALL: [Self; 5] = [Self::Quarter, Self::Hour, Self::Day, Self::Week, Self::Month];
 
-    /// `15m`, `1h`, `24h` or `7d`.
+    /// `15m`, `1h`, `24h`, `7d` or `28d`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Quarter => "15m",
             Self::Hour => "1h",
             Self::Day => "24h",
             Self::Week => "7d",
+            Self::Month => "28d",
         }
     }
 
     /// The shortest view at least this long; the longest for anything longer.
     pub fn at_least(seconds: i64) -> Self {
-        Self::ALL.into_iter().find(|w| w.seconds() >= seconds).unwrap_or(Self::Week)
+        Self::ALL.into_iter().find(|w| w.seconds() >= seconds).unwrap_or(Self::Month)
     }
 
     /// Its length in seconds.
@@ -118,13 +121,14 @@ impl Window {
             Self::Hour => 3_600,
             Self::Day => 86_400,
             Self::Week => 7 * 86_400,
+            Self::Month => 28 * 86_400,
         }
     }
 
     fn tier(self) -> Tier {
         match self {
             Self::Quarter | Self::Hour => Tier::Minute,
-            Self::Day | Self::Week => Tier::Hour,
+            Self::Day | Self::Week | Self::Month => Tier::Hour,
         }
     }
 
@@ -138,7 +142,7 @@ impl Window {
         let tier = self.tier();
         let (from, to) = (self.start(now), tier.floor(now.as_second()) + tier.seconds());
         match self {
-            Self::Week => cover(from, to),
+            Self::Week | Self::Month => cover(from, to),
             _ => vec![Span { tier, from, to }],
         }
     }
@@ -149,13 +153,13 @@ impl Window {
         cover(Tier::Day.floor(to - 28 * 86_400), to)
     }
 
-    /// Length of the equal parts that histories are drawn of, in seconds: 15, 12, 24 or 7 of them.
+    /// Length of the equal parts that histories are drawn of, in seconds: 15, 12, 24, 7 or 28.
     pub fn step(self) -> i64 {
         match self {
             Self::Quarter => 60,
             Self::Hour => 300,
             Self::Day => 3_600,
-            Self::Week => 86_400,
+            Self::Week | Self::Month => 86_400,
         }
     }
 
@@ -174,6 +178,7 @@ impl Window {
             Self::Hour => 12,
             Self::Day => 24,
             Self::Week => 7,
+            Self::Month => 28,
         }
     }
 }
@@ -250,11 +255,11 @@ mod tests {
         assert_eq!("".parse(), Ok(Window::Day));
         assert_eq!(
             "2h".parse::<Window>().unwrap_err().to_string(),
-            "`2h` is not a window: 15m, 1h, 24h or 7d"
+            "`2h` is not a window: 15m, 1h, 24h, 7d or 28d"
         );
         assert_eq!(
             (Window::at_least(60), Window::at_least(7200), Window::at_least(1 << 40)),
-            (Window::Quarter, Window::Day, Window::Week)
+            (Window::Quarter, Window::Day, Window::Month)
         );
     }
 
@@ -268,7 +273,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_view_covers_its_length_once_without_gaps(at in 0_i64..4_000_000_000, which in 0_usize..4) {
+        fn a_view_covers_its_length_once_without_gaps(at in 0_i64..4_000_000_000, which in 0_usize..5) {
             let now = Timestamp::from_second(at).unwrap();
             let window = Window::ALL[which];
             let list = seconds(&window.spans(now));
