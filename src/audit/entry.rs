@@ -111,6 +111,11 @@ pub struct Commitment {
     pub hash: Hash,
 }
 
+/// 16 bytes that stand for a row kept beside the log: the first half of a commitment to the row's
+/// form, under the salt of the entry's first body. In JSON: 22 characters of base64url.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowMark(pub(super) [u8; 16]);
+
 /// One entry of the log. Optional fields are left out where they say nothing.
 ///
 /// Fields stand in the order of their names, which is the order of the canonical bytes.
@@ -149,6 +154,9 @@ pub struct Entry {
     /// The item's revision after this.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rev: Option<u64>,
+    /// `admit`, `readmit`: stands for the decision's row under the salt of its record.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub row: Option<RowMark>,
     /// The rule that won.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rule: Option<String>,
@@ -203,6 +211,7 @@ impl Entry {
             queue: None,
             req: None,
             rev: None,
+            row: None,
             rule: None,
             state: None,
             t: kind,
@@ -280,6 +289,25 @@ impl<'de> Deserialize<'de> for Commitment {
     }
 }
 
+impl Serialize for RowMark {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        let mut buf = [0; 22];
+        let len = URL_SAFE_NO_PAD.encode_slice(self.0, &mut buf).unwrap_or(0);
+        s.serialize_str(std::str::from_utf8(buf.get(..len).unwrap_or_default()).unwrap_or_default())
+    }
+}
+
+impl<'de> Deserialize<'de> for RowMark {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = Text::deserialize(d)?;
+        let mut mark = [0; 16];
+        match URL_SAFE_NO_PAD.decode_slice(text.0.as_bytes(), &mut mark) {
+            Ok(16) => Ok(Self(mark)),
+            _ => Err(de::Error::custom("a row's mark is 16 bytes in base64url")),
+        }
+    }
+}
+
 /// A string that is borrowed where the JSON allows.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
@@ -346,6 +374,7 @@ mod tests {
         e.queue = Some("level1".into());
         e.rule = Some("unsure-high-impact".into());
         e.policy = Some("0123456789abcdef".into());
+        e.row = Some(RowMark([0xff; 16]));
         e.commit_to("record", [0xff; 32]);
         e
     }
@@ -357,9 +386,9 @@ mod tests {
             r#"{"at":"2026-11-22T09:10:00.500Z","by":"system","c":[["record","__________________________________________8"]],"#
                 .to_owned()
                 + r#""gen":12,"id":"lap-1664","outcome":"review","policy":"0123456789abcdef","queue":"level1","rev":1,"#
-                + r#""rule":"unsure-high-impact","state":"waiting","t":"admit","v":1,"wall":"2026-11-22T09:10:00.500Z"}"#
+                + r#""row":"_____________________w","rule":"unsure-high-impact","state":"waiting","t":"admit","v":1,"wall":"2026-11-22T09:10:00.500Z"}"#
         );
-        assert!(sample().bytes().len() <= 320);
+        assert!(sample().bytes().len() <= 352);
     }
 
     #[test]
@@ -375,6 +404,7 @@ mod tests {
             ("\"v\":1", "\"v\":2"),
             ("\"v\":1", "\"v\":1,\"w\":1"),
             ("_8\"", "_9\""),
+            ("_w\"", "_x\""),
             ("{\"at\"", "{\"by\":\"system\",\"at\""),
         ] {
             let bad = text.replace(from, to);

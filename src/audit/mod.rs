@@ -35,7 +35,7 @@ mod verify;
 
 pub use checkpoint::{Checkpoint, KeyError, LogKey, LogVerifier, NoteError};
 pub use commitment::{Salt, commit};
-pub use entry::{Commitment, Entry, EntryError, EntryKind};
+pub use entry::{Commitment, Entry, EntryError, EntryKind, RowMark};
 pub use proof::{
     ProofError, consistency_proof, inclusion_proof, tlog_proof, verify_consistency,
     verify_inclusion,
@@ -48,4 +48,7 @@ pub use tree::{
     Frontier, FrontierError, Hash, TILE_WIDTH, Tile, TileSource, empty_root, leaf_hash, node_hash,
     tile_path, tile_width,
 };
-pub use verify::{Fault as LogFault, ItemRow, Report, Verifier};
+pub use verify::{
+    AnswerRow, CorrectionRow, DecisionRow, Fault as LogFault, ItemRow, PolicyRow, Report, StateRow,
+    Verifier,
+};

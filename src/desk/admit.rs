@@ -8,7 +8,7 @@ use super::prepare::{Prepared, Ready, Shape, columns, prepare};
 use super::review::done;
 use super::salts::Salts;
 use super::settle::fire;
-use crate::audit::{Entry, EntryKind};
+use crate::audit::{Entry, EntryKind, RowMark, Salt};
 use crate::authority::{self, Subject};
 use crate::domain::{
     DATAOPS, Decision, Facts, Fault, Item, ItemState, Kind, Outcome, Route, Timestamp,
@@ -17,7 +17,7 @@ use crate::policy::{EffectAction, Firing, Policy, Routing};
 use crate::protocol::{Act, Admitted, Line, Refusal, Refused, Why};
 use crate::store::{
     Admission, AdmitBatch, AdmitResult, Body, Columns, Counts, DeadLetter, EntryDraft, Op,
-    StoreError, Write,
+    StoreError, Write, form,
 };
 
 /// The rule named on broken records.
@@ -221,11 +221,6 @@ pub(super) fn admission(
     }
     let mut entry = Entry::new(EntryKind::ADMIT, by, now, sight.wall);
     describe(&mut entry, &route, item.as_ref());
-    let commit = |(body, hash): (Body, _)| {
-        entry.commit_to(body.path.as_str(), hash);
-        body
-    };
-    let bodies = bodies.into_iter().map(commit).collect();
     let place = item.as_ref().map(|i| i.queue.as_str()).or(route.queue.as_deref());
     let level = place.map_or(0, |q| sight.level(q));
     let columns = match shape {
@@ -233,8 +228,19 @@ pub(super) fn admission(
         Shape::Broken { columns, .. } => *columns,
     };
     let columns = Columns { level, ..columns };
+    let commit = |(body, hash): (Body, _)| {
+        entry.commit_to(body.path.as_str(), hash);
+        body
+    };
+    let bodies: Vec<Body> = bodies.into_iter().map(commit).collect();
+    entry.row = mark(bodies.first(), &form(&content, &route, &facts, &columns));
     let entry = EntryDraft { item: Some(id), bytes: entry.bytes(), bodies };
     Ok(Admission { content, route, facts, columns, item, entry, then })
+}
+
+/// What an entry says of the decision's row, under the salt of the record.
+pub(super) fn mark(record: Option<&Body>, form: &[u8]) -> Option<RowMark> {
+    record.map(|body| RowMark::of(&Salt::from_bytes(body.salt), form))
 }
 
 /// What an entry says of a route and of where the item stands.

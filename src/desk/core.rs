@@ -267,15 +267,24 @@ pub(super) fn no_decision(id: &str) -> Refused {
 }
 
 /// An entry draft whose bodies are committed to, each with fresh salt.
-pub(super) fn draft(
+pub(super) fn draft(entry: Entry, bodies: Vec<(String, Vec<u8>)>) -> Result<EntryDraft, Refused> {
+    draft_of(entry, bodies, None)
+}
+
+/// As [`draft`], of an entry whose first body is a record: `row` is the form of the decision's row.
+pub(super) fn draft_of(
     mut entry: Entry,
     bodies: Vec<(String, Vec<u8>)>,
+    row: Option<&[u8]>,
 ) -> Result<EntryDraft, Refused> {
     let mut kept = Vec::with_capacity(bodies.len());
     for (path, value) in bodies {
         let salt = fresh_salt()?;
         entry.commit_to(path.as_str(), commit(&Salt::from_bytes(salt), &path, &value));
         kept.push(Body { path, salt, value });
+    }
+    if let Some(form) = row {
+        entry.row = super::admit::mark(kept.first(), form);
     }
     Ok(EntryDraft { item: entry.id.clone(), bytes: entry.bytes(), bodies: kept })
 }

@@ -77,6 +77,7 @@ impl Core {
             let mut entry = Entry::new(EntryKind::POLICY_ACTIVATED, by, sight.now, sight.wall);
             entry.policy = Some(super::admit::short(policy.hash()));
             entry.d.insert("hash".into(), policy.hash().to_owned());
+            entry.d.insert("name".into(), name.clone());
             entry.r#gen = Some(sight.snapshot.generation);
             let mut premises = Premises {
                 policy: Some(sight.snapshot.policy.clone()),

@@ -353,6 +353,7 @@ impl Core {
             let agreed = action.trim() == stored.columns.action;
             let mut entry = Entry::new(EntryKind::ANSWER, by, sight.now, sight.wall);
             stand(&mut entry, &item);
+            entry.d.insert("agreed".into(), agreed.to_string());
             entry.req = Some(request_id.clone());
             let mut premises = sight.premises();
             premises.actor = Some((actor.name.clone(), actor.version));

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::admit::{describe, item_of, route_of, short};
-use super::core::{Core, Sight, Trouble, draft, refuse};
+use super::core::{Core, Sight, Trouble, draft, draft_of, refuse};
 use super::prepare::{columns, texts};
 use crate::audit::{Entry, EntryKind};
 use crate::domain::life::{self, Effect};
@@ -14,7 +14,7 @@ use crate::domain::{
 };
 use crate::policy::{EffectAction, Firing, Policy};
 use crate::protocol::{Refused, Why};
-use crate::store::{Columns, Op, StoredDecision, Write};
+use crate::store::{Columns, Op, StoredDecision, Write, form};
 
 /// How many due things one tick does before it looks again.
 const BATCH: usize = 256;
@@ -188,8 +188,15 @@ pub(super) fn release(
     entry.req = Some(pending.request_id.clone());
     entry.verdict = Some(verdict.verdict);
     stand(&mut entry, &next);
+    let example = example(&next, pending, effect);
+    if let Some(request_id) = &example {
+        entry.d.insert("example".into(), request_id.clone());
+    }
     let mut ops = vec![Op::Entry(draft(entry, Vec::new())?)];
     let mut words = Vec::new();
+    if let Some(request_id) = example {
+        ops.push(Op::PutCorrection { item: next.id.clone(), request_id, at: now });
+    }
     if next.state == ItemState::Settled {
         ops.extend(settled(sight, stored, &next, pending, effect, reviews, now));
     }
@@ -237,7 +244,20 @@ pub(super) fn at_once(action: &EffectAction) -> bool {
     )
 }
 
-/// What a settled item leaves behind: a labelled example, and word to the waiting caller.
+/// The review that a settled item leaves behind as a labelled example, if any.
+fn example(next: &Item, pending: &Pending, effect: Effect) -> Option<String> {
+    match (effect, &next.content) {
+        _ if next.state != ItemState::Settled || next.kind == Kind::Quarantine => None,
+        (Effect::Refused, _) => Some(pending.request_id.clone()),
+        (_, Some(edit)) => Some(edit.clone()),
+        (_, None) if next.sample.is_some() && next.kind == Kind::Retrospective => {
+            Some(pending.request_id.clone())
+        }
+        (_, None) => None,
+    }
+}
+
+/// What a settled item leaves behind: word to the waiting caller.
 fn settled(
     sight: &Sight,
     stored: &StoredDecision,
@@ -248,18 +268,6 @@ fn settled(
     now: Timestamp,
 ) -> Vec<Op> {
     let mut ops = Vec::new();
-    let example = match (effect, &next.content) {
-        _ if next.kind == Kind::Quarantine => None,
-        (Effect::Refused, _) => Some(pending.request_id.clone()),
-        (_, Some(edit)) => Some(edit.clone()),
-        (_, None) if next.sample.is_some() && next.kind == Kind::Retrospective => {
-            Some(pending.request_id.clone())
-        }
-        (_, None) => None,
-    };
-    if let Some(request_id) = example {
-        ops.push(Op::PutCorrection { item: next.id.clone(), request_id, at: now });
-    }
     let rejected_before = reviews
         .iter()
         .rfind(|r| !r.undone && r.request_id != pending.request_id)
@@ -362,11 +370,12 @@ fn readmit(
     entry.req = pending.map(|p| p.request_id.clone());
     let raw: serde_json::Value = super::core::record_value(Some(&bytes));
     let kept = texts(bytes, &raw, sight.policy.as_deref())?;
-    let mut ops = vec![Op::Entry(draft(entry, kept)?)];
     let columns = Columns {
         level: sight.level(&next.queue),
         ..parsed.map(columns).unwrap_or_else(|_| stored.columns.clone())
     };
+    let row = form(&stored.content, &route, &facts, &columns);
+    let mut ops = vec![Op::Entry(draft_of(entry, kept, Some(&row))?)];
     let mut words = vec![match route.queue.as_deref() {
         Some(queue) => format!("re-admitted to {queue}"),
         None => format!("re-admitted: {}", route.outcome.as_str()),

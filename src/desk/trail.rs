@@ -5,12 +5,14 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::core::{Core, Trouble, no_decision, refuse};
 use crate::audit::{
-    Entry, EntryKind, Hash, ItemRow, LogVerifier, TileSource, Verifier, tlog_proof,
+    AnswerRow, CorrectionRow, DecisionRow, Entry, EntryKind, Hash, ItemRow, LogVerifier, PolicyRow,
+    StateRow, TileSource, Verifier, tlog_proof,
 };
 use crate::authority::{self, Subject};
-use crate::domain::ItemState;
+use crate::domain::{ItemState, Review, Reviewer};
+use crate::policy::Policy;
 use crate::protocol::{Act, EntryView, Refused, Reply, VerifyAsk, VerifyReport, Why};
-use crate::store::{Op, Store, StoreError, TrailSink, Write};
+use crate::store::{Op, Opened, Store, StoreError, StoredPolicy, TrailSink, Write};
 
 impl Core {
     /// Sign a checkpoint of the log as it stands, and return the newest one.
@@ -39,8 +41,8 @@ impl Core {
             None => self.keys.get()?.verifier(),
         };
         let mut sink = Sink { verifier: Verifier::new(key), size: 0, progress, outside: ask };
+        sink.verifier.with_rows();
         self.store.feed(&mut sink).map_err(refuse)?;
-        sink.verifier.end_items();
         let report = sink.verifier.finish();
         let faults = report
             .faults
@@ -197,16 +199,29 @@ impl TrailSink for Sink<'_> {
         }
     }
 
-    fn entry(&mut self, index: u64, bytes: &[u8], bodies: &[(&str, Option<([u8; 32], &[u8])>)]) {
+    fn entry(&mut self, index: u64, bytes: &[u8]) {
         if index.is_multiple_of(4_096) {
             (self.progress)(index, self.size);
         }
         self.verifier.entry(index, bytes);
-        for (path, kept) in bodies {
-            if let Some((salt, value)) = kept {
-                self.verifier.body(index, path, salt, value);
-            }
+    }
+
+    fn body(&mut self, index: u64, path: &str, kept: Option<Opened<'_>>) {
+        if let Some((salt, value)) = kept {
+            self.verifier.body(index, path, &salt, value);
         }
+    }
+
+    fn decision(&mut self, row: &DecisionRow<'_>) {
+        self.verifier.decision(row);
+    }
+
+    fn review(&mut self, index: u64, row: &Review) {
+        self.verifier.review(index, row);
+    }
+
+    fn answer(&mut self, row: &AnswerRow<'_>) {
+        self.verifier.answer(row);
     }
 
     fn tile(&mut self, level: u8, index: u64, hashes: &[u8]) {
@@ -219,6 +234,30 @@ impl TrailSink for Sink<'_> {
 
     fn item(&mut self, id: &str, state: ItemState, revision: u64, queue: &str) {
         self.verifier.item(ItemRow { id, state, revision, queue: Some(queue) });
+    }
+
+    fn reviewer(&mut self, name: &str, version: u64, row: &Reviewer) {
+        self.verifier.reviewer(name, version, row);
+    }
+
+    fn policy(&mut self, row: &StoredPolicy) {
+        let StoredPolicy { hash, name, source, schemas } = row;
+        let holds =
+            super::policy::schemas(schemas).is_ok_and(|s| Policy::hash_of(source, &s) == *hash);
+        self.verifier.policy(&PolicyRow { hash, name, holds });
+    }
+
+    fn correction(&mut self, row: &CorrectionRow<'_>) {
+        self.verifier.correction(row);
+    }
+
+    fn state(&mut self, row: &StateRow<'_>) {
+        self.verifier.end_items();
+        self.verifier.end_rows(row);
+    }
+
+    fn broken(&mut self, index: Option<u64>, what: &str) {
+        self.verifier.broken(index, what);
     }
 }
 

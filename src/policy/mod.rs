@@ -136,6 +136,11 @@ impl Policy {
         &self.hash
     }
 
+    /// The hash that a policy of this source and these schemas has, whether it loads or not.
+    pub fn hash_of(source: &str, schemas: &Schemas) -> String {
+        load::hash(source, schemas)
+    }
+
     /// What the file calls itself (`policy = "…"`).
     pub fn name(&self) -> &str {
         &self.name

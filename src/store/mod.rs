@@ -9,12 +9,15 @@
 
 #[cfg(test)]
 pub(crate) mod conformance;
+mod form;
 pub mod sqlite;
 mod ticket;
 mod types;
 
-use crate::domain::{Item, ItemState, Reviewer, Timestamp};
+use crate::audit::{AnswerRow, CorrectionRow, DecisionRow, StateRow};
+use crate::domain::{Item, ItemState, Review, Reviewer, Timestamp};
 
+pub use form::form;
 pub use sqlite::{Fresh, OpenMode, Sqlite};
 pub use ticket::{Promise, Ticket};
 pub use types::*;
@@ -155,8 +158,10 @@ pub trait Store: Send + Sync + 'static {
     fn last_checkpoint(&self) -> Result<Option<String>, StoreError>;
 
     /// Read the whole trail into `sink` from one read snapshot, in this order: the head, all stored
-    /// checkpoints, then by rising index each full level-0 tile followed by its entries with their
-    /// bodies, the tiles of higher levels, and where every item stands.
+    /// checkpoints, then by rising index each full level-0 tile followed by its entries, each with
+    /// its bodies and the rows that belong to it; the tiles of higher levels, where every item
+    /// stands, and the rows that belong to no single entry. A row that makes no sense is reported
+    /// and stepped over.
     fn feed(&self, sink: &mut dyn TrailSink) -> Result<(), StoreError>;
 
     /// The first `width` (1..=256) hashes of the tile `(level, index)`, 32 bytes each: a full tile,
@@ -179,13 +184,31 @@ pub trait TrailSink {
     /// How many entries the store says there are, and its frontier (opaque bytes of
     /// `audit::tree::Frontier`). Called first.
     fn head(&mut self, size: u64, frontier: &[u8]);
-    /// An entry with its bodies (path, salt, value), in commitment order; an erased body has no
-    /// salt and value.
-    fn entry(&mut self, index: u64, bytes: &[u8], bodies: &[(&str, Option<Opened<'_>>)]);
+    /// An entry.
+    fn entry(&mut self, index: u64, bytes: &[u8]);
+    /// A body of the entry given last, in commitment order; an erased one has no salt and value.
+    fn body(&mut self, index: u64, path: &str, kept: Option<Opened<'_>>);
+    /// The decision that the entry given last admitted.
+    fn decision(&mut self, row: &DecisionRow<'_>);
+    /// A review whose verdict is the entry given last, as its row says: of the texts it has the
+    /// tags only.
+    fn review(&mut self, index: u64, row: &Review);
+    /// An own answer to a blind item that the entry given last tells of.
+    fn answer(&mut self, row: &AnswerRow<'_>);
     /// A full tile of 256 hashes.
     fn tile(&mut self, level: u8, index: u64, hashes: &[u8]);
     /// A stored signed checkpoint, oldest first.
     fn checkpoint(&mut self, note: &str);
     /// Where an item stands (plain automatic decisions have no item row).
     fn item(&mut self, id: &str, state: ItemState, revision: u64, queue: &str);
+    /// A person: the row's key and version, and what it holds.
+    fn reviewer(&mut self, name: &str, version: u64, row: &Reviewer);
+    /// A policy that is or was in force.
+    fn policy(&mut self, row: &StoredPolicy);
+    /// A labelled example, in their order.
+    fn correction(&mut self, row: &CorrectionRow<'_>);
+    /// Where the store stands. Called last.
+    fn state(&mut self, row: &StateRow<'_>);
+    /// A row that makes no sense, of that entry if it belongs to one.
+    fn broken(&mut self, index: Option<u64>, what: &str);
 }

@@ -315,6 +315,8 @@ pub struct Snapshot {
 pub struct StoredDecision {
     /// The raw record as it came (the repaired one after a re-admission); `None`: erased.
     pub raw: Option<Vec<u8>>,
+    /// As in [`Admission::content`].
+    pub content: [u8; 32],
     pub route: Route,
     pub facts: Facts,
     pub columns: Columns,

@@ -19,5 +19,6 @@ mod people;
 mod policy;
 mod readme;
 mod review;
+mod tamper;
 mod terminal;
 mod usage;

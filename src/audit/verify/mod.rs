@@ -3,7 +3,8 @@
 //! It trusts the log's public key and, if given, a checkpoint from outside; nothing that it reads
 //! from the store. For every entry it asks: are these the canonical bytes of an entry, is this the
 //! leaf hash that was kept, does every body open its commitment, does the tree agree with every
-//! signed checkpoint, do the items stand where their last entry left them?
+//! signed checkpoint, do the items stand where their last entry left them, and do the rows beside
+//! the log (decisions, reviews, answers, people, policies, corrections) say what the log says?
 //!
 //! # What it can and cannot name
 //!
@@ -16,18 +17,23 @@
 
 mod fault;
 mod items;
+mod rows;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{HashMap, VecDeque};
 
+use crate::domain::{Review, Reviewer};
+
 use fault::Faults;
 pub use fault::{Fault, Report};
 pub use items::ItemRow;
 use items::Items;
+pub use rows::{AnswerRow, CorrectionRow, DecisionRow, PolicyRow, StateRow};
+use rows::{Beside, Rows};
 
 use super::{
-    Checkpoint, Commitment, Entry, Frontier, Hash, LogVerifier, NoteError, Salt, TILE_WIDTH, Tile,
+    Checkpoint, Entry, EntryKind, Frontier, Hash, LogVerifier, NoteError, Salt, TILE_WIDTH, Tile,
     commit, leaf_hash, tile_path,
 };
 
@@ -36,6 +42,10 @@ use super::{
 /// [`Self::entry`] by rising index, each followed by [`Self::body`] for its bodies; [`Self::item`]
 /// for each item and [`Self::end_items`] (leave both out where there are no item rows, as in an
 /// export); [`Self::finish`].
+///
+/// Where the store's other rows are given too, say so with [`Self::with_rows`]: [`Self::decision`],
+/// [`Self::review`] and [`Self::answer`] come right after the bodies of their entry, the others
+/// after the last entry.
 ///
 /// [`Self::tile`] may come at any time after the head. A level-0 tile given before its entries is
 /// let go after them, so memory stays small; given later, the verifier keeps 32 bytes an entry.
@@ -66,6 +76,7 @@ pub struct Verifier {
     erased: u64,
     bodies: u64,
     items: Items,
+    rows: Rows,
     scratch: Vec<u8>,
     faults: Faults,
 }
@@ -80,10 +91,16 @@ struct Claim {
 /// The entry whose bodies are being read.
 struct OpenEntry {
     index: u64,
-    /// `None`: the entry is bad, so its bodies say nothing more.
-    commitments: Option<Vec<Commitment>>,
+    /// `None`: the entry is bad, so its bodies and rows say nothing more.
+    entry: Option<Entry>,
     /// One bit a commitment that a body has opened.
     opened: u64,
+    /// Of the first body.
+    salt: Option<Salt>,
+    /// The review in a verdict's body.
+    said: Option<Review>,
+    /// The row that the entry must have was given.
+    row: bool,
 }
 
 impl Verifier {
@@ -108,9 +125,15 @@ impl Verifier {
             erased: 0,
             bodies: 0,
             items: Items::default(),
+            rows: Rows::default(),
             scratch: Vec::new(),
             faults: Faults::default(),
         }
+    }
+
+    /// The store's rows are given too: an entry that must have one and has none is a fault.
+    pub fn with_rows(&mut self) {
+        self.rows.on = true;
     }
 
     /// How many entries the store says there are, and its frontier row.
@@ -231,12 +254,15 @@ impl Verifier {
             }
         };
         self.grow(leaf);
-        let commitments = parsed.map(|entry| {
-            self.erase(index, &entry);
-            self.items.apply(index, &entry);
-            entry.c
-        });
-        self.open = Some(OpenEntry { index, commitments, opened: 0 });
+        if let Some(entry) = &parsed {
+            self.erase(index, entry);
+            self.items.apply(index, entry);
+            if self.rows.on {
+                self.rows.note(index, entry);
+            }
+        }
+        let entry = parsed;
+        self.open = Some(OpenEntry { index, entry, opened: 0, salt: None, said: None, row: false });
     }
 
     /// A body of the entry given last: its path, salt and value as stored.
@@ -247,14 +273,15 @@ impl Verifier {
             self.faults.add(index, index, reason);
             return;
         };
-        let Some(commitments) = &open.commitments else { return };
-        let Some(slot) = commitments.iter().position(|c| c.path == path) else {
+        let Some(entry) = &open.entry else { return };
+        let Some(slot) = entry.c.iter().position(|c| c.path == path) else {
             let reason = format!("entry {index} does not commit to the body `{path}` kept for it");
             self.faults.add(index, index, reason);
             return;
         };
-        let holds = Salt::try_from(salt).is_ok_and(|salt| {
-            commitments.get(slot).is_some_and(|c| c.hash == commit(&salt, path, value))
+        let salt = Salt::try_from(salt).ok();
+        let holds = salt.as_ref().is_some_and(|salt| {
+            entry.c.get(slot).is_some_and(|c| c.hash == commit(salt, path, value))
         });
         // An entry has at most 64 commitments.
         let bit = 1u64 << slot;
@@ -266,18 +293,113 @@ impl Verifier {
             );
         } else if open.opened & bit != 0 {
             self.faults.add(index, index, format!("entry {index} has two bodies `{path}`"));
+        } else if self.rows.on && slot == 0 {
+            if entry.t == EntryKind::VERDICT {
+                open.said = serde_json::from_slice(value).ok();
+            }
+            open.salt = salt;
         }
         open.opened |= bit;
+    }
+
+    /// A decision's row, right after the entry that admitted it.
+    pub fn decision(&mut self, row: &DecisionRow<'_>) {
+        let what = |_: &Entry| format!("the decision {:?}", row.id);
+        self.beside(row.index, &what, |rows, beside| rows.decision(beside, row));
+    }
+
+    /// A review's row, right after its verdict's entry `index`; of the verdict it holds the kind
+    /// and the tags.
+    pub fn review(&mut self, index: u64, row: &Review) {
+        let what = |_: &Entry| format!("the review {:?}", row.request_id);
+        self.beside(index, &what, |rows, beside| rows.review(beside, row));
+    }
+
+    /// The row of an own answer to a blind item, right after its entry.
+    pub fn answer(&mut self, row: &AnswerRow<'_>) {
+        let what = |_: &Entry| format!("the answer {:?}", row.request_id);
+        self.beside(row.index, &what, |rows, beside| rows.answer(beside, row));
+    }
+
+    /// A row of the entry given last; `what` it is.
+    fn beside(
+        &mut self,
+        index: u64,
+        what: &dyn Fn(&Entry) -> String,
+        compare: impl FnOnce(&mut Rows, &Beside<'_>) -> Option<String>,
+    ) {
+        let Some(open) = self.open.as_mut().filter(|o| o.index == index) else {
+            let reason = format!("a row is kept for entry {index}, which is not there");
+            self.faults.add_derived(index, index, reason);
+            return;
+        };
+        let Some(entry) = &open.entry else {
+            open.row = true;
+            return;
+        };
+        let beside = Beside { index, entry, salt: open.salt.as_ref(), said: open.said.as_ref() };
+        let wrong = match open.row {
+            true => Some(format!("{} is a second row for it", what(entry))),
+            false => compare(&mut self.rows, &beside),
+        };
+        open.row = true;
+        if let Some(reason) = wrong {
+            self.faults.add_derived(index, index, reason);
+        }
+    }
+
+    /// A person's row: its key, its version and what it holds.
+    pub fn reviewer(&mut self, name: &str, version: u64, row: &Reviewer) {
+        self.close();
+        let wrong = self.rows.reviewer(name, version, row);
+        self.derived(wrong);
+    }
+
+    /// A labelled example's row; in the order of their numbers.
+    pub fn correction(&mut self, row: &CorrectionRow<'_>) {
+        self.close();
+        let wrong = self.rows.correction(row);
+        self.derived(wrong);
+    }
+
+    /// A policy's row.
+    pub fn policy(&mut self, row: &PolicyRow<'_>) {
+        self.close();
+        let wrong = self.rows.policy(row);
+        self.derived(wrong);
+    }
+
+    /// Where the store says it stands; then all rows were given.
+    pub fn end_rows(&mut self, row: &StateRow<'_>) {
+        self.close();
+        let wrong = self.rows.state(row);
+        self.derived(wrong);
+        for wrong in self.rows.left_over() {
+            self.derived(Some(wrong));
+        }
+    }
+
+    /// A row of this entry (of none that is known) makes no sense.
+    pub fn broken(&mut self, index: Option<u64>, what: &str) {
+        if let Some(open) = self.open.as_mut().filter(|o| Some(o.index) == index) {
+            // It is there, whatever it says.
+            open.row = true;
+        }
+        self.derived(Some((index, what.to_owned())));
+    }
+
+    fn derived(&mut self, wrong: Option<(Option<u64>, String)>) {
+        let Some((index, reason)) = wrong else { return };
+        let last = self.frontier.size().saturating_sub(1);
+        let (first, last) = index.map_or((0, last), |index| (index, index));
+        self.faults.add_derived(first, last, reason);
     }
 
     /// An item as its row says. After the last entry.
     pub fn item(&mut self, row: ItemRow<'_>) {
         self.close();
-        let last = self.frontier.size().saturating_sub(1);
-        if let Some((index, reason)) = self.items.compare(&row) {
-            let (first, last) = index.map_or((0, last), |index| (index, index));
-            self.faults.add_derived(first, last, reason);
-        }
+        let wrong = self.items.compare(&row);
+        self.derived(wrong);
     }
 
     /// All items were given: those of the log that had no row are missing.
@@ -447,11 +569,31 @@ impl Verifier {
     /// Ends the entry whose bodies were read: what has no body must be erased later.
     fn close(&mut self) {
         let Some(open) = self.open.take() else { return };
-        for (slot, c) in open.commitments.iter().flatten().enumerate() {
+        let Some(entry) = &open.entry else { return };
+        for (slot, c) in entry.c.iter().enumerate() {
             if open.opened & (1 << slot) == 0 {
                 self.gone.insert(c.hash, open.index);
             }
         }
+        if !self.rows.on {
+            return;
+        }
+        let index = open.index;
+        let beside = Beside { index, entry, salt: open.salt.as_ref(), said: open.said.as_ref() };
+        let wrong = match () {
+            () if entry.t == EntryKind::ADMIT && !open.row => "the decisions",
+            () if entry.t == EntryKind::VERDICT && !open.row => "the reviews",
+            () if entry.t == EntryKind::ANSWER && !open.row => "the answers",
+            () => "",
+        };
+        let id = entry.id.as_deref().unwrap_or_default();
+        let wrong = match () {
+            () if !wrong.is_empty() => Some(format!("what it says of {id:?} is not among {wrong}")),
+            () if entry.t == EntryKind::READMIT => self.rows.readmitted(&beside),
+            () if entry.t == EntryKind::UNDO => self.rows.undo(entry),
+            () => None,
+        };
+        self.derived(wrong.map(|reason| (Some(index), reason)));
     }
 }
 

@@ -358,7 +358,7 @@ impl<'s> Loader<'s> {
 
 /// `sha256:<hex>` over the source bytes and the schemas in RFC 8785 form, each with its length, so
 /// that no two policies share a preimage.
-fn hash(source: &str, schemas: &Schemas) -> String {
+pub(super) fn hash(source: &str, schemas: &Schemas) -> String {
     let mut h = Sha256::new();
     let mut part = |bytes: &[u8]| {
         h.update((bytes.len() as u64).to_be_bytes());

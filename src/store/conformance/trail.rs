@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use super::Open;
 use super::fixtures::*;
 use crate::audit::{
-    Entry, EntryKind, Frontier, Hash, LogKey, Salt, TileSource, commit, inclusion_proof, leaf_hash,
-    verify_inclusion,
+    AnswerRow, CorrectionRow, DecisionRow, Entry, EntryKind, Frontier, Hash, LogKey, Salt,
+    StateRow, TileSource, commit, inclusion_proof, leaf_hash, verify_inclusion,
 };
-use crate::domain::{ItemState, VerdictKind};
-use crate::store::{Op, Opened, Store, StoreError, TrailSink};
+use crate::domain::{ItemState, Review, Reviewer, VerdictKind};
+use crate::store::{Op, Opened, Store, StoreError, StoredPolicy, TrailSink};
 
 /// What a feed said, in its order.
 #[derive(Default)]
@@ -22,6 +22,7 @@ pub(super) struct Fed {
     pub(super) tiles: BTreeMap<(u8, u64), Vec<u8>>,
     pub(super) notes: Vec<String>,
     pub(super) items: Vec<(String, ItemState, u64, String)>,
+    pub(super) rows: Vec<String>,
 }
 
 impl TrailSink for Fed {
@@ -30,20 +31,38 @@ impl TrailSink for Fed {
         self.frontier = Frontier::from_bytes(frontier).unwrap();
     }
 
-    fn entry(&mut self, index: u64, bytes: &[u8], bodies: &[(&str, Option<Opened<'_>>)]) {
+    fn entry(&mut self, index: u64, bytes: &[u8]) {
         assert_eq!(index, self.entries.len() as u64);
         assert_eq!(self.tiles.contains_key(&(0, index / 256)), index / 256 < self.size / 256);
         assert!(self.items.is_empty());
-        let entry = Entry::parse(bytes).unwrap();
-        assert_eq!(entry.c.len(), bodies.len());
-        let opened = entry.c.iter().zip(bodies).map(|(c, (path, opened))| {
-            assert_eq!(c.path, *path);
-            let opens =
-                opened.map(|(salt, value)| commit(&Salt::from_bytes(salt), path, value) == c.hash);
-            ((*path).to_owned(), opens)
-        });
-        self.bodies.push(opened.collect());
+        Entry::parse(bytes).unwrap();
+        self.bodies.push(Vec::new());
         self.entries.push(bytes.to_vec());
+    }
+
+    fn body(&mut self, index: u64, path: &str, kept: Option<Opened<'_>>) {
+        assert_eq!(index + 1, self.entries.len() as u64);
+        let bodies = self.bodies.last_mut().unwrap();
+        let c = &Entry::parse(self.entries.last().unwrap()).unwrap().c[bodies.len()];
+        assert_eq!(c.path, path);
+        let opens =
+            kept.map(|(salt, value)| commit(&Salt::from_bytes(salt), path, value) == c.hash);
+        bodies.push((path.to_owned(), opens));
+    }
+
+    fn decision(&mut self, row: &DecisionRow<'_>) {
+        assert_eq!(row.index + 1, self.entries.len() as u64);
+        self.rows.push(format!("{} {}", row.index, row.id));
+    }
+
+    fn review(&mut self, index: u64, row: &Review) {
+        assert_eq!(index + 1, self.entries.len() as u64);
+        self.rows.push(format!("{index} {}", row.request_id));
+    }
+
+    fn answer(&mut self, row: &AnswerRow<'_>) {
+        assert_eq!(row.index + 1, self.entries.len() as u64);
+        self.rows.push(format!("{} {}", row.index, row.request_id));
     }
 
     fn tile(&mut self, level: u8, index: u64, hashes: &[u8]) {
@@ -65,6 +84,27 @@ impl TrailSink for Fed {
 
     fn item(&mut self, id: &str, state: ItemState, revision: u64, queue: &str) {
         self.items.push((id.to_owned(), state, revision, queue.to_owned()));
+    }
+
+    fn reviewer(&mut self, name: &str, version: u64, row: &Reviewer) {
+        assert_eq!((name, version), (row.name.as_str(), row.version));
+        self.rows.push(name.to_owned());
+    }
+
+    fn policy(&mut self, row: &StoredPolicy) {
+        self.rows.push(row.hash.clone());
+    }
+
+    fn correction(&mut self, row: &CorrectionRow<'_>) {
+        self.rows.push(format!("{} {}", row.number, row.request_id));
+    }
+
+    fn state(&mut self, row: &StateRow<'_>) {
+        self.rows.push(format!("{} of {}", row.automatic, row.decisions));
+    }
+
+    fn broken(&mut self, index: Option<u64>, what: &str) {
+        panic!("{index:?}: {what}");
     }
 }
 
@@ -115,6 +155,9 @@ pub(crate) fn the_trail_is_fed_in_order(open: Open<'_>) {
     assert_eq!(fed.items.len(), 7);
     assert_eq!(fed.items[0], ("w0".to_owned(), ItemState::Decided, 2, "level1".to_owned()));
     assert_eq!(fed.items[1], ("w1".to_owned(), ItemState::Waiting, 1, "level1".to_owned()));
+    assert_eq!(fed.rows.len(), 632);
+    assert_eq!(fed.rows[..2], ["0 w0", "1 a0-1"]);
+    assert_eq!(fed.rows[630..], ["630 r1", "623 of 630"]);
 }
 
 /// A store as a source of tiles.

@@ -13,28 +13,52 @@ use crate::store::{Columns, StoreError, StoredDecision};
 
 /// What is rare: a decision without any of it has NULL in its row.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Rest {
+#[serde(deny_unknown_fields)]
+pub(super) struct Rest {
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    faults: Vec<Fault>,
+    pub(super) faults: Vec<Fault>,
     /// The route's due time where milliseconds do not tell it exactly.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    due: Option<Timestamp>,
+    pub(super) due: Option<Timestamp>,
     /// The facts' time where the admission's milliseconds do not tell it exactly.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    now: Option<Timestamp>,
+    pub(super) now: Option<Timestamp>,
     /// The facts' generation where it is not the route's.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    generation: Option<u64>,
+    pub(super) generation: Option<u64>,
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
-    unreadable: bool,
+    pub(super) unreadable: bool,
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    seen: Option<u64>,
+    pub(super) seen: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    rate: Option<f64>,
+    pub(super) rate: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    age: Option<f64>,
+    pub(super) age: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    contained: Option<Box<Contained>>,
+    pub(super) contained: Option<Box<Contained>>,
+}
+
+impl Rest {
+    /// The due time, of which the row's column holds the milliseconds.
+    pub(super) fn due_at(&self, column: Option<i64>) -> Done<Option<Timestamp>> {
+        match (self.due, column) {
+            (None, Some(ms)) => time(ms).map(Some),
+            (exact, _) => Ok(exact),
+        }
+    }
+
+    /// The facts of a decision admitted at `at` whose route has this generation.
+    pub(super) fn facts(&self, at: Timestamp, generation: u64) -> Facts {
+        Facts {
+            now: self.now.unwrap_or(at),
+            generation: self.generation.unwrap_or(generation),
+            control_readable: !self.unreadable,
+            cohort_seen: self.seen,
+            arrival_rate_z: self.rate,
+            model_age_days: self.age,
+            containment: self.contained.clone(),
+        }
+    }
 }
 
 /// The columns of a decision's row beside its key, id and content.
@@ -117,9 +141,9 @@ pub(super) fn time(ms: i64) -> Done<Timestamp> {
 /// The columns that [`decode`] reads, of `decisions d JOIN shapes s ON s.k = d.shape`.
 pub(super) const COLUMNS: &str = "d.n, d.id, d.at, d.due, d.confidence, d.impact, d.reason, \
      d.cohort, d.tags, d.rest, d.raw, s.domain, s.action, s.model, s.version, s.level, s.rule, \
-     s.route";
+     s.route, d.content";
 /// How many they are.
-pub(super) const WIDTH: usize = 18;
+pub(super) const WIDTH: usize = 19;
 
 /// A decision without its raw record and item.
 pub(super) struct Decoded {
@@ -127,6 +151,7 @@ pub(super) struct Decoded {
     pub(super) route: Route,
     pub(super) facts: Facts,
     pub(super) columns: Columns,
+    pub(super) content: [u8; 32],
     pub(super) at: Timestamp,
     /// Row of the raw record in `bodies`.
     pub(super) raw: i64,
@@ -145,21 +170,10 @@ pub(super) fn decode(row: &Row<'_>) -> Done<Decoded> {
     let mut route: Route = unjson(&shared, "a route")?;
     route.id = row.get(1)?;
     route.rule = row.get(16)?;
-    route.due_at = match (rest.due, row.get::<_, Option<i64>>(3)?) {
-        (None, Some(ms)) => Some(time(ms)?),
-        (exact, _) => exact,
-    };
+    route.due_at = rest.due_at(row.get(3)?)?;
     route.reason = row.get::<_, Option<String>>(6)?.unwrap_or_default();
+    let facts = rest.facts(at, route.generation);
     route.faults = rest.faults;
-    let facts = Facts {
-        now: rest.now.unwrap_or(at),
-        generation: rest.generation.unwrap_or(route.generation),
-        control_readable: !rest.unreadable,
-        cohort_seen: rest.seen,
-        arrival_rate_z: rest.rate,
-        model_age_days: rest.age,
-        containment: rest.contained,
-    };
     let cohort: Option<String> = row.get(7)?;
     let tags: Option<String> = row.get(8)?;
     let columns = Columns {
@@ -180,7 +194,8 @@ pub(super) fn decode(row: &Row<'_>) -> Done<Decoded> {
         level: row.get(15)?,
     };
     let raw = row.get::<_, Option<i64>>(10)?.unwrap_or(n).saturating_mul(int(SLOTS));
-    Ok(Decoded { n, route, facts, columns, at, raw })
+    let content = row.get(18)?;
+    Ok(Decoded { n, route, facts, columns, content, at, raw })
 }
 
 /// A decision with its item, by the SQL condition `which` with one parameter.
@@ -202,6 +217,7 @@ pub(super) fn read<P: rusqlite::ToSql>(
         facts: d.facts,
         columns: d.columns,
         item,
+        content: d.content,
         index: count(d.n),
         admitted_at: d.at,
     }))

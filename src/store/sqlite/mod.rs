@@ -8,6 +8,7 @@ mod checkpointer;
 mod counters;
 mod dead;
 mod decisions;
+mod derived;
 mod erase;
 mod fault;
 mod follow;

@@ -117,12 +117,17 @@ pub(super) fn read<P: rusqlite::ToSql>(
     Ok(reviews)
 }
 
-fn decode(row: &Row<'_>) -> Done<Review> {
-    let word: String = row.get(6)?;
-    let kind = [VerdictKind::Accept, VerdictKind::Edit, VerdictKind::Reject, VerdictKind::Escalate]
+/// A verdict by its word.
+pub(super) fn kind(word: &str) -> Done<VerdictKind> {
+    [VerdictKind::Accept, VerdictKind::Edit, VerdictKind::Reject, VerdictKind::Escalate]
         .into_iter()
         .find(|k| k.as_str() == word)
-        .ok_or_else(|| damaged("a verdict"))?;
+        .ok_or_else(|| damaged("a verdict").into())
+}
+
+fn decode(row: &Row<'_>) -> Done<Review> {
+    let word: String = row.get(6)?;
+    let kind = kind(&word)?;
     let body: Option<Vec<u8>> = row.get(12)?;
     let text: Text = match body {
         Some(bytes) => serde_json::from_slice(&bytes).map_err(|_| damaged("a review's text"))?,

@@ -2,14 +2,12 @@
 
 use rusqlite::{Connection, OptionalExtension as _};
 
+use super::derived;
 use super::fault::{Done, count, damaged, int};
 use super::items::state_of;
 use super::tx::{SLOTS, read_frontier, tile_id};
 use crate::audit::{TILE_WIDTH, tile_path, tile_width};
 use crate::store::{StoreError, TrailSink};
-
-/// A text with its salt; `None`: erased.
-type Kept = (String, Option<([u8; 32], Vec<u8>)>);
 
 /// Entries from `from` on (all, or an item's), at most `limit`.
 pub(super) fn entries(
@@ -86,25 +84,34 @@ pub(super) fn feed(conn: &Connection, sink: &mut dyn TrailSink) -> Done<()> {
         let level = u8::try_from(id >> 56).unwrap_or(u8::MAX);
         sink.tile(level, id & ((1 << 56) - 1), bytes_of(row, 1)?);
     }
+    // A row whose decision or queue is gone is one that makes no sense.
     let mut items = conn.prepare(
-        "SELECT d.id, i.state, i.revision, q.name FROM items i JOIN decisions d ON d.n = i.n
-             JOIN queues q ON q.k = i.queue ORDER BY i.n",
+        "SELECT d.id, i.state, i.revision, q.name, i.n FROM items i
+             LEFT JOIN decisions d ON d.n = i.n LEFT JOIN queues q ON q.k = i.queue ORDER BY i.n",
     )?;
     let mut rows = items.query(())?;
     while let Some(row) = rows.next()? {
-        let (id, state, queue): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(3)?);
-        sink.item(&id, state_of(&state)?, count(row.get(2)?), &queue);
+        let known: (Option<String>, String, Option<String>) =
+            (row.get(0)?, row.get(1)?, row.get(3)?);
+        match known {
+            (Some(id), state, Some(queue)) => {
+                sink.item(&id, state_of(&state)?, count(row.get(2)?), &queue);
+            }
+            _ => sink.broken(Some(count(row.get(4)?)), "its item is of no decision or queue"),
+        }
     }
-    Ok(())
+    derived::feed_rest(conn, sink)
 }
 
-/// Level-0 tiles, the log, and its bodies, side by side: all are in order.
+/// Level-0 tiles, the log, its bodies and rows, side by side: all are in order.
 fn feed_entries(conn: &Connection, sink: &mut dyn TrailSink) -> Done<()> {
     let mut tiles = conn.prepare("SELECT id, bytes FROM tiles WHERE id < 1 << 56 ORDER BY id")?;
     let mut log = conn.prepare("SELECT idx, bytes FROM log ORDER BY idx")?;
     let mut texts = conn.prepare("SELECT id, path, salt, value FROM bodies ORDER BY id")?;
     let (mut tiles, mut log, mut texts) = (tiles.query(())?, log.query(())?, texts.query(())?);
-    let mut ahead = next_text(&mut texts)?;
+    let mut statements = derived::Statements::new(conn)?;
+    let mut beside = statements.begin(conn)?;
+    let mut text = texts.next()?;
     let mut tile = tiles.next()?;
     while let Some(row) = log.next()? {
         let index = count(row.get(0)?);
@@ -116,24 +123,21 @@ fn feed_entries(conn: &Connection, sink: &mut dyn TrailSink) -> Done<()> {
             sink.tile(0, of, bytes_of(full, 1)?);
             tile = tiles.next()?;
         }
-        let mut own: Vec<Kept> = Vec::new();
-        while let Some((of, text)) = ahead.take() {
+        sink.entry(index, bytes_of(row, 1)?);
+        while let Some(one) = text {
+            let of = count(one.get(0)?) / SLOTS;
             if of > index {
-                ahead = Some((of, text));
                 break;
             }
             // A text whose entry was removed belongs to none: the missing entry is found anyway.
             if of == index {
-                own.push(text);
+                feed_body(one, index, sink)?;
             }
-            ahead = next_text(&mut texts)?;
+            text = texts.next()?;
         }
-        let bodies: Vec<_> = own
-            .iter()
-            .map(|(path, kept)| (path.as_str(), kept.as_ref().map(|(s, v)| (*s, v.as_slice()))))
-            .collect();
-        sink.entry(index, bytes_of(row, 1)?, &bodies);
+        beside.feed(index, sink)?;
     }
+    beside.feed(u64::MAX, sink)?;
     // Tiles beyond the last entry: entries were removed, and the verifier is to see it.
     while let Some(full) = tile {
         sink.tile(0, count(full.get(0)?), bytes_of(full, 1)?);
@@ -142,17 +146,16 @@ fn feed_entries(conn: &Connection, sink: &mut dyn TrailSink) -> Done<()> {
     Ok(())
 }
 
-/// The next text with the index of its entry.
-fn next_text(rows: &mut rusqlite::Rows<'_>) -> Done<Option<(u64, Kept)>> {
-    let Some(row) = rows.next()? else { return Ok(None) };
-    let path: Option<String> = row.get(1)?;
-    let salt: Option<Vec<u8>> = row.get(2)?;
-    let value: Option<Vec<u8>> = row.get(3)?;
+fn feed_body(row: &rusqlite::Row<'_>, index: u64, sink: &mut dyn TrailSink) -> Done<()> {
+    let damaged = || damaged("the trail");
+    let path = row.get_ref(1)?.as_str_or_null().map_err(|_| damaged())?.unwrap_or("record");
+    let salt = row.get_ref(2)?.as_bytes_or_null().map_err(|_| damaged())?;
+    let value = row.get_ref(3)?.as_bytes_or_null().map_err(|_| damaged())?;
     // A salt of another length cannot be ours: with no salt the commitment does not open, and
     // with other bytes it does not either.
     let kept = salt.zip(value).map(|(salt, value)| (salt.try_into().unwrap_or([0; 32]), value));
-    let path = path.unwrap_or_else(|| "record".to_owned());
-    Ok(Some((count(row.get(0)?) / SLOTS, (path, kept))))
+    sink.body(index, path, kept);
+    Ok(())
 }
 
 fn bytes_of<'r>(row: &'r rusqlite::Row<'_>, column: usize) -> Done<&'r [u8]> {
