@@ -29,6 +29,7 @@ mod checkpoint;
 mod commitment;
 mod entry;
 mod proof;
+mod reader;
 mod signature;
 mod tree;
 mod verify;

@@ -55,12 +55,14 @@ struct Log {
     limit: u32,
 }
 
-/// Check every entry, every commitment and every signature; exits 4 if anything is wrong
+/// Check entries, commitments, signatures and the rows beside them; exits 4 if anything is wrong
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   overrule audit verify
   overrule audit verify --key desk.vkey --checkpoint /mnt/elsewhere/desk.checkpoint
 
+Compared with the entries are all texts, where each item stands, and the rows of decisions, reviews,
+own answers, corrections, people and policies.
 Whoever can write the store can also replace the key beside it. A key and a checkpoint that were
 kept elsewhere close that hole: everything up to the checkpoint is then proved unchanged.")]
 struct Verify {

@@ -6,13 +6,15 @@
 
 use std::collections::BTreeMap;
 
+use sha2::{Digest as _, Sha256};
+
 use super::types::Columns;
 use crate::domain::{Facts, Fault, Route, Timestamp};
 
-/// The form of a whole row: [`shared`], [`groups`] and [`own`] in this order.
+/// The form of a whole row: the hash of [`shared`], then [`groups`] and [`own`].
 pub fn form(content: &[u8; 32], route: &Route, facts: &Facts, columns: &Columns) -> Vec<u8> {
-    let mut out = Vec::with_capacity(640);
-    shared(&mut out, route, columns);
+    let mut out = Vec::with_capacity(512);
+    out.extend_from_slice(&shared(route, columns));
     groups(&mut out, &columns.cohort, &columns.tags);
     let mine = Own {
         id: &route.id,
@@ -28,8 +30,9 @@ pub fn form(content: &[u8; 32], route: &Route, facts: &Facts, columns: &Columns)
     out
 }
 
-/// What many decisions have in common.
-pub(super) fn shared(out: &mut Vec<u8>, route: &Route, columns: &Columns) {
+/// What many decisions have in common, as its SHA-256: a verifier takes it once for all of them.
+pub(super) fn shared(route: &Route, columns: &Columns) -> [u8; 32] {
+    let out = &mut Vec::with_capacity(512);
     // All fields by name, so that a new one cannot be forgotten here.
     let Route {
         id: _,
@@ -86,6 +89,7 @@ pub(super) fn shared(out: &mut Vec<u8>, route: &Route, columns: &Columns) {
     if *blind {
         part(out, "blind", &[]);
     }
+    Sha256::digest(out).into()
 }
 
 /// The record's groups and tags.

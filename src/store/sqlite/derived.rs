@@ -47,7 +47,7 @@ impl<'c> Statements<'c> {
     pub(super) fn begin(&mut self, conn: &Connection) -> Done<Beside<'_>> {
         Ok(Beside {
             shapes: shapes(conn)?,
-            groups: HashMap::new(),
+            groups: Groups::default(),
             form: Vec::new(),
             decisions: Stream::new(&mut self.decisions)?,
             reviews: Stream::new(&mut self.reviews)?,
@@ -71,7 +71,7 @@ fn shapes(conn: &Connection) -> Done<HashMap<i64, Option<Shape>>> {
 /// A shape, read, and its part of a form.
 struct Shape {
     route: Route,
-    form: Vec<u8>,
+    form: [u8; 32],
 }
 
 fn shape(row: &Row<'_>) -> Done<Shape> {
@@ -89,8 +89,7 @@ fn shape(row: &Row<'_>) -> Done<Shape> {
     if !route.id.is_empty() || !route.reason.is_empty() || route.duplicate {
         return Err(damaged("a route").into());
     }
-    let mut form = Vec::new();
-    shared(&mut form, &route, &columns);
+    let form = shared(&route, &columns);
     Ok(Shape { route, form })
 }
 
@@ -117,11 +116,17 @@ impl<'s> Stream<'s> {
     }
 }
 
+/// Groups and tags as stored, and their part of a form.
+#[derive(Default)]
+struct Groups {
+    parts: HashMap<String, Vec<u8>>,
+    key: String,
+}
+
 /// The rows that belong to entries.
 pub(super) struct Beside<'s> {
     shapes: HashMap<i64, Option<Shape>>,
-    /// Groups and tags as stored, and their part of a form.
-    groups: HashMap<(String, String), Vec<u8>>,
+    groups: Groups,
     form: Vec<u8>,
     decisions: Stream<'s>,
     reviews: Stream<'s>,
@@ -165,7 +170,7 @@ fn decision(
     row: &Row<'_>,
     index: u64,
     shapes: &HashMap<i64, Option<Shape>>,
-    kept: &mut HashMap<(String, String), Vec<u8>>,
+    kept: &mut Groups,
     form: &mut Vec<u8>,
     sink: &mut dyn TrailSink,
 ) -> Done<()> {
@@ -190,8 +195,12 @@ fn decision(
     form.clear();
     form.extend_from_slice(&shape.form);
     if cohort.is_some() || tags.is_some() {
-        let key = (cohort.unwrap_or_default().to_owned(), tags.unwrap_or_default().to_owned());
-        if let Some(known) = kept.get(&key) {
+        kept.key.clear();
+        // JSON holds no zero byte, so the two stay apart.
+        [cohort.unwrap_or_default(), "\0", tags.unwrap_or_default()]
+            .iter()
+            .for_each(|text| kept.key.push_str(text));
+        if let Some(known) = kept.parts.get(kept.key.as_str()) {
             form.extend_from_slice(known);
         } else {
             let cohort = cohort.map(|text| unjson(text, "a cohort")).transpose()?;
@@ -199,10 +208,10 @@ fn decision(
             let mut part = Vec::new();
             groups(&mut part, &cohort.unwrap_or_default(), &tags.unwrap_or_default());
             form.extend_from_slice(&part);
-            if kept.len() >= KEPT {
-                kept.clear();
+            if kept.parts.len() >= KEPT {
+                kept.parts.clear();
             }
-            kept.insert(key, part);
+            kept.parts.insert(kept.key.clone(), part);
         }
     }
     let route = &shape.route;
