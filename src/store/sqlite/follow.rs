@@ -37,6 +37,7 @@ pub(super) fn read(conn: &Connection, from: u64, limit: usize) -> Done<Vec<Follo
                     None => None,
                 };
                 Some(StoredDecision {
+                    content: d.content,
                     raw: row.get(WIDTH)?,
                     route: d.route,
                     facts: d.facts,
