@@ -34,7 +34,9 @@ pub use durations::Durations;
 pub use features::{Discovered, FEATURES, Feature, discover};
 pub use histogram::{Bins, DISTINCT, LEVELS, MISSING, Value};
 pub use population::{MIN_CURRENT, MIN_REFERENCE, PSI_ALARM, Population};
-pub use reference::{KEPT, MODELS, ModelReference, Reference, ReferenceBuilder, STEPS, Shape, Watched};
+pub use reference::{
+    KEPT, MODELS, ModelReference, Reference, ReferenceBuilder, STEPS, Shape, Watched,
+};
 pub use registry::{Registry, Remembered, SliceId};
 pub use slice::{OTHER, Slice, SliceError};
 pub use sums::{DamagedSums, Sums};
