@@ -90,6 +90,7 @@ pub enum Command {
     Freeze(super::freeze::Freeze),
     Policy(super::policy::Policy),
     Learn(super::learn::Learn),
+    Signals(super::signals::Signals),
     Sync(super::sync::Sync),
     Audit(super::audit::Audit),
     Reviewer(super::reviewer::Reviewer),

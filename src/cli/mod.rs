@@ -39,6 +39,7 @@ mod reviewer;
 mod session;
 mod show;
 mod sign;
+mod signals;
 pub mod signer;
 mod switch;
 mod sync;
@@ -119,6 +120,7 @@ fn dispatch(command: Option<Command>, look: Look, app: &App, trouble: Outcome) -
         Some(Command::Policy(command)) => command.run(app),
         Some(Command::Learn(command)) => command.run(app),
         Some(Command::Audit(command)) => command.run(app),
+        Some(Command::Signals(command)) => command.run(app),
         Some(Command::Sync(command)) => command.run(app),
         Some(Command::Reviewer(command)) => command.run(app),
         Some(Command::Resume(command)) => command.run(app),

@@ -12,6 +12,7 @@ pub mod ingest;
 mod keys;
 mod learn;
 mod lease;
+pub mod metrics;
 pub mod outbox;
 mod people;
 mod policy;

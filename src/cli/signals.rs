@@ -1,0 +1,56 @@
+//! `signals`: what the desk measures of the models and of itself.
+
+use super::app::App;
+use super::failure::{Failure, Outcome};
+use super::open::Fresh;
+use super::session::variant;
+use crate::desk::metrics;
+use crate::protocol::{Query, Reply, SignalsAsk};
+
+/// What the desk measures: of the models, of the people, of itself
+#[derive(Debug, clap::Args)]
+#[command(arg_required_else_help = true)]
+pub struct Signals {
+    #[command(subcommand)]
+    command: SignalsCommand,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum SignalsCommand {
+    Metrics(Metrics),
+}
+
+/// Print everything measured as Prometheus reads it
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  overrule signals metrics
+  overrule signals metrics > /var/lib/node_exporter/overrule.prom   a textfile collector's folder
+
+assets/prometheus holds alert rules, assets/grafana a dashboard over these names.")]
+pub struct Metrics {
+    /// The window of rates and distributions: 15m, 1h, 24h or 7d
+    #[arg(long, value_name = "W", default_value = "24h", value_parser = ["15m", "1h", "24h", "7d"])]
+    window: String,
+}
+
+impl Signals {
+    pub fn run(self, app: &App) -> Outcome {
+        match self.command {
+            SignalsCommand::Metrics(command) => command.run(app),
+        }
+    }
+}
+
+impl Metrics {
+    fn run(self, app: &App) -> Outcome {
+        let session = app.open(Fresh::No)?;
+        let header = session.header()?;
+        let ask = SignalsAsk { window: self.window, ..SignalsAsk::default() };
+        let signals = variant!(session.ask(Query::Signals(ask))?, Reply::Signals(view) => *view)?;
+        let containment =
+            variant!(session.ask(Query::Containment)?, Reply::Containment(view) => *view)?;
+        let text = metrics::exposition(&header, &signals, &containment)
+            .map_err(|e| Failure::defect(format!("the figures cannot be written: {e}")))?;
+        app.out.raw(&text)
+    }
+}
