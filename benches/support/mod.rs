@@ -11,6 +11,7 @@
 )]
 
 pub mod desk;
+pub mod other;
 pub mod rows;
 
 use std::path::{Path, PathBuf};

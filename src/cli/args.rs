@@ -88,6 +88,8 @@ pub enum Command {
     Requeue(super::requeue::Requeue),
     Switch(super::switch::Switch),
     Freeze(super::freeze::Freeze),
+    Canary(super::canary::Canary),
+    Incident(super::incident::Incident),
     Policy(super::policy::Policy),
     Learn(super::learn::Learn),
     Signals(super::signals::Signals),

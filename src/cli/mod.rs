@@ -13,6 +13,7 @@ mod answer;
 mod app;
 pub mod args;
 mod audit;
+mod canary;
 mod completions;
 pub mod config;
 mod decide;
@@ -22,6 +23,7 @@ pub mod failure;
 mod feedback;
 mod flag;
 mod freeze;
+mod incident;
 mod ingest;
 mod kill;
 mod learn;
@@ -127,6 +129,8 @@ fn dispatch(command: Option<Command>, look: Look, app: &App, trouble: Outcome) -
         Some(Command::Requeue(command)) => command.run(app),
         Some(Command::Switch(command)) => command.run(app),
         Some(Command::Freeze(command)) => command.run(app),
+        Some(Command::Canary(command)) => command.run(app),
+        Some(Command::Incident(command)) => command.run(app),
         Some(Command::Completions(_) | Command::Doctor(_) | Command::Kill(_)) => Ok(()),
     }
 }

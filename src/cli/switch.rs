@@ -34,6 +34,7 @@ impl Switch {
             return app.out.json(&json!({
                 "switches": view.switches,
                 "generation": view.generation,
+                "outgoing": view.outgoing,
             }));
         }
         let columns = [

@@ -214,9 +214,10 @@ impl Core {
                 self.release_freeze(by, &id, &reason).map(|()| Answer::Done)
             }
             Command::Redeliver { key } => self.redeliver(by, &key).map(|()| Answer::Done),
-            Command::Canary(_) | Command::Incident { .. } | Command::SetReference(_) => {
-                Err(unbuilt())
-            }
+            Command::Incident { id, act, note } => self
+                .handle_incident(by, &id, act, note.as_deref())
+                .map(|view| Answer::Incident(Box::new(view))),
+            Command::Canary(_) | Command::SetReference(_) => Err(unbuilt()),
             Command::Tick => {
                 authority::may(&self.actor(by)?, Act::Tick, Subject::default())?;
                 self.tick().map(Answer::Ticked)
@@ -245,9 +246,8 @@ impl Core {
             Query::Corrections { since, after, limit } => self.corrections(by, since, after, limit),
             Query::Prove { item } => self.prove(by, &item).map(Reply::Proof),
             Query::Containment => self.containment().map(|view| Reply::Containment(Box::new(view))),
-            Query::Signals(_) | Query::Distribution { .. } | Query::Incident { .. } => {
-                Err(unbuilt())
-            }
+            Query::Incident { id } => self.incident(&id).map(|v| Reply::Incident(Box::new(v))),
+            Query::Signals(_) | Query::Distribution { .. } => Err(unbuilt()),
         }
     }
 }
@@ -303,7 +303,7 @@ impl Desk for Local {
 
 /// Not there yet.
 fn unbuilt() -> Refused {
-    Refused::new(Why::Unavailable, "this desk has no signals or containment")
+    Refused::new(Why::Unavailable, "this desk has no signals")
 }
 
 /// Run on a thread that may block.

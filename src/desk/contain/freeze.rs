@@ -29,7 +29,7 @@ impl Core {
             let subject = Subject { queue: Some(&what), level: freeze.level, ..Subject::default() };
             let actor = self.allowed(by, Act::ReleaseFreeze, subject, &what)?;
             self.contain(sight, &actor, |mut control| {
-                control.freezes.retain(|f| f.id != id);
+                control.release_freeze(id).ok_or_else(unknown)?;
                 let mut entry = Entry::new(EntryKind::FREEZE, by, sight.now, sight.wall);
                 entry.d.insert("act".into(), "release".into());
                 entry.d.insert("freeze".into(), id.to_owned());

@@ -7,6 +7,7 @@
 
 mod control;
 mod freeze;
+mod incident;
 mod requeue;
 mod switch;
 mod view;
@@ -24,6 +25,8 @@ use crate::store::{Committed, Op, Premises, Write};
 
 /// Where the control state is kept.
 const KEY: &str = "control";
+/// Where incidents are kept ([`crate::containment::Incident`]): this and the incident's id.
+pub(super) const INCIDENT: &str = "incident/";
 /// The longest reason, in bytes: it stays in the trail.
 const REASON: usize = 500;
 

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::containment::{Control, Freeze, Phase};
+use crate::containment::{Control, Phase};
 use crate::desk::core::{Core, Sight, refuse};
 use crate::domain::ControlScope;
 use crate::protocol::{
-    BreakerView, ContainmentView, FreezeView, KillMode, LimitView, Outgoing, OutgoingView, Refused,
+    BreakerView, ContainmentView, KillMode, LimitView, Outgoing, OutgoingView, Refused,
     SwitchState, SwitchView,
 };
 use crate::store::{EffectState, OutgoingAsk, StoredEffect, Tally};
@@ -23,6 +23,7 @@ impl Core {
             return Ok(ContainmentView {
                 generation: sight.snapshot.generation,
                 switches: self.tree(vec![unreadable(self.needed(&sight))], &tally)?,
+                incidents: self.incidents()?,
                 outgoing: self.outgoing()?,
                 ..ContainmentView::default()
             });
@@ -34,8 +35,8 @@ impl Core {
             limits: limits(control, &sight),
             budgets: Vec::new(),
             canaries: Vec::new(),
-            freezes: control.freezes.iter().map(freeze).collect(),
-            incidents: Vec::new(),
+            freezes: control.freezes.iter().map(|f| f.view(0)).collect(),
+            incidents: self.incidents()?,
             outgoing: self.outgoing()?,
         })
     }
@@ -194,22 +195,6 @@ fn limits(control: &Control, sight: &Sight) -> Vec<LimitView> {
         })
     });
     of_policy.chain(of_effects).collect()
-}
-
-fn freeze(f: &Freeze) -> FreezeView {
-    let groups: Vec<String> = f.cohort.iter().map(|(d, g)| format!("{d}:{g}")).collect();
-    FreezeView {
-        id: f.id.clone(),
-        like: f.like.clone(),
-        domain: f.domain.clone(),
-        action: f.action.clone(),
-        cohort: (!groups.is_empty()).then(|| groups.join(", ")),
-        by: f.by.clone(),
-        level: f.level,
-        at: f.at,
-        held: 0,
-        reason: f.reason.clone(),
-    }
 }
 
 /// An effect as it is shown.
