@@ -93,9 +93,7 @@ impl Canary {
                 promote_level: s.promote_level,
             },
             CanaryCommand::Promote(End { model, reason }) => CanaryAct::Promote { model, reason },
-            CanaryCommand::Rollback(End { model, reason }) => {
-                CanaryAct::Rollback { model, reason }
-            }
+            CanaryCommand::Rollback(End { model, reason }) => CanaryAct::Rollback { model, reason },
         };
         let model = match &act {
             CanaryAct::Start { model, .. }

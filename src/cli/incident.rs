@@ -145,7 +145,11 @@ fn print(app: &App, i: &IncidentView) -> Outcome {
     }
     for happened in &i.timeline {
         let when = out.tone(Tone::Dim, stamp(happened.at));
-        out.line(format!("  {when}  {}: {}", clean_line(&happened.by), clean_line(&happened.what)))?;
+        out.line(format!(
+            "  {when}  {}: {}",
+            clean_line(&happened.by),
+            clean_line(&happened.what)
+        ))?;
     }
     if !i.decisions.is_empty() {
         let ids: Vec<String> = i.decisions.iter().map(|id| clean_line(id)).collect();

@@ -22,8 +22,11 @@ impl Core {
     ) -> Result<IncidentView, Refused> {
         let note = note.map(str::trim).filter(|n| !n.is_empty());
         if note.is_some_and(|n| n.len() > NOTE) {
-            return Err(Refused::new(Why::Invalid, format!("at most {NOTE} bytes of note are kept"))
-                .hint("say it shorter"));
+            return Err(Refused::new(
+                Why::Invalid,
+                format!("at most {NOTE} bytes of note are kept"),
+            )
+            .hint("say it shorter"));
         }
         self.retry(|sight| {
             let actor =
