@@ -74,6 +74,8 @@ kinds! {
     DENIED = "denied";
     /// Automation was stopped or restarted.
     SWITCH = "switch";
+    /// A reference was frozen that drift is measured against.
+    REFERENCE = "reference";
     /// Decisions like a corrected one were held for people, or let go again.
     FREEZE = "freeze";
     /// A canary was started, promoted or rolled back.

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::contain::Controls;
 use super::keys::Keys;
 use super::salts::fresh_salt;
+use super::signals::{Frozen, Keeper};
 use crate::audit::{Entry, Salt, commit};
 use crate::containment::Control;
 use crate::domain::life::{LifeError, QueueTerms};
@@ -32,6 +33,10 @@ pub(super) struct Core {
     policy: Mutex<Option<Arc<Policy>>>,
     /// The control state, and this process's own stops.
     pub(super) controls: Controls,
+    /// The reference that drift is measured against.
+    pub(super) frozen: Frozen,
+    /// Keeps the windows, where this process is the one that ticks.
+    pub(super) keeper: Mutex<Keeper>,
     /// Number of log entries after our own last commit.
     pub(super) head: watch::Sender<u64>,
 }
@@ -87,6 +92,8 @@ impl Core {
             keys,
             policy: Mutex::new(None),
             controls: Controls::default(),
+            frozen: Frozen::default(),
+            keeper: Mutex::default(),
             head: watch::Sender::new(0),
         }
     }

@@ -21,6 +21,7 @@ mod queue;
 mod review;
 mod salts;
 mod settle;
+mod signals;
 mod trail;
 mod view;
 
@@ -217,7 +218,8 @@ impl Core {
             Command::Incident { id, act, note } => self
                 .handle_incident(by, &id, act, note.as_deref())
                 .map(|view| Answer::Incident(Box::new(view))),
-            Command::Canary(_) | Command::SetReference(_) => Err(unbuilt()),
+            Command::SetReference(ask) => self.set_reference(by, &ask).map(Answer::Reference),
+            Command::Canary(_) => Err(unbuilt()),
             Command::Tick => {
                 authority::may(&self.actor(by)?, Act::Tick, Subject::default())?;
                 self.tick().map(Answer::Ticked)
@@ -247,7 +249,10 @@ impl Core {
             Query::Prove { item } => self.prove(by, &item).map(Reply::Proof),
             Query::Containment => self.containment().map(|view| Reply::Containment(Box::new(view))),
             Query::Incident { id } => self.incident(&id).map(|v| Reply::Incident(Box::new(v))),
-            Query::Signals(_) | Query::Distribution { .. } => Err(unbuilt()),
+            Query::Signals(ask) => self.signals(&ask).map(|view| Reply::Signals(Box::new(view))),
+            Query::Distribution { slice, feature, window } => self
+                .distribution(&slice, &feature, &window)
+                .map(|view| Reply::Distribution(Box::new(view))),
         }
     }
 }

@@ -188,6 +188,16 @@ pub(super) fn release(
     entry.req = Some(pending.request_id.clone());
     entry.verdict = Some(verdict.verdict);
     stand(&mut entry, &next);
+    if next.state != ItemState::Settled {
+        // It has left the queue whose clock ran: what follows the log reads the clock here.
+        let mut tell = |key: &str, at: Timestamp| {
+            entry.d.insert(key.to_owned(), at.as_millisecond().to_string());
+        };
+        tell("entered", item.entered_at);
+        if let Some(due) = item.due_at {
+            tell("due", due);
+        }
+    }
     let example = example(&next, pending, effect);
     if let Some(request_id) = &example {
         entry.d.insert("example".into(), request_id.clone());
@@ -464,6 +474,7 @@ impl Core {
                 break;
             }
         }
+        self.keep_windows(&[])?;
         let head = self.store.head().map_err(refuse)?;
         self.keys.checkpoint_if_due(&self.store, head, (self.wall)());
         Ok(done)

@@ -116,6 +116,7 @@ impl Core {
                 text: g.text.clone(),
             });
         let seen = hex(&seen(item, &record, current.as_ref()));
+        let usual = self.usual(&stored.columns, &record);
         Ok(ItemView {
             id: item.id.clone(),
             record,
@@ -144,7 +145,7 @@ impl Core {
             handed_over,
             seen,
             erased,
-            usual: Vec::new(),
+            usual,
             frozen_by: None,
         })
     }

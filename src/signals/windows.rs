@@ -141,6 +141,11 @@ impl Windows {
         Self { registry, ..Self::default() }
     }
 
+    /// It is at least this late: what is older than a tier keeps is not added to it.
+    pub fn advance_to(&mut self, now: Timestamp) {
+        self.latest = self.latest.max(now.as_second());
+    }
+
     /// A slice's number; beyond the caps that of its kind's "other".
     pub fn slice(&mut self, slice: &Slice, at: Timestamp) -> SliceId {
         self.registry.id(slice, at.as_second())
