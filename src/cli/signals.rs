@@ -1,5 +1,10 @@
 //! `signals`: what the desk measures of the models and of itself.
 
+mod compare;
+mod plot;
+mod reference;
+mod show;
+
 use super::app::App;
 use super::failure::{Failure, Outcome};
 use super::open::Fresh;
@@ -17,6 +22,9 @@ pub struct Signals {
 
 #[derive(Debug, clap::Subcommand)]
 enum SignalsCommand {
+    Show(show::Show),
+    Compare(compare::Compare),
+    Reference(reference::Reference),
     Metrics(Metrics),
 }
 
@@ -28,14 +36,17 @@ enum SignalsCommand {
 
 assets/prometheus holds alert rules, assets/grafana a dashboard over these names.")]
 pub struct Metrics {
-    /// The window of rates and distributions: 15m, 1h, 24h or 7d
-    #[arg(long, value_name = "W", default_value = "24h", value_parser = ["15m", "1h", "24h", "7d"])]
+    /// The window of rates and distributions: 15m, 1h, 24h, 7d or 28d
+    #[arg(long, value_name = "W", default_value = "24h", value_parser = ["15m", "1h", "24h", "7d", "28d"])]
     window: String,
 }
 
 impl Signals {
     pub fn run(self, app: &App) -> Outcome {
         match self.command {
+            SignalsCommand::Show(command) => command.run(app),
+            SignalsCommand::Compare(command) => command.run(app),
+            SignalsCommand::Reference(command) => command.run(app),
             SignalsCommand::Metrics(command) => command.run(app),
         }
     }

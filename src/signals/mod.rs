@@ -4,6 +4,7 @@
 pub mod adwin;
 pub mod calibration;
 pub mod chi2;
+mod compare;
 mod counts;
 pub mod ddm;
 pub mod detector;
@@ -29,6 +30,7 @@ pub mod two_sample;
 mod window;
 mod windows;
 
+pub use compare::{Compared, compare};
 pub use counts::{Count, Counts};
 pub use durations::Durations;
 pub use features::{Discovered, FEATURES, Feature, discover};
