@@ -150,7 +150,8 @@ pub(super) fn decisions(out: &Out, path: &Path) -> Result<Vec<Decision>, Failure
 /// The lines of a file, or of standard input.
 pub(super) fn lines(path: &Path) -> Result<Vec<Vec<u8>>, Failure> {
     let name = path.display().to_string();
-    let read = |reader: &mut dyn BufRead| -> io::Result<Vec<Vec<u8>>> { reader.split(b'\n').collect() };
+    let read =
+        |reader: &mut dyn BufRead| -> io::Result<Vec<Vec<u8>>> { reader.split(b'\n').collect() };
     let lines = if path.as_os_str() == "-" {
         read(&mut io::stdin().lock())
     } else {

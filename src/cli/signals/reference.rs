@@ -81,7 +81,8 @@ impl Set {
                 ReferenceAsk::Period { from, to }
             }
         };
-        let set = variant!(session.execute(Command::SetReference(ask))?, Answer::Reference(set) => set)?;
+        let set =
+            variant!(session.execute(Command::SetReference(ask))?, Answer::Reference(set) => set)?;
         session.tick();
         if app.out.json {
             return app.out.json(&json!(set));

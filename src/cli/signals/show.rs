@@ -76,13 +76,12 @@ fn head(out: &Out, view: &SignalsView) -> Outcome {
         flow.reviews_per_hour,
     ))?;
     let said = match &view.reference {
-        Some(r) => format!(
-            "reference {}: {} decisions of {}",
-            r.version,
-            r.decisions,
-            clean_line(&r.name)
-        ),
-        None => "no reference yet: overrule signals reference set, or wait for 1,000 decisions".into(),
+        Some(r) => {
+            format!("reference {}: {} decisions of {}", r.version, r.decisions, clean_line(&r.name))
+        }
+        None => {
+            "no reference yet: overrule signals reference set, or wait for 1,000 decisions".into()
+        }
     };
     out.line(out.tone(Tone::Dim, said))
 }

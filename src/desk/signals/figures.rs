@@ -71,7 +71,12 @@ pub(in crate::desk) struct Figure {
 
 impl Core {
     /// Look at a view; `parts` asks for its history too.
-    pub(in crate::desk) fn look(&self, sight: &Sight, window: Window, parts: bool) -> Result<Seen, Refused> {
+    pub(in crate::desk) fn look(
+        &self,
+        sight: &Sight,
+        window: Window,
+        parts: bool,
+    ) -> Result<Seen, Refused> {
         for _ in 0..8 {
             let before = keeper::cursor(self)?;
             let seen = self.look_from(sight, window, parts, before.0.next)?;

@@ -97,7 +97,9 @@ impl Core {
         let actor = self.actor(by)?;
         crate::authority::may(&actor, Act::SetReference, crate::authority::Subject::default())?;
         let (name, gathered) = match ask {
-            ReferenceAsk::Period { from, to } => (format!("{from} to {to}"), self.period(*from, *to)?),
+            ReferenceAsk::Period { from, to } => {
+                (format!("{from} to {to}"), self.period(*from, *to)?)
+            }
             ReferenceAsk::Records { name, lines } => (name.clone(), records(lines)),
         };
         let decisions = gathered.decisions();
@@ -145,7 +147,8 @@ impl Core {
         entry.d.insert("version".into(), version.to_string());
         entry.d.insert("decisions".into(), decisions.to_string());
         entry.d.insert("models".into(), models.len().to_string());
-        let mut ops = vec![Op::Entry(draft(entry, vec![("name".into(), name.as_bytes().to_vec())])?)];
+        let mut ops =
+            vec![Op::Entry(draft(entry, vec![("name".into(), name.as_bytes().to_vec())])?)];
         for (model, reference) in models {
             let reference = ModelReference { version, ..ModelReference::clone(reference) };
             let key = format!("{MODEL}{model}");
@@ -182,7 +185,9 @@ impl Core {
             let Some(last) = page.last() else { break };
             next = last.index + 1;
             for seen in page {
-                let Some(stored) = seen.decision.filter(|d| d.index == seen.index) else { continue };
+                let Some(stored) = seen.decision.filter(|d| d.index == seen.index) else {
+                    continue;
+                };
                 let wanted = stored.columns.model == model
                     && stored.route.outcome != Outcome::Quarantine
                     && gathered.decisions() < FIRST_DECISIONS;
@@ -210,7 +215,9 @@ impl Core {
             let Some(last) = page.last() else { return Ok(gathered) };
             next = last.index + 1;
             for seen in page {
-                let Some(stored) = seen.decision.filter(|d| d.index == seen.index) else { continue };
+                let Some(stored) = seen.decision.filter(|d| d.index == seen.index) else {
+                    continue;
+                };
                 if stored.admitted_at >= to {
                     return Ok(gathered);
                 }

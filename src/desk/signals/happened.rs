@@ -335,7 +335,13 @@ impl Follower {
 
     /// The slices of a decision: by what it says itself where it can be read (those are watched),
     /// by its columns otherwise; and these.
-    fn slices(&mut self, stored: &StoredDecision, d: Option<&Decision>, more: &[Slice], at: Timestamp) {
+    fn slices(
+        &mut self,
+        stored: &StoredDecision,
+        d: Option<&Decision>,
+        more: &[Slice],
+        at: Timestamp,
+    ) {
         match d {
             Some(d) => self.windows.slices(d, at, &mut self.ids),
             None => {

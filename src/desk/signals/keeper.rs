@@ -215,7 +215,8 @@ impl At {
     fn save(&mut self, core: &Core, sight: &Sight, fence: &[(String, u64)]) -> Result<(), Trouble> {
         self.follower.flush(core)?;
         self.cursor.firsts.clone_from(&self.follower.firsts);
-        let rows: Vec<WindowRow> = self.follower.windows.changed().into_iter().map(stored).collect();
+        let rows: Vec<WindowRow> =
+            self.follower.windows.changed().into_iter().map(stored).collect();
         let hour = Tier::Hour.floor(sight.now.as_second());
         let drop = hour > self.cursor.dropped;
         if rows.is_empty() && !drop && self.cursor == self.saved {
@@ -234,10 +235,8 @@ impl At {
             }
         }
         let registry = self.follower.windows.registry();
-        let mut premises = Premises {
-            state: vec![(CURSOR.to_owned(), self.version)],
-            ..Premises::default()
-        };
+        let mut premises =
+            Premises { state: vec![(CURSOR.to_owned(), self.version)], ..Premises::default() };
         premises.state.extend_from_slice(fence);
         let slices = (drop || registry.len() != self.slices.1).then(|| registry.remember());
         if let Some(list) = &slices {

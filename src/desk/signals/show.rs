@@ -12,7 +12,8 @@ use crate::protocol::{
 };
 use crate::signals::estimate::{self, SampleSums};
 use crate::signals::{
-    Clock, Count, Counts, Drift, Figures, Population, Slice, View, Window, calibration, chi2, flow, ks,
+    Clock, Count, Counts, Drift, Figures, Population, Slice, View, Window, calibration, chi2, flow,
+    ks,
 };
 
 /// Entries looked through for recent decisions of a slice, and how many are named.
@@ -117,15 +118,12 @@ impl Core {
     fn recent(&self, of: &Slice) -> Result<Vec<String>, Refused> {
         let head = self.store.head().map_err(refuse)?;
         let from = head.saturating_sub(LOOK);
-        let page = self
-            .store
-            .follow(from, usize::try_from(LOOK).unwrap_or(usize::MAX))
-            .map_err(refuse)?;
+        let page =
+            self.store.follow(from, usize::try_from(LOOK).unwrap_or(usize::MAX)).map_err(refuse)?;
         let mut ids = Vec::new();
         for seen in page.iter().rev() {
             let Some(stored) = &seen.decision else { continue };
-            let admitted =
-                Entry::parse(&seen.entry).is_ok_and(|entry| entry.t == EntryKind::ADMIT);
+            let admitted = Entry::parse(&seen.entry).is_ok_and(|entry| entry.t == EntryKind::ADMIT);
             let c = &stored.columns;
             let within = match of {
                 Slice::Overall => true,
@@ -331,9 +329,7 @@ fn calibration_view(seen: &Seen, slice: &Slice) -> Option<CalibrationView> {
 /// interval of the share that was right by more than a tenth.
 fn standing(found: &calibration::Calibration) -> Drift {
     let off = found.bins.iter().any(|b| {
-        b.n >= 30
-            && !b.interval.contains(b.confidence)
-            && (b.right - b.confidence).abs() > 0.1
+        b.n >= 30 && !b.interval.contains(b.confidence) && (b.right - b.confidence).abs() > 0.1
     });
     if off { Drift::Drift } else { Drift::Stable }
 }
@@ -352,8 +348,7 @@ fn flow_view(seen: &Seen, overall: &Figures) -> FlowView {
         .collect();
     // The newest part is not over yet.
     let complete = history.get(..history.len().saturating_sub(1)).unwrap_or_default();
-    let arrival_z =
-        complete.split_last().and_then(|(last, before)| flow::arrival_z(before, *last));
+    let arrival_z = complete.split_last().and_then(|(last, before)| flow::arrival_z(before, *last));
     let quantile = |clock, q| overall.times.get(&clock).and_then(|t| t.quantile(q));
     let c = &overall.counts;
     FlowView {
