@@ -111,6 +111,7 @@ impl Core {
                 hash: "none".into(),
                 source: String::new(),
                 grace_ms: 5_000,
+                resume: 0,
                 tags: Vec::new(),
                 queues,
             });
@@ -121,6 +122,7 @@ impl Core {
             hash: policy.hash().to_owned(),
             source: stored.map(|s| s.source).unwrap_or_default(),
             grace_ms: u64::try_from(policy.control().grace.as_millis()).unwrap_or(5_000),
+            resume: policy.control().resume,
             tags: policy
                 .tags()
                 .iter()

@@ -32,6 +32,7 @@ impl Core {
             policy: sight.policy.as_ref().map(|p| p.name().to_owned()),
             unsent: None,
             head: sight.snapshot.head,
+            drift: Vec::new(),
             decisions: sight.snapshot.decisions,
             automatic: sight.snapshot.automatic,
         })

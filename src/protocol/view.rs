@@ -36,6 +36,9 @@ pub struct Header {
     pub unsent: Option<u64>,
     /// Entries in the log.
     pub head: u64,
+    /// Slices and features that drift now, such as `loan-gb@3.1 income`; the first few.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub drift: Vec<String>,
     /// Decisions in all, and those settled automatically.
     pub decisions: u64,
     pub automatic: u64,
@@ -184,6 +187,9 @@ pub struct PolicyView {
     pub source: String,
     /// `[control] grace`, milliseconds.
     pub grace_ms: u64,
+    /// How many different people it takes to restart automation; 0: not told.
+    #[serde(default)]
+    pub resume: u32,
     pub tags: Vec<TagView>,
     pub queues: Vec<QueueView>,
 }

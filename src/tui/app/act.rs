@@ -48,6 +48,14 @@ impl State {
                 self.prefetch_failed = None;
                 let mut effects = self.refresh_now();
                 effects.extend(self.reload_item());
+                match self.view {
+                    View::Signals => {
+                        effects.extend(self.reread_signals());
+                        effects.extend(self.read_distribution());
+                    }
+                    View::Containment => effects.extend(self.reread_containment()),
+                    _ => {}
+                }
                 effects
             }
             Action::Quit => match self.view {
@@ -67,12 +75,14 @@ impl State {
                 View::Queue => self.queue_act(action),
                 View::Audit => self.audit_act(action),
                 View::Learning => self.learning_act(action),
-                View::Signals | View::Containment | View::Policy => self.page_act(action),
+                View::Signals => self.signals_act(action),
+                View::Containment => self.containment_act(action),
+                View::Policy => self.page_act(action),
             },
         }
     }
 
-    fn go(&mut self, view: View) -> Vec<Effect> {
+    pub(super) fn go(&mut self, view: View) -> Vec<Effect> {
         if self.view == view {
             return Vec::new();
         }
@@ -126,7 +136,7 @@ impl State {
                 Vec::new()
             }
             Action::Back => self.back(),
-            Action::Kill => self.kill(),
+            Action::Kill => self.open_kill(),
             _ if self.pane == Pane::Item => {
                 self.scroll_item(action);
                 Vec::new()
@@ -205,7 +215,7 @@ impl State {
     /// Scrolling of views that are one page.
     pub(super) fn page_act(&mut self, action: Action) -> Vec<Effect> {
         if action == Action::Kill {
-            return self.kill();
+            return self.open_kill();
         }
         if action == Action::Back && !self.toasts.is_empty() {
             self.toasts.clear();
@@ -213,14 +223,6 @@ impl State {
         }
         self.page_scroll =
             scrolled(self.page_scroll, action, self.painted.lines, self.painted.room);
-        Vec::new()
-    }
-
-    fn kill(&mut self) -> Vec<Effect> {
-        let state = self.header.as_ref().map_or("unknown", |h| h.automation.as_str());
-        let text = format!("automation is {state}; this desk has no switch to stop it by");
-        let hint = "a policy that routes everything to people does: policy activate FILE";
-        self.toast_hint(Tone::Warn, text, Some(hint.to_owned()));
         Vec::new()
     }
 
@@ -314,6 +316,7 @@ impl State {
         let id = match self.view {
             View::Audit => self.audit.item_here(),
             View::Learning => self.learning.here().map(|c| c.id.clone()),
+            View::Signals => self.signal_id(),
             _ => self.list.selected.clone().or_else(|| self.shown.as_ref().map(|s| s.id.clone())),
         };
         let Some(id) = id else { return Vec::new() };
@@ -338,6 +341,24 @@ impl State {
         self.marks = shown.map(|r| (r.id.clone(), r.clone())).collect();
         Vec::new()
     }
+}
+
+/// Where the cursor of a list of `rows` rows goes by an action, with room for `room` of them.
+pub(super) fn moved(at: usize, action: Action, rows: usize, room: usize) -> usize {
+    let page = room.max(2);
+    let last = rows.saturating_sub(1);
+    let next = match action {
+        Action::Down | Action::NextMatch => at.saturating_add(1),
+        Action::Up | Action::PrevMatch => at.saturating_sub(1),
+        Action::HalfPageDown => at.saturating_add(page / 2),
+        Action::HalfPageUp => at.saturating_sub(page / 2),
+        Action::PageDown => at.saturating_add(page),
+        Action::PageUp => at.saturating_sub(page),
+        Action::Top => 0,
+        Action::Bottom => last,
+        _ => at,
+    };
+    next.min(last)
 }
 
 /// Where a page of `lines` in a room of `room` lines is scrolled to by `action`.

@@ -28,6 +28,14 @@ pub enum Purpose {
     Corrections {
         after: u64,
     },
+    Signals,
+    Distribution,
+    Containment,
+    /// A decision opened to be read.
+    Look,
+    Incident,
+    /// A command of containment.
+    Control,
     Verify,
     /// Whatever comes of it is nobody's news.
     Quiet,
@@ -79,11 +87,17 @@ impl State {
             (Purpose::Check(version), _) => self.checked(version, None),
             (Purpose::Entries { item, from }, reply) => self.entries_came(item, from, reply),
             (Purpose::Corrections { after }, reply) => self.corrections_came(after, reply),
+            (Purpose::Signals, reply) => self.signals_came(ticket, reply),
+            (Purpose::Distribution, reply) => self.distribution_came(ticket, reply),
+            (Purpose::Containment, reply) => self.containment_came(ticket, reply),
+            (Purpose::Look, reply) => self.look_came(ticket, reply),
+            (Purpose::Incident, reply) => self.incident_came(ticket, reply),
             (
                 Purpose::Lease(_)
                 | Purpose::Renew(_)
                 | Purpose::Order
                 | Purpose::Draft(_)
+                | Purpose::Control
                 | Purpose::Verify
                 | Purpose::Quiet,
                 _,
@@ -98,6 +112,7 @@ impl State {
             Purpose::Lease(id) => self.leased(ticket, &id, answer),
             Purpose::Renew(id) => self.renewed(&id, answer),
             Purpose::Order => self.order_answered(answer),
+            Purpose::Control => self.control_answered(ticket, answer),
             Purpose::Draft(id) => {
                 if let Err(refused) = answer {
                     self.toast_refused(&format!("the draft of {id} could not be kept: "), &refused);

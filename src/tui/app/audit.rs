@@ -66,6 +66,8 @@ impl State {
         match self.view {
             super::View::Audit => self.load_entries(),
             super::View::Learning => self.load_corrections(),
+            super::View::Signals => self.refresh_signals(),
+            super::View::Containment => self.refresh_containment(),
             super::View::Policy if self.policy.is_none() => {
                 vec![self.ask(Purpose::Policy, Query::Policy).1]
             }

@@ -57,7 +57,8 @@ impl State {
 
     /// Ends once everything has been answered.
     pub(super) fn may_end(&mut self) -> Vec<Effect> {
-        if self.ending == Some(Ending::Draining) {
+        // A stop that was sent is seen through as well.
+        if self.ending == Some(Ending::Draining) && self.control.ordered.is_empty() {
             self.ending = Some(Ending::Ended);
             return vec![Effect::Quit];
         }

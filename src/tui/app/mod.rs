@@ -8,6 +8,9 @@ mod asks;
 mod audit;
 mod blind;
 mod bulk;
+mod containment;
+mod control;
+mod distribution;
 mod edit;
 pub mod filter;
 mod find;
@@ -19,6 +22,7 @@ mod lease;
 mod leave;
 pub mod line;
 pub mod list;
+mod look;
 mod moving;
 mod msg;
 mod overlay;
@@ -26,6 +30,7 @@ mod pages;
 mod painted;
 mod reason;
 mod rows;
+pub mod signals;
 mod slot;
 #[cfg(test)]
 mod tests;
@@ -33,6 +38,7 @@ mod timers;
 pub mod toast;
 mod undo;
 pub mod verdict;
+mod watched;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -41,9 +47,13 @@ pub use asks::Purpose;
 pub use audit::{Audit, Verify};
 pub use blind::BlindForm;
 pub use bulk::{BulkForm, BulkVerdict};
+pub use containment::{Containment, ControlRow};
+pub use control::{Control, ControlAct, KillField, KillForm, MODES, SureForm, people};
+pub use distribution::Opened;
 pub use edit::{EditField, EditForm, SyntaxFault, show_output};
 pub use find::{FilterForm, Palette, QueuePicker};
 pub use learning::Learning;
+pub use look::{IncidentLine, IncidentPage, Look};
 pub use leave::Ending;
 pub use moving::{MoveField, MoveForm};
 pub use msg::{Effect, Msg, What};
@@ -51,6 +61,8 @@ pub use overlay::Overlay;
 pub use pages::{Help, Page, PageKind};
 pub use painted::{Countdown, Painted};
 pub use reason::{Field, ReasonFor, ReasonForm};
+pub use signals::Signals;
+pub use watched::Watched;
 
 use crate::domain::Timestamp;
 use crate::protocol::{Draft, Header, ItemView, PolicyView, Row};
@@ -148,6 +160,9 @@ pub struct State {
     pub toasts: Vec<Toast>,
     pub keys: Keys,
     pub audit: Audit,
+    pub signals: Signals,
+    pub containment: Containment,
+    pub control: Control,
     pub learning: Learning,
     /// First line of the views that are one page.
     pub page_scroll: usize,
@@ -206,6 +221,9 @@ impl State {
             toasts: Vec::new(),
             keys: Keys::new(keymap),
             audit: Audit::default(),
+            signals: Signals::default(),
+            containment: Containment::default(),
+            control: Control::default(),
             learning: Learning::default(),
             page_scroll: 0,
             folded: false,
@@ -254,6 +272,11 @@ impl State {
                 Vec::new()
             }
             What::Chosen(action) => self.act(action),
+            What::Control(act) => self.open_sure(act),
+            What::Window(window) => {
+                self.signals.choose(&window);
+                self.reread_signals()
+            }
             What::Woke => self.woke(),
             What::Changed(_) => self.refresh(),
             What::Replied(ticket, reply) => self.replied(ticket, reply.map(|r| *r)),

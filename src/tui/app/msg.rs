@@ -2,6 +2,7 @@
 
 use crossterm::event::KeyEvent;
 
+use super::ControlAct;
 use super::painted::Painted;
 use crate::domain::Timestamp;
 use crate::protocol::{Answer, Change, Command, Query, Refused, Reply, VerifyAsk, VerifyReport};
@@ -28,6 +29,10 @@ pub enum What {
     Resized(u16, u16),
     /// A person chose an action by name (the palette, the linear mode).
     Chosen(Action),
+    /// A person named what to do in containment, and to what (the linear mode).
+    Control(ControlAct),
+    /// A person named a window of the signals (the linear mode).
+    Window(String),
     /// The time asked for by `State::wake` has come.
     Woke,
     /// The log grew.

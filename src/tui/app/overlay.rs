@@ -3,8 +3,8 @@
 use crossterm::event::KeyEvent;
 
 use super::{
-    BlindForm, BulkForm, EditForm, Effect, FilterForm, Help, MoveForm, Page, Palette, QueuePicker,
-    ReasonForm, State,
+    BlindForm, BulkForm, EditForm, Effect, FilterForm, Help, IncidentPage, KillForm, Look, MoveForm,
+    Page, Palette, QueuePicker, ReasonForm, State, SureForm,
 };
 use crate::tui::keymap::{Action, Context};
 
@@ -22,6 +22,13 @@ pub enum Overlay {
     Blind(BlindForm),
     /// Guideline, code points.
     Page(Page),
+    /// Stop automation.
+    Kill(Box<KillForm>),
+    /// Anything else that changes containment: really?
+    Sure(Box<SureForm>),
+    /// A decision, to be read.
+    Look(Box<Look>),
+    Incident(Box<IncidentPage>),
     /// Verdicts can still be taken back: really quit?
     Quit,
 }
@@ -31,13 +38,14 @@ impl Overlay {
     pub fn context(&self) -> Context {
         match self {
             Self::Help(help) if help.typing => Context::Filter,
-            Self::Help(_) | Self::Page(_) => Context::Help,
+            Self::Help(_) | Self::Page(_) | Self::Look(_) => Context::Help,
+            Self::Incident(_) => Context::Containment,
             Self::Palette(_) | Self::Queues(_) => Context::Palette,
             Self::Filter(_) => Context::Filter,
             Self::Reason(form) => form.context(),
             Self::Edit(form) => form.context(),
             Self::Move(form) => form.context(),
-            Self::Bulk(_) | Self::Blind(_) => Context::Prompt,
+            Self::Bulk(_) | Self::Blind(_) | Self::Kill(_) | Self::Sure(_) => Context::Prompt,
             Self::Quit => Context::Modal,
         }
     }
@@ -78,6 +86,10 @@ impl State {
             Some(Overlay::Bulk(_)) => self.bulk_act(action),
             Some(Overlay::Blind(_)) => self.blind_act(action),
             Some(Overlay::Page(_)) => self.page_overlay_act(action),
+            Some(Overlay::Kill(_)) => self.kill_act(action),
+            Some(Overlay::Sure(_)) => self.sure_act(action),
+            Some(Overlay::Look(_)) => self.look_act(action),
+            Some(Overlay::Incident(_)) => self.incident_act(action),
             Some(Overlay::Quit) => match action {
                 Action::Submit => {
                     self.close();
@@ -105,7 +117,10 @@ impl State {
             Some(Overlay::Move(form)) => form.typed(event),
             Some(Overlay::Bulk(form)) => form.typed(event),
             Some(Overlay::Blind(form)) => form.typed(event),
-            Some(Overlay::Page(_) | Overlay::Quit) | None => {}
+            Some(Overlay::Kill(form)) => form.typed(event),
+            Some(Overlay::Sure(form)) => form.typed(event),
+            Some(Overlay::Page(_) | Overlay::Look(_) | Overlay::Incident(_) | Overlay::Quit)
+            | None => {}
         }
         Vec::new()
     }
@@ -122,8 +137,17 @@ impl State {
             Some(Overlay::Edit(form)) => form.pasted(text, self.now),
             Some(Overlay::Move(form)) => form.pasted(text),
             // A count is typed by hand, that is its point.
-            Some(Overlay::Bulk(_) | Overlay::Page(_) | Overlay::Quit) | None => {}
+            Some(
+                Overlay::Bulk(_)
+                | Overlay::Page(_)
+                | Overlay::Look(_)
+                | Overlay::Incident(_)
+                | Overlay::Quit,
+            )
+            | None => {}
             Some(Overlay::Blind(form)) => form.pasted(text),
+            Some(Overlay::Kill(form)) => form.pasted(text),
+            Some(Overlay::Sure(form)) => form.pasted(text),
         }
         Vec::new()
     }

@@ -28,6 +28,7 @@ impl State {
             self.next_count(),
             self.edit_wake(),
             self.reason_wake(),
+            self.watched_wake(),
         ]
         .into_iter()
         .flatten()
@@ -74,6 +75,7 @@ impl State {
         effects.extend(self.heartbeat());
         effects.extend(self.edit_pause());
         effects.extend(self.keep_reason());
+        effects.extend(self.watched_due());
         let look = self.refreshed_at.checked_add(LOOK).is_ok_and(|at| at <= now);
         if look || self.refresh_due.is_some_and(|at| at <= now) {
             // A failed page is tried again at the next look.

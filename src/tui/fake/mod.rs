@@ -1,5 +1,8 @@
 //! A desk in memory, deterministic, for tests of the app: the same rules in small.
 
+mod contained;
+mod measured;
+mod poison;
 mod records;
 mod rules;
 
@@ -15,7 +18,7 @@ use serde_json::{Value, json};
 pub use self::records::{broken, loan, medical, moderation, support, with};
 use crate::domain::{Content, Correction, Fault, Item, Kind, Review, Timestamp, VerdictKind};
 use crate::protocol::{
-    Answer, Change, Command, Desk, Draft, LeaseView, Query, QueueView, Refused, Reply, Reviewed,
+    Answer, Change, Command, ContainmentView, Desk, Draft, LeaseView, Query, QueueView, Refused, Reply, Reviewed,
     VerifyAsk, VerifyReport,
 };
 
@@ -38,6 +41,7 @@ pub struct Held {
     pub lease: Option<LeaseView>,
     pub faults: Vec<Fault>,
     pub signed: bool,
+    pub frozen_by: Option<String>,
     pub answered: Vec<String>,
 }
 
@@ -56,8 +60,14 @@ pub struct Inside {
     pub refuse: VecDeque<Refused>,
     pub epoch: u64,
     pub automation: String,
+    pub drift: Vec<String>,
     pub clock: &'static str,
     pub tags: bool,
+    pub contained: ContainmentView,
+    /// Every text of figures, switches and incidents is this one.
+    pub poison: Option<String>,
+    /// Refusals to give instead of figures, switches and incidents.
+    pub unmeasured: Option<Refused>,
     /// The clock is the real one.
     pub live: bool,
 }
@@ -100,8 +110,12 @@ impl FakeDesk {
             refuse: VecDeque::new(),
             epoch: 0,
             automation: "on".into(),
+            drift: Vec::new(),
             clock: "wall",
             tags: true,
+            contained: contained::contained(),
+            unmeasured: None,
+            poison: None,
             live: false,
         }))
     }

@@ -33,6 +33,7 @@ fn held(id: &str, record: Value, rule: &str, reason: &str) -> Held {
         lease: None,
         faults: Vec::new(),
         signed: false,
+        frozen_by: None,
         answered: Vec::new(),
     }
 }

@@ -69,8 +69,11 @@ impl Inside {
             handed_over: None,
             seen: format!("{:064x}", item.revision),
             erased: false,
-            usual: Vec::new(),
-            frozen_by: None,
+            usual: match held.record["domain"] == "loan" && !blind {
+                true => self.poison(super::measured::usual()),
+                false => Vec::new(),
+            },
+            frozen_by: held.frozen_by.clone(),
             record,
         }
     }
@@ -194,6 +197,7 @@ impl Inside {
             policy: Some("sha256:fake".into()),
             unsent: Some(0),
             head: self.log.len() as u64,
+            drift: self.drift.clone(),
             decisions: 1204,
             automatic: 988,
         }
@@ -213,6 +217,7 @@ impl Inside {
             hash: "sha256:fake".into(),
             source: "policy = \"loan-desk\"\nrecord = \"decision/v1\"\n\n[params]                      # every threshold is written once\nlow = 0.60\nhigh = 0.85\n\n[[route]]\nid = \"low-confidence\"\nwhen = 'confidence < params.low'\nto = \"level1\"\n".into(),
             grace_ms: 5000,
+            resume: 2,
             tags: if self.tags {
                 vec![
                     tag("factual_error", Some('f'), false, None),
@@ -476,8 +481,14 @@ impl Inside {
                     .map_err(|e| Refused::new(Why::State, e.to_string()))?;
                 Ok(Answer::Done)
             }
-            other => Err(Refused::new(Why::Invalid, format!("not here: {other:?}"))),
+            other => self.contain(by, &other).unwrap_or_else(|| {
+                Err(Refused::new(Why::Invalid, format!("not here: {other:?}")))
+            }),
         }
+    }
+
+    fn poison<T: serde::Serialize + serde::de::DeserializeOwned>(&self, view: T) -> T {
+        super::poison::poisoned(view, self.poison.as_deref())
     }
 
     pub(super) fn ask(&mut self, by: &str, query: Query) -> Result<Reply, Refused> {
@@ -540,6 +551,23 @@ impl Inside {
                 let next = more.then(|| after + corrections.len() as u64);
                 Reply::Corrections { corrections, next }
             }
+            Query::Signals(_)
+            | Query::Distribution { .. }
+            | Query::Containment
+            | Query::Incident { .. }
+                if self.unmeasured.is_some() =>
+            {
+                return Err(self.unmeasured.clone().unwrap());
+            }
+            Query::Signals(ask) => Reply::Signals(Box::new(self.poison(self.signals(&ask)))),
+            Query::Distribution { slice, feature, .. } => {
+                Reply::Distribution(Box::new(self.poison(self.distribution(&slice, &feature))))
+            }
+            Query::Containment => Reply::Containment(Box::new(self.poison(self.contained.clone()))),
+            Query::Incident { id } => Reply::Incident(Box::new(match self.poison.is_some() {
+                true => self.poison(self.contained.incidents[0].clone()),
+                false => self.incident(&id)?,
+            })),
             other => return Err(Refused::new(Why::Invalid, format!("not here: {other:?}"))),
         })
     }

@@ -147,10 +147,36 @@ actions! {
         "Go to the view on the right.";
     ViewPrev "view.prev" "previous view" [Global] Plain
         "Go to the view on the left.";
+    Window "signals.window" "longer window" [Signals] Plain
+        "Show the next longer window of time: 15m, 1h, 24h, 7d, and again 15m.";
+    WindowBack "signals.window-back" "shorter window" [Signals] Plain
+        "Show the next shorter window of time.";
+    SliceBy "signals.slice" "slice by" [Signals] Plain
+        "Slice override rates by the next dimension: cohort, model, domain, queue and so on.";
+    SliceBack "signals.slice-back" "slice back" [Signals] Plain
+        "Slice override rates by the dimension before.";
     VerifyAudit "audit.verify" "verify" [Audit] Plain
         "Check every entry of the audit trail and its signatures.";
     Kill "kill.open" "kill switch" [Global] Destructive
         "Stop automation: choose the scope, type its name.";
+    KillHere "kill.here" "stop here" [Signals Containment] Plain
+        "Stop automation where the cursor is; its name is typed to confirm.";
+    ResumeHere "kill.resume" "restart" [Containment] Plain
+        "Ask to restart automation where the cursor is.";
+    Requeue "kill.requeue" "review again" [Containment] Plain
+        "Put what was automatic where the cursor is before people again.";
+    Acknowledge "incident.acknowledge" "acknowledge" [Containment] Plain
+        "Say that you are on the incident.";
+    Resolve "incident.resolve" "resolve" [Containment] Plain
+        "Close the incident with a note.";
+    ReleaseFreeze "freeze.release" "release" [Containment] Plain
+        "Let decisions like a corrected one go their usual way again.";
+    Promote "canary.promote" "promote" [Containment] Plain
+        "Give the canary everything: it becomes the version in use.";
+    RollBack "canary.roll-back" "roll back" [Containment] Plain
+        "Give the canary nothing: the baseline decides alone.";
+    Redeliver "outgoing.redeliver" "send again" [Containment] Plain
+        "Try an effect that was held or could not be delivered again, now.";
 
     Help "app.help" "help" [Global Typing Modal] Plain
         "Show the keys that work here.";

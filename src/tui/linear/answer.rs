@@ -6,7 +6,8 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::ask::Ask;
 use super::{Linear, ask, clean, told};
-use crate::tui::app::{Overlay, What};
+use crate::tui::app::signals::WINDOWS;
+use crate::tui::app::{ControlAct, MODES, Overlay, What};
 use crate::tui::keymap::Action;
 use crate::tui::runtime::RunError;
 
@@ -26,6 +27,9 @@ impl<W: Write> Linear<W> {
             self.act(Action::Filter);
             self.fill(rest);
             self.act(Action::Submit);
+            return Ok(());
+        }
+        if self.containment_word(first, rest.trim())? {
             return Ok(());
         }
         let Some(action) = ask::action(&self.state, word) else {
@@ -131,10 +135,7 @@ impl<W: Write> Linear<W> {
                 self.ask = Ask::BlindNote;
             }
             Ask::Count => {
-                // Typed by hand, key by key: a count is never pasted.
-                for c in text.chars() {
-                    self.tell(What::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE)));
-                }
+                self.by_hand(text);
                 self.send()?;
                 if matches!(self.state.overlays.last(), Some(Overlay::Bulk(_))) {
                     self.act(Action::Back);
@@ -149,8 +150,109 @@ impl<W: Write> Linear<W> {
                 self.keep_or_fill(text);
                 self.send()?;
             }
+            Ask::KillScope | Ask::KillVersion | Ask::KillReason => {
+                self.keep_or_fill(text);
+                let wrong = match self.state.overlays.last() {
+                    Some(Overlay::Kill(form)) => form.target().err(),
+                    _ => None,
+                };
+                match wrong {
+                    Some(fault) => self.line(&clean(&fault))?,
+                    None => self.act(Action::PaneNext),
+                }
+            }
+            Ask::KillMode => {
+                let known = MODES.iter().any(|(name, _)| *name == text);
+                if !known && !text.is_empty() {
+                    return self.line("There are human, block and last-good.");
+                }
+                self.by_hand(text.get(..1).unwrap_or_default());
+                self.act(Action::PaneNext);
+            }
+            Ask::KillWord => {
+                self.tell(What::Key(KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL)));
+                self.by_hand(text);
+                self.send()?;
+            }
+            Ask::SureSince => {
+                self.keep_or_fill(text);
+                self.act(Action::PaneNext);
+            }
+            Ask::SureWords => {
+                self.keep_or_fill(text);
+                self.send()?;
+            }
+            Ask::Sure => match text {
+                "yes" | "y" => self.send()?,
+                _ => self.act(Action::Back),
+            },
         }
         Ok(())
+    }
+
+    /// Typed key by key: a count and a scope's word are never pasted.
+    fn by_hand(&mut self, text: &str) {
+        for c in text.chars() {
+            self.tell(What::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE)));
+        }
+    }
+
+    /// A word of signals and containment with what it is about; `false`: it is none of them.
+    fn containment_word(&mut self, word: &str, about: &str) -> Result<bool, RunError> {
+        match word {
+            "signals" => {
+                if !about.is_empty() && !WINDOWS.contains(&about) {
+                    self.line("There are 15m, 1h, 24h and 7d.")?;
+                    return Ok(true);
+                }
+                if !about.is_empty() {
+                    self.tell(What::Window(about.to_owned()));
+                }
+                self.act(Action::ViewSignals);
+                return Ok(true);
+            }
+            "containment" | "switches" => {
+                self.act(Action::ViewContainment);
+                return Ok(true);
+            }
+            "kill" | "stop" => {
+                self.act(Action::Kill);
+                if !about.is_empty() {
+                    self.fill(about);
+                    self.act(Action::PaneNext);
+                }
+                return Ok(true);
+            }
+            _ => {}
+        }
+        let (first, rest) = about.split_once(' ').unwrap_or((about, ""));
+        let named = first.to_owned();
+        let act = match word {
+            "resume" | "restart" | "requeue" => match named.parse() {
+                Ok(scope) if word == "requeue" => ControlAct::Requeue(scope),
+                Ok(scope) => ControlAct::Resume(scope),
+                Err(fault) => {
+                    let fault: crate::domain::ScopeError = fault;
+                    self.line(&clean(&fault.to_string()))?;
+                    return Ok(true);
+                }
+            },
+            // These are keys of the review, too: alone they are not meant here.
+            _ if named.is_empty() => return Ok(false),
+            "acknowledge" => ControlAct::Acknowledge(named),
+            "resolve" => ControlAct::Resolve(named),
+            "release" => ControlAct::Release(named),
+            "promote" => ControlAct::Promote(named),
+            "rollback" => ControlAct::RollBack(named),
+            "redeliver" => ControlAct::Redeliver(named),
+            _ => return Ok(false),
+        };
+        self.tell(What::Control(act));
+        if !rest.is_empty() && !matches!(word, "requeue") {
+            self.fill(rest);
+            self.send()?;
+        }
+        Ok(true)
     }
 
     pub(super) fn keep_or_fill(&mut self, text: &str) {
@@ -168,6 +270,8 @@ impl<W: Write> Linear<W> {
             Some(Overlay::Blind(form)) => form.fault.clone(),
             Some(Overlay::Bulk(form)) => form.fault.clone(),
             Some(Overlay::Filter(form)) => form.fault.clone(),
+            Some(Overlay::Kill(form)) => form.fault.clone(),
+            Some(Overlay::Sure(form)) => form.fault.clone(),
             _ => None,
         };
         match fault {

@@ -1,7 +1,7 @@
 //! The questions: which one the app's state asks for, how it is put, which words answer it.
 
 use super::PLACE;
-use crate::tui::app::{Field, MoveField, Overlay, State};
+use crate::tui::app::{Field, KillField, MODES, MoveField, Overlay, State};
 use crate::tui::keymap::Action;
 
 /// What the next line answers.
@@ -22,6 +22,14 @@ pub enum Ask {
     Quit,
     Find,
     Pick,
+    KillScope,
+    KillMode,
+    KillVersion,
+    KillReason,
+    KillWord,
+    SureSince,
+    SureWords,
+    Sure,
 }
 
 /// The question the open sheet asks, going on from the last one where it fits.
@@ -47,8 +55,26 @@ pub fn wanted(state: &State, last: &Ask) -> Ask {
         Some(Overlay::Quit) => Ask::Quit,
         Some(Overlay::Filter(_)) => Ask::Find,
         Some(Overlay::Queues(_)) => Ask::Pick,
+        Some(Overlay::Kill(form)) => match form.field {
+            KillField::Scope => Ask::KillScope,
+            KillField::Mode => Ask::KillMode,
+            KillField::Version => Ask::KillVersion,
+            KillField::Reason => Ask::KillReason,
+            KillField::Word => Ask::KillWord,
+        },
+        Some(Overlay::Sure(form)) => match (form.in_since, form.act.asks()) {
+            (true, _) => Ask::SureSince,
+            (false, Some(_)) => Ask::SureWords,
+            (false, None) => Ask::Sure,
+        },
         // Pages are told and closed at once; help and palette are words here.
-        Some(Overlay::Page(_) | Overlay::Help(_) | Overlay::Palette(_)) => Ask::Command,
+        Some(
+            Overlay::Page(_)
+            | Overlay::Help(_)
+            | Overlay::Palette(_)
+            | Overlay::Look(_)
+            | Overlay::Incident(_),
+        ) => Ask::Command,
     }
 }
 
@@ -101,6 +127,49 @@ pub fn question(state: &State, ask: &Ask) -> String {
                 form.rows.len(),
                 form.verdict.verb()
             ))
+        }
+        Ask::KillScope => {
+            let Some(Overlay::Kill(form)) = state.overlays.last() else { return String::new() };
+            let all: Vec<String> = form.choices.iter().map(ToString::to_string).collect();
+            let first = form.scope.text();
+            super::clean(&format!("Stop what? {}. Empty is {first}:", all.join(", ")))
+        }
+        Ask::KillMode => {
+            let modes: Vec<String> =
+                MODES.iter().map(|(name, does)| format!("{name}, {does}")).collect();
+            format!("How? {}. Empty is human:", modes.join("; "))
+        }
+        Ask::KillVersion => "Which version instead? Empty is the last one in use before:".to_owned(),
+        Ask::KillReason => "Why? A few words:".to_owned(),
+        Ask::KillWord => {
+            let Some(Overlay::Kill(form)) = state.overlays.last() else { return String::new() };
+            let scope = form.target().ok();
+            let rate = scope.as_ref().and_then(|s| state.containment.per_hour(s));
+            let rate = rate
+                .map_or_else(String::new, |n| format!("About {n:.0} decisions an hour are meant. "));
+            let word = scope.as_ref().map_or("", |s| s.word());
+            super::clean(&format!("{rate}Type {word} to stop {}:", form.scope.text()))
+        }
+        Ask::SureSince => {
+            let Some(Overlay::Sure(form)) = state.overlays.last() else { return String::new() };
+            super::clean(&format!(
+                "{}. {} Since how long ago? Empty is 1h:",
+                form.act.title(),
+                form.act.effect()
+            ))
+        }
+        Ask::SureWords => {
+            let Some(Overlay::Sure(form)) = state.overlays.last() else { return String::new() };
+            let what = form.act.asks().unwrap_or("reason");
+            super::clean(&format!(
+                "{}. {} A {what}, or back:",
+                form.act.title(),
+                form.act.effect()
+            ))
+        }
+        Ask::Sure => {
+            let Some(Overlay::Sure(form)) = state.overlays.last() else { return String::new() };
+            super::clean(&format!("{}. {} yes or no:", form.act.title(), form.act.effect()))
         }
         Ask::Quit => "Verdicts stand when you quit. Quit? yes or no:".to_owned(),
         Ask::Find => "Filter:".to_owned(),

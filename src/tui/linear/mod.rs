@@ -5,6 +5,7 @@
 
 mod answer;
 mod ask;
+mod figures;
 #[cfg(test)]
 mod tests;
 mod told;
@@ -21,11 +22,11 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use self::ask::Ask;
 use super::app::item::Hold;
-use super::app::{Effect, Msg, Painted, State, What};
+use super::app::{Effect, Msg, Painted, State, View, What};
 use super::keymap::{Action, Context};
 use super::runtime::tasks::{Signer, Tasks};
 use super::runtime::{Clock, RunError, editor};
-use crate::protocol::{Change, Desk};
+use crate::protocol::{Change, Desk, Refused};
 use crate::text::Clean;
 
 /// Lines that come faster than this after one another were pasted.
@@ -190,7 +191,7 @@ impl<W: Write> Linear<W> {
             self.ask = ask;
             self.asked = false;
         }
-        if self.ask == Ask::Command && !self.speak_item()? {
+        if self.ask == Ask::Command && (!self.speak_figures()? || !self.speak_item()?) {
             return Ok(());
         }
         if !self.asked {
@@ -200,6 +201,30 @@ impl<W: Write> Linear<W> {
             self.out.flush()?;
         }
         Ok(())
+    }
+
+    /// Tells the figures that were asked for and goes back to the queue; `false` while they are
+    /// on their way.
+    fn speak_figures(&mut self) -> Result<bool, RunError> {
+        let lines = match self.state.view {
+            View::Signals => match self.state.signals_ready() {
+                None => return Ok(false),
+                Some(Ok(view)) => figures::signals(&view),
+                Some(Err(refused)) => refusal(&refused),
+            },
+            View::Containment => match self.state.containment_ready() {
+                None => return Ok(false),
+                Some(Ok(view)) => figures::containment(&self.state, &view),
+                Some(Err(refused)) => refusal(&refused),
+            },
+            _ => return Ok(true),
+        };
+        for line in lines {
+            self.line(&line)?;
+        }
+        self.act(Action::ViewQueue);
+        self.asked = false;
+        Ok(true)
     }
 
     /// Tells the item on show, if it was not told yet; `false` while there is nothing to ask.
@@ -262,6 +287,13 @@ impl<W: Write> Linear<W> {
             other => self.answer(&other, &line),
         }
     }
+}
+
+/// A refusal in lines.
+fn refusal(refused: &Refused) -> Vec<String> {
+    let mut lines = vec![clean(&refused.message)];
+    lines.extend(refused.hint.as_ref().map(|hint| format!("Next: {}.", clean(hint))));
+    lines
 }
 
 /// Foreign text for one line.

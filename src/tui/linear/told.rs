@@ -50,6 +50,9 @@ pub fn item(state: &State, shown: &Shown, view: &ItemView) -> Vec<String> {
         }
         Kind::Review => {}
     }
+    if let Some(id) = &view.frozen_by {
+        lines.push(format!("It is held by freeze {}.", clean(id)));
+    }
     if view.blind {
         lines.push("It is blind: give your own answer first.".into());
     }
@@ -74,6 +77,14 @@ pub fn item(state: &State, shown: &Shown, view: &ItemView) -> Vec<String> {
     }
     if let Some(input) = view.record.get("input") {
         value(&mut lines, "Context", input);
+    }
+    for unusual in view.usual.iter().filter(|u| u.unusual.is_some()) {
+        lines.push(clean(&format!(
+            "Unusual: {} is {} for {}.",
+            crate::text::humanise_key(unusual.field.trim_start_matches("input.")),
+            unusual.unusual.as_deref().unwrap_or("unusual"),
+            unusual.against
+        )));
     }
     if let Some(current) = &view.current {
         value(&mut lines, "Proposal", &current.output);
@@ -167,6 +178,7 @@ pub fn help(state: &State) -> Vec<String> {
         let key = keys.first().map_or("", String::as_str);
         lines.push(format!("{}, {key}: {}", action.title(), action.help()));
     }
+    lines.extend(super::figures::WORDS.map(str::to_owned));
     lines.push("An empty line tells the item again. back leaves a question.".to_owned());
     lines
 }

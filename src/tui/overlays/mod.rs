@@ -5,11 +5,15 @@ mod bulk;
 mod edit;
 mod filter;
 mod help;
+mod incident;
+mod kill;
+mod look;
 mod moving;
 mod page;
 mod palette;
 mod quit;
 mod reason;
+mod sure;
 
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -36,6 +40,10 @@ pub fn draw(ui: &mut Ui<'_, '_>, area: Rect) {
             Overlay::Bulk(form) => bulk::draw(ui, area, form),
             Overlay::Blind(form) => blind::draw(ui, area, form),
             Overlay::Page(page) => page::draw(ui, area, page),
+            Overlay::Kill(form) => kill::draw(ui, area, form),
+            Overlay::Sure(form) => sure::draw(ui, area, form),
+            Overlay::Look(look) => look::draw(ui, area, look),
+            Overlay::Incident(page) => incident::draw(ui, area, page),
             Overlay::Quit => quit::draw(ui, area),
         }
     }

@@ -33,7 +33,7 @@ pub fn draw(ui: &mut Ui<'_, '_>, area: Rect, form: &MoveForm) {
     }
     let hints =
         [(Action::Submit, "move"), (Action::PaneNext, "note / queue"), (Action::Back, "back")];
-    lines.push(Line::from(fit(ui.hints(&hints), cols)));
+    lines.push(Line::from(ui.hints_in(&hints, cols)));
     let mut title = vec![ui.span(Role::Title, "move ")];
     match form.item() {
         Some(id) => title.extend(ui.one(Role::Title, id)),

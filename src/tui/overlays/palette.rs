@@ -7,7 +7,7 @@ use super::{field, first_shown, height, padded};
 use crate::text::pad;
 use crate::tui::app::Palette;
 use crate::tui::keymap::Danger;
-use crate::tui::screens::{Ui, centred, two};
+use crate::tui::screens::{Ui, centred, two, wrapped_ours};
 use crate::tui::theme::Role;
 
 pub fn draw(ui: &mut Ui<'_, '_>, area: Rect, palette: &Palette) {
@@ -31,6 +31,18 @@ pub fn draw(ui: &mut Ui<'_, '_>, area: Rect, palette: &Palette) {
     }
     if palette.matching.is_empty() {
         lines.push(Line::from(ui.span(Role::Dim, "  no action is called that")));
+    }
+    // What was cut of the sentence under the cursor is told in full.
+    let sentence = palette.matching.get(palette.selected).map(|(action, _)| action.help());
+    let cut = sentence.is_some_and(|s| crate::text::width(s) + 25 > cols);
+    if let Some(sentence) = sentence.filter(|_| cut && area.height >= 10) {
+        while lines.len() < room {
+            lines.push(Line::default());
+        }
+        lines.truncate(room.max(2));
+        let told = wrapped_ours(ui.theme, Role::Dim, sentence, cols.saturating_sub(2), "  ");
+        lines.truncate((room + 1).saturating_sub(told.len()).max(2));
+        lines.extend(told);
     }
     // The box keeps its size while the list gets shorter: nothing jumps.
     let rows = height(room + 1).min(area.height.saturating_sub(2));

@@ -8,7 +8,7 @@ use crate::protocol::TagView;
 use crate::text::{Clean, width};
 use crate::tui::app::{Field, ReasonFor, ReasonForm};
 use crate::tui::keymap::Action;
-use crate::tui::screens::{Ui, cells, centred, fit};
+use crate::tui::screens::{Ui, cells, centred, fit, wrapped};
 use crate::tui::theme::Role;
 
 pub fn draw(ui: &mut Ui<'_, '_>, area: Rect, form: &ReasonForm) {
@@ -48,10 +48,10 @@ pub fn draw(ui: &mut Ui<'_, '_>, area: Rect, form: &ReasonForm) {
         (Action::RepeatReason, "last reason"),
         (Action::Back, back),
     ];
-    let hints = Line::from(fit(ui.hints(&hints), cols));
-    let mut tags = tags(ui, form, cols);
-    // A short screen keeps the letters, what is typed and what is wrong; air, hints and the
-    // field that is empty give way.
+    let hints = Line::from(ui.hints_in(&hints, cols));
+    let mut tags = tags(ui, form, cols, false);
+    // A short screen keeps the letters, what is typed, what is wrong and the keys; air, the field
+    // that is empty and the tags' consequences give way.
     let room = usize::from(area.height.saturating_sub(2));
     let mut below = match &form.fault {
         Some(text) => vec![fault(ui, text), hints],
@@ -61,12 +61,12 @@ pub fn draw(ui: &mut Ui<'_, '_>, area: Rect, form: &ReasonForm) {
     if short(tags.len(), lines.len(), below.len()) && form.fault.is_none() {
         below.remove(0);
     }
-    if short(tags.len(), lines.len(), below.len()) {
-        below.pop();
-    }
     let idle = form.has_label() && form.field != Field::Label && form.label.said().is_none();
     if idle && short(tags.len(), lines.len(), below.len()) {
         lines.pop();
+    }
+    if short(tags.len(), lines.len(), below.len()) {
+        tags = self::tags(ui, form, cols, true);
     }
     while short(tags.len(), lines.len(), below.len()) && tags.len() > 1 {
         tags.remove(0);
@@ -90,22 +90,37 @@ pub fn draw(ui: &mut Ui<'_, '_>, area: Rect, form: &ReasonForm) {
     ui.put_lines(inside, &lines, skip);
 }
 
-/// Every tag with its letter, side by side where they fit; those with a consequence alone.
-fn tags(ui: &Ui<'_, '_>, form: &ReasonForm, cols: usize) -> Vec<Line<'static>> {
+/// Every tag with its letter, side by side where they fit; those with a consequence alone. `tight`:
+/// of a consequence only its sign, and its words once the tag is chosen.
+fn tags(ui: &Ui<'_, '_>, form: &ReasonForm, cols: usize, tight: bool) -> Vec<Line<'static>> {
     let (mut lines, mut line): (Vec<Line<'static>>, Vec<Span<'static>>) = (Vec::new(), Vec::new());
     let widest = form.tags.iter().map(|(_, t)| width(&name(t))).max().unwrap_or(0).min(30) + 4;
     for (key, tag) in &form.tags {
         let role = if form.chosen.contains(&tag.id) { Role::Marked } else { Role::Text };
         let mut entry = vec![ui.span(Role::Key, format!("{key} "))];
         entry.extend(ui.one(role, &name(tag)));
-        if let Some(what) = &tag.consequence {
-            entry.push(ui.span(Role::Warn, " ▲ "));
-            entry.extend(ui.one(Role::Warn, what));
+        let chosen = form.chosen.contains(&tag.id);
+        if let Some(what) = tag.consequence.as_ref().filter(|_| !tight || chosen) {
             if !line.is_empty() {
                 lines.push(Line::from(std::mem::take(&mut line)));
             }
+            let what = Clean::line_first(&format!("▲ {what}"), 300);
+            let beside = cells(&entry) + 1 + width(what.as_str()) <= cols;
+            if beside {
+                entry.push(Span::raw(" "));
+                entry.extend(ui.one(Role::Warn, what.as_str()));
+            }
             lines.push(Line::from(fit(entry, cols)));
+            if !beside {
+                let parts = wrapped(ui.theme, Role::Warn, &what, cols.saturating_sub(2).max(8));
+                lines.extend(
+                    parts.into_iter().map(|p| Line::from([vec![Span::raw("  ")], p].concat())),
+                );
+            }
             continue;
+        }
+        if tag.consequence.is_some() {
+            entry.push(ui.span(Role::Warn, " ▲"));
         }
         // In columns where there is room for them, one after another where there is not.
         let wide = if cols >= 60 { widest } else { cells(&entry) + 2 };

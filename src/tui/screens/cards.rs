@@ -1,10 +1,10 @@
-//! Calm cards: too small a screen, the first minute, what is known of signals and containment.
+//! Calm cards: too small a screen, the first minute; pages and the table of queues.
 
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::SMALLEST;
-use super::paint::{Ui, bar, centred, count, fit, probability};
+use super::paint::{Ui, centred, count, fit};
 use crate::protocol::QueueView;
 use crate::text::{pad, pad_left};
 use crate::tui::keymap::{Action, Context};
@@ -62,65 +62,6 @@ pub fn first_minute(ui: &mut Ui<'_, '_>, body: Rect) {
     }
 }
 
-/// What the desk knows of its own health without the signals of later work: queues and their SLA.
-pub fn signals(ui: &mut Ui<'_, '_>, body: Rect) {
-    let Some(header) = &ui.state.header else { return };
-    let mut lines = vec![Line::default()];
-    let share = ratio(header.automatic, header.decisions);
-    let mut line = vec![ui.span(Role::Heading, pad(" DECISIONS", 14))];
-    line.push(ui.span(Role::Strong, count(header.decisions)));
-    line.push(ui.span(Role::Dim, "  of these automatic "));
-    line.push(ui.span(Role::Strong, count(header.automatic)));
-    if header.decisions > 0 {
-        line.push(Span::raw("  "));
-        line.extend(bar(ui.theme, share, 10));
-        line.push(ui.span(Role::Text, format!(" {}", probability(share))));
-    }
-    lines.push(Line::from(line));
-    lines.push(Line::default());
-    lines.extend(queues(ui, &header.queues));
-    page(ui, body, lines);
-}
-
-/// What is known of automation now.
-pub fn containment(ui: &mut Ui<'_, '_>, body: Rect) {
-    let Some(header) = &ui.state.header else { return };
-    let role = match header.automation.as_str() {
-        "on" => Role::StateOn,
-        "killed" => Role::StateKilled,
-        "paused" => Role::StatePaused,
-        _ => Role::StateLimited,
-    };
-    let mut line = vec![ui.span(Role::Heading, pad(" AUTOMATION", 14)), ui.span(role, "● ")];
-    line.extend(ui.one(role, &header.automation));
-    line.push(ui.span(Role::Dim, format!("   control generation {}", header.generation)));
-    let mut lines = vec![Line::default(), Line::from(line)];
-    let mut line = vec![ui.span(Role::Heading, pad(" POLICY", 14))];
-    match &header.policy {
-        Some(hash) => line.extend(ui.one(Role::Text, hash)),
-        None => line.push(ui.span(Role::Warn, "none in force: everything waits for a person")),
-    }
-    lines.push(Line::from(line));
-    let share = ratio(header.automatic, header.decisions);
-    let line = vec![
-        ui.span(Role::Heading, pad(" IN FORCE", 14)),
-        ui.span(
-            Role::Text,
-            format!(
-                "{} of {} decisions were automatic",
-                count(header.automatic),
-                count(header.decisions)
-            ),
-        ),
-        ui.span(
-            Role::Dim,
-            if header.decisions > 0 { format!("  {}", probability(share)) } else { String::new() },
-        ),
-    ];
-    lines.push(Line::from(line));
-    page(ui, body, lines);
-}
-
 /// The queues with their clocks, numbers right-aligned.
 pub fn queues(ui: &Ui<'_, '_>, queues: &[QueueView]) -> Vec<Line<'static>> {
     let widest = queues.iter().map(|q| crate::text::width(&q.name)).max().unwrap_or(0).clamp(5, 20);
@@ -159,8 +100,4 @@ pub fn page(ui: &mut Ui<'_, '_>, body: Rect, lines: Vec<Line<'static>>) {
     ui.painted.lines = lines.len();
     ui.painted.room = room;
     ui.put_lines(body, &lines, skip);
-}
-
-fn ratio(part: u64, all: u64) -> f64 {
-    if all == 0 { 0.0 } else { part as f64 / all as f64 }
 }

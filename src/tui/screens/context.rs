@@ -3,8 +3,10 @@
 use ratatui::text::{Line, Span};
 use serde_json::Value;
 
-use super::paint::{clean, span, wrapped};
-use crate::text::{Clean, Folds, NodeKind, pad, pad_left, tree, width};
+use super::paint::{cells, clean, span, wrapped};
+use super::usual;
+use crate::protocol::UsualView;
+use crate::text::{Clean, Folds, NodeKind, Tree, pad, pad_left, tree, width};
 use crate::tui::theme::{Role, Theme};
 
 /// Rows shown while the context is folded.
@@ -14,14 +16,26 @@ const FOLDED_TEXT: usize = 12;
 /// Characters of one text that are laid out.
 const MOST: usize = 40_000;
 
-pub fn lines(theme: &Theme, input: &Value, cols: usize, full: bool) -> Vec<Line<'static>> {
-    let most = if full { 2000 } else { FOLDED };
-    let rows = tree(input, &Folds::default(), most);
+/// The rows of `input`. Of a folded one, what is unusual is shown wherever it stands.
+pub fn lines(
+    theme: &Theme,
+    input: &Value,
+    usual: &[UsualView],
+    cols: usize,
+    full: bool,
+) -> Vec<Line<'static>> {
+    let odd = !full && usual.iter().any(|u| u.unusual.is_some());
+    let most = if full || odd { 2000 } else { FOLDED };
+    let mut rows = tree(input, &Folds::default(), most);
+    if odd {
+        fold(&mut rows, usual);
+    }
     let names = rows.nodes.iter().map(|n| n.depth * 2 + width(n.key.as_str()));
     let name = names.max().unwrap_or(0).min(cols / 2).min(26);
     let numbers = rows.nodes.iter().filter(|n| n.kind == NodeKind::Number);
     let number = numbers.map(|n| width(n.value.as_str())).max().unwrap_or(0).min(14);
     let room = cols.saturating_sub(name + 4);
+    let bins = usual::widest(usual);
     let mut lines = Vec::new();
     for node in &rows.nodes {
         let label = format!("{}{}", "  ".repeat(node.depth), node.key);
@@ -45,6 +59,10 @@ pub fn lines(theme: &Theme, input: &Value, cols: usize, full: bool) -> Vec<Line<
         match node.kind {
             NodeKind::Number => {
                 line.push(span(theme, Role::Text, pad_left(node.value.as_str(), number)));
+                if let Some(usual) = usual::of(usual, &node.pointer) {
+                    line.push(Span::raw("  "));
+                    line.extend(usual::beside(theme, usual, bins, cols.saturating_sub(cells(&line))));
+                }
             }
             NodeKind::Null => line.push(span(theme, Role::Dim, "–")),
             _ if node.folded.is_some() => line.extend(clean(theme, Role::Dim, &node.value)),
@@ -56,4 +74,21 @@ pub fn lines(theme: &Theme, input: &Value, cols: usize, full: bool) -> Vec<Line<
         lines.push(Line::from(span(theme, Role::Dim, format!("  {} more  (Tab)", rows.more))));
     }
     lines
+}
+
+/// Folds to the first rows, but for the unusual ones, which stay.
+fn fold(rows: &mut Tree, usual: &[UsualView]) {
+    let odd = |pointer: &str| usual::of(usual, pointer).is_some_and(|u| u.unusual.is_some());
+    let all = rows.nodes.len() + rows.more;
+    let unusual = rows.nodes.iter().filter(|n| odd(&n.pointer)).count();
+    let mut plain = FOLDED.saturating_sub(unusual);
+    rows.nodes.retain(|node| {
+        if odd(&node.pointer) {
+            return true;
+        }
+        let keep = plain > 0;
+        plain = plain.saturating_sub(1);
+        keep
+    });
+    rows.more = all - rows.nodes.len();
 }

@@ -6,6 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::paint::{Ui, cells, fit, two};
 use crate::tui::app::Countdown;
+use crate::tui::app::signals::Part;
 use crate::tui::app::toast::Tone;
 use crate::tui::app::verdict::{past, said};
 use crate::tui::keymap::{Action, Context, show_sequence};
@@ -100,6 +101,41 @@ fn wanted(ui: &Ui<'_, '_>) -> Vec<(Action, &'static str)> {
             (A::Flag, "flag"),
             (A::ViewQueue, "queue"),
         ],
+        Context::Signals if state.signals.opened.is_some() => &[
+            (A::Open, "decision"),
+            (A::Back, "back"),
+            (A::Window, "window"),
+            (A::KillHere, "stop here"),
+            (A::CopyId, "copy id"),
+        ],
+        Context::Signals => match state.signals.part {
+            Part::Overrides | Part::Calibration => &[
+                (A::Window, "window"),
+                (A::SliceBy, "slice by"),
+                (A::Open, "its drift"),
+                (A::PaneNext, "next part"),
+                (A::KillHere, "stop here"),
+            ],
+            Part::Drift => &[
+                (A::Window, "window"),
+                (A::SliceBy, "slice by"),
+                (A::Open, "distribution"),
+                (A::PaneNext, "next part"),
+                (A::KillHere, "stop here"),
+                (A::Back, "every model"),
+            ],
+            Part::Service => &[
+                (A::Window, "window"),
+                (A::Open, "its queue"),
+                (A::PaneNext, "next part"),
+            ],
+        },
+        Context::Containment => &[
+            (A::Kill, "stop"),
+            (A::PaneNext, "next kind"),
+            (A::CopyId, "copy id"),
+            (A::ViewQueue, "queue"),
+        ],
         _ => &[
             (A::ViewQueue, "queue"),
             (A::ViewAudit, "audit"),
@@ -137,6 +173,15 @@ fn sequence(ui: &Ui<'_, '_>) -> Vec<Span<'static>> {
 /// `accepted exq-0114  4s u`, or what is being saved.
 fn pending(ui: &mut Ui<'_, '_>) -> Vec<Span<'static>> {
     let state = ui.state;
+    if let Some(order) = state.control.ordered.first() {
+        let waited = state.now.duration_since(order.since).as_secs();
+        ui.painted.counts(Countdown::Seconds);
+        let mut spans = vec![ui.span(Role::Danger, "■ ")];
+        spans.extend(fit(ui.one(Role::Strong, &order.doing), 44));
+        let text = if waited < 1 { "…".to_owned() } else { format!(", no answer for {waited}s") };
+        spans.push(ui.span(Role::Warn, text));
+        return spans;
+    }
     if let Some(sent) = state.verdicts.unanswered().last() {
         let signing = state.verdicts.outbox.front().is_some_and(|o| o.sign);
         let verb = if signing { "waiting for your signature on " } else { "saving " };

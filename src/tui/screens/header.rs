@@ -3,7 +3,9 @@
 use ratatui::layout::Rect;
 use ratatui::text::Span;
 
+use super::containment::state_look;
 use super::paint::{Ui, cells, count, fit, two};
+use crate::protocol::SwitchState;
 use crate::tui::app::View;
 use crate::tui::theme::Role;
 
@@ -92,6 +94,17 @@ fn left(ui: &Ui<'_, '_>, cols: usize) -> Vec<Span<'static>> {
     spans
 }
 
+/// The look and the sign of automation as the header tells it: its first word is the state.
+pub fn automation_look(automation: &str) -> (Role, &'static str) {
+    let word = automation.split([' ', ':', ',']).next().unwrap_or_default();
+    state_look(match word {
+        "on" => SwitchState::On,
+        "killed" => SwitchState::Killed,
+        "paused" => SwitchState::Paused,
+        _ => SwitchState::Limited,
+    })
+}
+
 /// Parts from the one that goes first to the one that stays longest.
 fn right(ui: &Ui<'_, '_>, cols: usize) -> Vec<Vec<Span<'static>>> {
     let state = ui.state;
@@ -112,16 +125,18 @@ fn right(ui: &Ui<'_, '_>, cols: usize) -> Vec<Vec<Span<'static>>> {
             .push(vec![ui.span(Role::Dim, "sync "), ui.span(Role::Warn, format!("{n} unsent"))]),
         None => {}
     }
+    if let Some(first) = header.drift.first() {
+        let mut spans = vec![ui.span(Role::Warn, "drift ▲ ")];
+        spans.extend(fit(ui.one(Role::Warn, first), (cols / 6).max(8)));
+        if header.drift.len() > 1 {
+            spans.push(ui.span(Role::Dim, format!(" +{}", header.drift.len() - 1)));
+        }
+        parts.push(spans);
+    }
     parts.push(me(Some(header.reviewer.level)));
-    let role = match header.automation.split(':').next().unwrap_or_default() {
-        "on" => Role::StateOn,
-        "killed" => Role::StateKilled,
-        "paused" => Role::StatePaused,
-        _ => Role::StateLimited,
-    };
-    let sign = if role == Role::StateKilled { "■ " } else { "● " };
+    let (role, sign) = automation_look(&header.automation);
     // A short line keeps the sign and the state; the word is said by the containment view.
-    let mut automation = vec![ui.span(role, sign)];
+    let mut automation = vec![ui.span(role, format!("{sign} "))];
     if cols >= 100 {
         automation.insert(0, ui.span(Role::Dim, "automation "));
     }

@@ -104,6 +104,14 @@ fn banners(ui: &mut Ui<'_, '_>, shown: &Shown, view: &ItemView) -> Vec<Vec<Span<
         line.extend(ui.hint(crate::tui::keymap::Action::RawView, "code points"));
         lines.push(line);
     }
+    if let Some(id) = &view.frozen_by {
+        let mut line = vec![ui.span(Role::BannerWarn, " ◌ held by freeze ")];
+        line.extend(ui.one(Role::BannerWarn, id));
+        line.push(ui.span(Role::BannerWarn, " "));
+        line.push(ui.span(Role::Dim, " a person decides it  "));
+        line.extend(ui.hint(crate::tui::keymap::Action::ViewContainment, "who froze it, and why"));
+        lines.push(line);
+    }
     match &shown.hold {
         Hold::Lost(refused) => {
             let mut line = vec![ui.span(Role::BannerWarn, " ▲ lease lost "), Span::raw(" ")];

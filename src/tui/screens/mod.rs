@@ -3,9 +3,11 @@
 mod audit;
 pub mod cache;
 mod cards;
+mod chart;
+mod containment;
 mod context;
 mod difference;
-mod document;
+pub mod document;
 mod footer;
 mod header;
 mod item;
@@ -14,13 +16,17 @@ mod list;
 mod paint;
 mod policy;
 mod queue;
+mod signals;
+mod usual;
 #[cfg(test)]
 mod tests;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
-pub use cache::Cache;
+pub use cache::{Cache, ItemKey};
+pub use chart::{duration, percent, said, statistic};
+pub use containment::{slice_of, state_look};
 pub use difference::diff_lines;
 pub use paint::*;
 
@@ -45,8 +51,8 @@ pub fn draw(frame: &mut Frame<'_>, state: &State, theme: &Theme, cache: &mut Cac
     header::draw(&mut ui, head);
     match state.view {
         View::Queue => queue::draw(&mut ui, body),
-        View::Signals => cards::signals(&mut ui, body),
-        View::Containment => cards::containment(&mut ui, body),
+        View::Signals => signals::draw(&mut ui, body),
+        View::Containment => containment::draw(&mut ui, body),
         View::Audit => audit::draw(&mut ui, body),
         View::Learning => learning::draw(&mut ui, body),
         View::Policy => policy::draw(&mut ui, body),

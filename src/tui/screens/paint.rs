@@ -65,6 +65,22 @@ pub fn wrapped(theme: &Theme, role: Role, text: &Clean, cols: usize) -> Vec<Vec<
     wrap(text.as_str(), cols).map(|range| clean_part(theme, role, text, range)).collect()
 }
 
+/// Our own words wrapped to `cols`, each line led by `lead`.
+pub fn wrapped_ours(
+    theme: &Theme,
+    role: Role,
+    text: &str,
+    cols: usize,
+    lead: &'static str,
+) -> Vec<Line<'static>> {
+    wrap(text, cols.max(8))
+        .map(|range| {
+            let part = text.get(range).unwrap_or_default().to_owned();
+            Line::from(vec![Span::raw(lead), span(theme, role, part)])
+        })
+        .collect()
+}
+
 /// Cells the spans take.
 pub fn cells(spans: &[Span<'_>]) -> usize {
     spans.iter().map(|s| width(&s.content)).sum()
@@ -246,6 +262,18 @@ impl Ui<'_, '_> {
                 vec![self.span(Role::Key, key), self.span(Role::KeyLabel, format!(" {label}"))]
             }
             None => Vec::new(),
+        }
+    }
+
+    /// Hints in a row that fits: the first and the last stay, those between go from the end.
+    pub fn hints_in(&self, hints: &[(Action, &str)], cols: usize) -> Vec<Span<'static>> {
+        let mut hints = hints.to_vec();
+        loop {
+            let spans = self.hints(&hints);
+            if cells(&spans) <= cols || hints.len() <= 2 {
+                return fit(spans, cols);
+            }
+            hints.remove(hints.len() - 2);
         }
     }
 

@@ -170,6 +170,11 @@ impl State {
             return Vec::new();
         }
         let (reason, about) = (form.reason(), form.about.clone());
+        // Where the policy names reasons, an overruled model is told one.
+        if form.has_label() && !form.tags.is_empty() && reason == Reason::default() {
+            form.fault = Some("say why: a tag's letter, a note, or what is right".to_owned());
+            return Vec::new();
+        }
         self.close();
         let Reason { tags, note, label } = reason.clone();
         if !matches!(about, ReasonFor::Flag(_)) && reason != Reason::default() {

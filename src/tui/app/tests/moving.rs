@@ -163,7 +163,7 @@ fn a_second_that_counts_is_painted_once_a_second() {
 fn views_are_a_number_away_and_q_comes_back() {
     let mut rig = Rig::stocked();
     for (key, expected) in [
-        ("2", "DECISIONS"),
+        ("2", "override rate, 24h, by cohort"),
         ("3", "AUTOMATION"),
         ("4", "all entries"),
         ("5", "no corrections yet"),

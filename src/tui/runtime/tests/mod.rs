@@ -189,7 +189,7 @@ fn an_idle_app_paints_nothing() {
     let (result, seen, _) = run(|hand| async move {
         hand.until("lap-2001").await;
         hand.press('2');
-        hand.until("DECISIONS").await;
+        hand.until("race:hispanic").await;
         let before = hand.seen.lock().unwrap().frames;
         tokio::time::sleep(Duration::from_millis(1200)).await;
         assert_eq!(hand.seen.lock().unwrap().frames, before);

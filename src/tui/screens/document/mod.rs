@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::context;
 use super::paint::{cells, one, probability, span, two, wrapped};
+use super::usual;
 use crate::domain::{Kind, SampleKind, Timestamp};
 use crate::protocol::ItemView;
 use crate::text::{Clean, Folds, pad, tree, wrap};
@@ -230,10 +231,19 @@ impl Document<'_> {
         let Some(input) = self.view.record.get("input") else { return };
         self.blank();
         let cohort = cohort(self.view.record.get("cohort"));
-        let right = one(self.theme, Role::Dim, &cohort);
+        let right = match self.view.usual.is_empty() {
+            true => one(self.theme, Role::Dim, &cohort),
+            false => usual::against(self.theme, &self.view.usual, self.cols.saturating_sub(LABEL)),
+        };
         let heading = two(vec![self.heading("CONTEXT")], right, self.cols);
         self.lines.push(heading);
-        self.lines.extend(context::lines(self.theme, input, self.cols, self.full));
+        self.lines.extend(context::lines(
+            self.theme,
+            input,
+            &self.view.usual,
+            self.cols,
+            self.full,
+        ));
     }
 
     fn models(&mut self) {

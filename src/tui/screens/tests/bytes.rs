@@ -104,6 +104,7 @@ fn hostile_desk(text: &str) -> FakeDesk {
         record.insert(text.into(), text.into());
         held.reason = text.into();
         held.rule = text.into();
+        held.frozen_by = Some(text.into());
         held
     };
     let mut plain = poison(support("plain", 0.5));
@@ -121,6 +122,8 @@ fn hostile_desk(text: &str) -> FakeDesk {
     {
         let mut inside = desk.inside();
         inside.automation = text.into();
+        inside.drift = vec![text.into()];
+        inside.poison = Some(text.into());
         for queue in &mut inside.queues {
             queue.title = text.into();
         }
@@ -133,7 +136,8 @@ fn hostile_desk(text: &str) -> FakeDesk {
 fn every_screen(text: &str, most: usize) -> Result<(), String> {
     let walks = [
         "", "Tab", "j", "j Tab", "j j", "j j j", "e", "j e", "j j j e", "r", "x", "A", "i", "v",
-        "4 Enter", "6", "2", "3", "Q", "m m a", "a", "a q", "a 5",
+        "4 Enter", "6", "2", "2 Tab", "2 Tab Enter", "2 Tab Enter Enter", "2 j Enter", "3", "3 G",
+        "3 Tab", "3 Tab Enter", "3 Tab r", "3 j j R", "Space K", "3 Space K", "Q", "m m a", "a", "a q", "a 5",
     ];
     for walk in walks.iter().take(most) {
         let mut rig = Rig::new(hostile_desk(text), 120, 40);

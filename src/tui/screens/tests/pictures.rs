@@ -82,7 +82,19 @@ fn sheets() {
 #[test]
 fn views() {
     picture("signals", "2");
+    picture("signals_drift", "2 Tab j");
+    picture("signals_calibration", "2 Tab Tab");
+    picture("signals_service", "2 Tab Tab Tab");
+    picture("signals_by_model", "2 s w");
+    picture("signals_slice", "2 j j j Enter");
+    picture("distribution", "2 Tab Enter j");
+    picture("look", "2 Tab Enter Enter");
     picture("containment", "3");
+    picture("containment_killed", "3 j j");
+    picture("containment_incident", "3 Tab");
+    picture("containment_canary", "3 Tab Tab");
+    picture("containment_end", "3 G");
+    picture("incident", "3 Tab Enter");
     picture("audit", "a 4 V");
     picture("audit_unfolded", "a 4 Enter");
     picture("policy", "6");
@@ -94,6 +106,63 @@ fn views() {
         play(&mut rig, "5 Enter");
         insta::assert_snapshot!(format!("learning_{columns}x{rows}"), rig.screen());
     }
+}
+
+#[test]
+fn stopping() {
+    picture("kill", "Space K");
+    picture("kill_typed", "Space K Down Enter \"mortgage\"");
+    picture("kill_last_good", "Space K Tab Right Right Tab \"3.0\" Tab \"too many refusals\"");
+    picture("kill_wrong_word", "Space K Enter \"loan\" Enter");
+    picture("kill_done", "Space K Enter \"mortgage-preapproval\" Enter");
+    picture("resume", "3 j j R");
+    picture("requeue", "3 j j Q Tab Enter");
+    picture("resolve", "3 Tab r");
+    for (columns, rows) in SIZES {
+        let mut rig = Rig::new(FakeDesk::stocked(), columns, rows);
+        rig.hold = true;
+        play(&mut rig, "Space K Enter \"mortgage-preapproval\" Enter");
+        rig.pass(2100);
+        insta::assert_snapshot!(format!("kill_waits_{columns}x{rows}"), rig.screen());
+    }
+}
+
+#[test]
+fn nothing_is_read() {
+    for (columns, rows) in SIZES {
+        let mut rig = Rig::new(FakeDesk::stocked(), columns, rows);
+        rig.hold = true;
+        play(&mut rig, "2");
+        insta::assert_snapshot!(format!("signals_first_{columns}x{rows}"), rig.screen());
+        play(&mut rig, "3");
+        insta::assert_snapshot!(format!("containment_first_{columns}x{rows}"), rig.screen());
+    }
+    let refused = || {
+        let desk = FakeDesk::stocked();
+        let why = crate::protocol::Refused::new(
+            crate::protocol::Why::Unavailable,
+            "the desk does not measure signals yet",
+        );
+        desk.inside().unmeasured = Some(why.hint("set a reference: overrule signals reference set"));
+        desk
+    };
+    picture_of("signals_refused", refused, "2");
+    picture_of("containment_refused", refused, "3");
+}
+
+#[test]
+fn trouble_in_sight() {
+    let desk = || {
+        let desk = FakeDesk::stocked();
+        {
+            let mut inside = desk.inside();
+            inside.automation = "killed model=mortgage-preapproval@3.1".into();
+            inside.drift = vec!["loan obligation".into(), "loan income".into()];
+            inside.items.get_mut("lap-2001").unwrap().frozen_by = Some("f-7".into());
+        }
+        desk
+    };
+    picture_of("frozen", desk, "");
 }
 
 #[test]
