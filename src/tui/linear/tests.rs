@@ -132,3 +132,55 @@ fn an_item_moves_with_a_note_and_unknown_words_are_said_to_be() {
     assert_eq!(review.verdict.to.as_deref(), Some("level3"));
     assert_eq!(review.verdict.note.as_deref(), Some("please look"));
 }
+
+#[test]
+fn signals_and_containment_are_told_and_the_item_comes_back() {
+    let (heard, _) = talk(&["signals 1h", "containment", "help", "accept", "quit", "yes"]);
+    for said in [
+        "Signals over 1h.",
+        "cohort:race:black: over limit. Override rate 27 %, between",
+        "Income thousands of model:mortgage-preapproval@3.1: drift. PSI .12, 1204 decisions.",
+        "Queue level1: 94 % in time, 1 late, 3 at risk",
+        "model=mortgage-preapproval@3.1: killed to human, by ann",
+        "2 people to restart it.",
+        "Incident 12, open: override-spike",
+        "Evidence 3.2 of 20 needed: not enough data.",
+        "kill, or kill with all, domain=D",
+    ] {
+        assert!(heard.contains(said), "{said}\n{heard}");
+    }
+}
+
+#[test]
+fn a_stop_is_asked_word_by_word() {
+    let (heard, desk) = talk(&[
+        "kill domain=moderation",
+        "block",
+        "toxic answers",
+        "moderatio",
+        "moderation",
+        "resume model=mortgage-preapproval@3.1 checked",
+        "acknowledge 12",
+        "",
+        "redeliver notify-91",
+        "yes",
+        "quit",
+    ]);
+    assert!(heard.contains("Type moderation to stop domain=moderation:"), "{heard}");
+    assert!(heard.contains("not that word; nothing is stopped"), "{heard}");
+    assert!(heard.contains("stopped domain=moderation, generation 5"), "{heard}");
+    assert!(heard.contains("1 of 2 so far"), "{heard}");
+    assert!(heard.contains("incident 12 acknowledged"), "{heard}");
+    let said = desk.inside().said.clone();
+    let kills: Vec<_> =
+        said.iter().filter(|c| matches!(c, crate::protocol::Command::Kill { .. })).collect();
+    assert_eq!(
+        kills,
+        [&crate::protocol::Command::Kill {
+            scope: "domain=moderation".parse().unwrap(),
+            mode: crate::protocol::KillMode::Block,
+            reason: "toxic answers".into(),
+        }]
+    );
+    assert!(said.contains(&crate::protocol::Command::Redeliver { key: "notify-91".into() }));
+}

@@ -7,7 +7,7 @@ use super::padded;
 use crate::text::{Clean, pad, time};
 use crate::tui::app::{IncidentLine, IncidentPage};
 use crate::tui::keymap::Action;
-use crate::tui::screens::{Ui, fit, selected, slice_of, two};
+use crate::tui::screens::{Ui, fit, selected, slice_of, two, wrapped};
 use crate::tui::theme::Role;
 
 pub fn draw(ui: &mut Ui<'_, '_>, area: Rect, page: &IncidentPage) {
@@ -27,13 +27,18 @@ pub fn draw(ui: &mut Ui<'_, '_>, area: Rect, page: &IncidentPage) {
     let body = Rect { y: inside.y + 1, height: inside.height - 2, ..inside };
     let room = usize::from(body.height);
     let here = page.at.min(lines.len().saturating_sub(1));
-    let top = (here + 1).saturating_sub(room);
+    let (mut drawn, mut cursor) = (Vec::new(), 0..0);
+    for (n, line) in lines.iter().enumerate() {
+        let from = drawn.len();
+        drawn.extend(self::line(ui, line, n == here, cols));
+        if n == here {
+            cursor = from..drawn.len();
+        }
+    }
+    let top = cursor.end.saturating_sub(room).min(cursor.start);
     ui.painted.overlay_lines = lines.len();
     ui.painted.overlay_room = room;
-    for (y, (n, line)) in (0..body.height).zip(lines.iter().enumerate().skip(top)) {
-        let drawn = self::line(ui, line, n == here, cols);
-        ui.put(body, y, &drawn);
-    }
+    ui.put_lines(body, &drawn, top);
     let open = view.state != "resolved";
     let mut hints = vec![(Action::Back, "back")];
     if matches!(lines.get(here), Some(IncidentLine::Decision(_))) {
@@ -45,9 +50,9 @@ pub fn draw(ui: &mut Ui<'_, '_>, area: Rect, page: &IncidentPage) {
     if view.state == "open" {
         hints.insert(0, (Action::Acknowledge, "acknowledge"));
     }
-    let more = lines.len().saturating_sub(top + room);
+    let more = drawn.len().saturating_sub(top + room);
     let note = if more > 0 { format!("{more} more") } else { String::new() };
-    let hints = fit(ui.hints(&hints), cols);
+    let hints = ui.hints_in(&hints, cols.saturating_sub(note.len() + 1));
     let foot = two(hints, vec![ui.span(Role::Dim, note)], cols);
     ui.put(inside, inside.height - 1, &foot);
 }
@@ -74,24 +79,35 @@ fn head(ui: &Ui<'_, '_>, page: &IncidentPage, cols: usize) -> Line<'static> {
     two(left, right, cols)
 }
 
-fn line(ui: &Ui<'_, '_>, line: &IncidentLine<'_>, here: bool, cols: usize) -> Line<'static> {
+fn line(
+    ui: &Ui<'_, '_>,
+    line: &IncidentLine<'_>,
+    here: bool,
+    cols: usize,
+) -> Vec<Line<'static>> {
     let mark = if here { ui.span(Role::Accent, "▸ ") } else { Span::raw("  ") };
-    let mut spans = vec![mark];
-    match line {
-        IncidentLine::Fact(name, text) => {
-            spans.push(ui.span(Role::Dim, pad(name, 9)));
-            spans.extend(ui.one(Role::Text, text));
-        }
-        IncidentLine::Heading(text) => spans.push(ui.span(Role::Heading, (*text).to_owned())),
+    let (lead, text, role) = match line {
+        IncidentLine::Fact(name, text) => (pad(name, 9), text.as_str(), Role::Text),
+        IncidentLine::Heading(text) => (String::new(), *text, Role::Heading),
         IncidentLine::Happened(event) => {
             let at = event.at.to_zoned(ui.state.zone.clone());
-            spans.push(ui.span(Role::Dim, format!("{}  ", at.strftime("%m-%d %H:%M"))));
             let by = Clean::line_first(&event.by, 40);
-            spans.push(ui.span(Role::Text, format!("{} ", pad(by.as_str(), 10))));
-            spans.extend(ui.one(Role::Text, &event.what));
+            let by = pad(by.as_str(), if cols < 50 { 7 } else { 10 });
+            (format!("{}  {by} ", at.strftime("%m-%d %H:%M")), event.what.as_str(), Role::Text)
         }
-        IncidentLine::Decision(id) => spans.extend(ui.one(Role::Strong, id)),
-        IncidentLine::Blank => {}
-    }
-    selected(ui, Line::from(fit(spans, cols)), here, cols)
+        IncidentLine::Decision(id) => (String::new(), *id, Role::Strong),
+        IncidentLine::Blank => return vec![Line::default()],
+    };
+    let indent = crate::text::width(&lead);
+    let text = Clean::line_first(text, 600);
+    let room = cols.saturating_sub(indent + 2).max(8);
+    let mut first = Some(vec![mark, ui.span(Role::Dim, lead)]);
+    wrapped(ui.theme, role, &text, room)
+        .into_iter()
+        .map(|spans| {
+            let lead = first.take().unwrap_or_else(|| vec![Span::raw(" ".repeat(indent + 2))]);
+            let line = Line::from(fit([lead, spans].concat(), cols));
+            selected(ui, line, here, cols)
+        })
+        .collect()
 }

@@ -1,13 +1,15 @@
 //! A decision to read, over the view it was found in.
 
 use ratatui::layout::Rect;
-use ratatui::text::{Line, Span};
+use ratatui::text::Line;
 
 use super::padded;
+use crate::protocol::ItemView;
+use crate::text::Clean;
 use crate::tui::app::Look;
 use crate::tui::keymap::Action;
-use crate::tui::screens::{ItemKey, Ui, document, fit, two};
-use crate::tui::theme::Role;
+use crate::tui::screens::{ItemKey, Ui, document, fit, two, wrapped};
+use crate::tui::theme::{Role, Theme};
 
 pub fn draw(ui: &mut Ui<'_, '_>, area: Rect, look: &Look) {
     let at = Rect {
@@ -39,7 +41,7 @@ pub fn draw(ui: &mut Ui<'_, '_>, area: Rect, look: &Look) {
             lines.push(document::title(theme, view, cols));
             let made = ui.cache.item(key, || {
                 let mut made = document::lines(theme, view, cols, true, now);
-                made.insert(0, Line::from(state(theme, view)));
+                made.splice(0..0, state(theme, view, cols));
                 made
             });
             lines.extend_from_slice(made);
@@ -66,10 +68,11 @@ pub fn draw(ui: &mut Ui<'_, '_>, area: Rect, look: &Look) {
 }
 
 /// Where the decision stands: nothing is decided from here.
-fn state(theme: &crate::tui::theme::Theme, view: &crate::protocol::ItemView) -> Vec<Span<'static>> {
+fn state(theme: &Theme, view: &ItemView, cols: usize) -> Vec<Line<'static>> {
     let mut text = view.state.as_str().replace('_', " ");
     if view.state.is_open() {
         text.push_str(&format!(" in {}: decide it in the queue", view.queue));
     }
-    crate::tui::screens::one(theme, Role::Dim, &text)
+    let text = Clean::line_first(&text, 200);
+    wrapped(theme, Role::Dim, &text, cols).into_iter().map(Line::from).collect()
 }

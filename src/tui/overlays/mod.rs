@@ -116,6 +116,19 @@ fn fault(ui: &Ui<'_, '_>, text: &str) -> Line<'static> {
     Line::from(spans)
 }
 
+/// What is wrong, on as many lines as it takes.
+fn faults(ui: &Ui<'_, '_>, text: &str, cols: usize) -> Vec<Line<'static>> {
+    let text = Clean::line_first(text, 400);
+    let mut lead = Some(ui.span(Role::Danger, "▲ "));
+    super::screens::wrapped(ui.theme, Role::Danger, &text, cols.saturating_sub(2).max(8))
+        .into_iter()
+        .map(|spans| {
+            let lead = lead.take().unwrap_or_else(|| Span::raw("  "));
+            Line::from([vec![lead], spans].concat())
+        })
+        .collect()
+}
+
 /// The area inside a box without its outermost columns.
 fn padded(inside: Rect) -> Rect {
     Rect { x: inside.x + 1.min(inside.width), width: inside.width.saturating_sub(2), ..inside }

@@ -3,7 +3,7 @@
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use super::{fault, field, height, padded};
+use super::{faults, field, height, padded};
 use crate::protocol::SwitchView;
 use crate::tui::app::{ControlAct, SureForm, people};
 use crate::tui::keymap::Action;
@@ -31,7 +31,7 @@ pub fn draw(ui: &mut Ui<'_, '_>, area: Rect, form: &SureForm) {
         lines.push(field(ui, &label, &form.words, !form.in_since, cols));
     }
     if let Some(text) = &form.fault {
-        lines.push(fault(ui, text));
+        lines.extend(faults(ui, text, cols));
     } else if area.height >= 12 {
         lines.push(Line::default());
     }

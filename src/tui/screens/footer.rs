@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use super::containment::offer;
 use super::paint::{Ui, cells, fit, two};
 use crate::tui::app::Countdown;
 use crate::tui::app::signals::Part;
@@ -130,12 +131,13 @@ fn wanted(ui: &Ui<'_, '_>) -> Vec<(Action, &'static str)> {
                 (A::PaneNext, "next part"),
             ],
         },
-        Context::Containment => &[
-            (A::Kill, "stop"),
-            (A::PaneNext, "next kind"),
-            (A::CopyId, "copy id"),
-            (A::ViewQueue, "queue"),
-        ],
+        Context::Containment => {
+            // What can be done where the cursor is.
+            let here = state.containment.here();
+            let offers = here.iter().flat_map(|row| row.offers().iter().map(|a| (*a, offer(*a, row))));
+            let rest = [(A::Kill, "stop"), (A::PaneNext, "next kind"), (A::CopyId, "copy id")];
+            return offers.chain(rest).chain(views.iter().copied()).collect();
+        }
         _ => &[
             (A::ViewQueue, "queue"),
             (A::ViewAudit, "audit"),

@@ -27,11 +27,12 @@ pub fn draw(ui: &mut Ui<'_, '_>, area: Rect) {
     let mut parts = right(ui, cols);
     // What matters least goes first when the line is short.
     let room = cols.saturating_sub(cells(&left) + 2);
-    while parts.iter().map(|p| cells(p) + 3).sum::<usize>() > room && parts.len() > 1 {
-        parts.remove(0);
+    while parts.iter().map(|(_, p)| cells(p) + 3).sum::<usize>() > room && parts.len() > 1 {
+        let lightest = parts.iter().map(|(weight, _)| *weight).min();
+        parts.retain(|(weight, _)| Some(*weight) != lightest);
     }
     let mut spans: Vec<Span<'static>> = Vec::new();
-    for part in parts {
+    for (_, part) in parts {
         if !spans.is_empty() {
             spans.push(Span::raw("   "));
         }
@@ -105,8 +106,8 @@ pub fn automation_look(automation: &str) -> (Role, &'static str) {
     })
 }
 
-/// Parts from the one that goes first to the one that stays longest.
-fn right(ui: &Ui<'_, '_>, cols: usize) -> Vec<Vec<Span<'static>>> {
+/// Parts as they stand, each with its weight: the lightest goes first where the line is short.
+fn right(ui: &Ui<'_, '_>, cols: usize) -> Vec<(u8, Vec<Span<'static>>)> {
     let state = ui.state;
     let me = |level: Option<u8>| {
         let mut spans = ui.one(Role::Strong, &state.me);
@@ -116,13 +117,15 @@ fn right(ui: &Ui<'_, '_>, cols: usize) -> Vec<Vec<Span<'static>>> {
         spans
     };
     let Some(header) = &state.header else {
-        return vec![me(None)];
+        return vec![(3, me(None))];
     };
-    let mut parts = vec![ui.one(Role::Dim, &header.store)];
+    let mut parts = vec![(0, ui.one(Role::Dim, &header.store))];
     match header.unsent {
-        Some(0) => parts.push(vec![ui.span(Role::Dim, "sync "), ui.span(Role::Ok, "✓")]),
-        Some(n) => parts
-            .push(vec![ui.span(Role::Dim, "sync "), ui.span(Role::Warn, format!("{n} unsent"))]),
+        Some(0) => parts.push((1, vec![ui.span(Role::Dim, "sync "), ui.span(Role::Ok, "✓")])),
+        Some(n) => parts.push((
+            1,
+            vec![ui.span(Role::Dim, "sync "), ui.span(Role::Warn, format!("{n} unsent"))],
+        )),
         None => {}
     }
     if let Some(first) = header.drift.first() {
@@ -131,24 +134,20 @@ fn right(ui: &Ui<'_, '_>, cols: usize) -> Vec<Vec<Span<'static>>> {
         if header.drift.len() > 1 {
             spans.push(ui.span(Role::Dim, format!(" +{}", header.drift.len() - 1)));
         }
-        parts.push(spans);
+        parts.push((2, spans));
     }
-    parts.push(me(Some(header.reviewer.level)));
     let (role, sign) = automation_look(&header.automation);
     // A short line keeps the sign and the state; the word is said by the containment view.
     let mut automation = vec![ui.span(role, format!("{sign} "))];
     if cols >= 100 {
         automation.insert(0, ui.span(Role::Dim, "automation "));
     }
-    automation.extend(fit(ui.one(role, &header.automation), (cols / 4).max(8)));
-    parts.push(automation);
-    if state.header_failed.is_some() {
-        parts.push(vec![ui.span(Role::Danger, "▲ store not readable")]);
-    }
-    // Automation stands left of the name, but outlives it.
-    let n = parts.len();
-    if state.header_failed.is_none() && n >= 2 {
-        parts.swap(n - 1, n - 2);
+    automation.extend(fit(ui.one(role, &header.automation), (cols / 6).max(8)));
+    // Whether automation runs is more than who looks: a stop is seen on the narrowest screen.
+    parts.push((4, automation));
+    match state.header_failed {
+        Some(_) => parts.push((5, vec![ui.span(Role::Danger, "▲ store not readable")])),
+        None => parts.push((3, me(Some(header.reviewer.level)))),
     }
     parts
 }

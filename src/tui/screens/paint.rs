@@ -10,6 +10,7 @@ use ratatui::widgets::{Block, Clear};
 
 use super::cache::Cache;
 use crate::domain::Timestamp;
+use crate::protocol::Refused;
 use crate::text::{Clean, SegmentKind, time, truncate, width, wrap};
 use crate::tui::app::{Painted, State};
 use crate::tui::keymap::Action;
@@ -198,6 +199,24 @@ impl Ui<'_, '_> {
         for (y, line) in (0..area.height).zip(lines.iter().skip(skip)) {
             self.put(area, y, line);
         }
+    }
+
+    /// Says in the first lines of `area` why something could not be read, and what to do; the
+    /// area that is left.
+    pub fn refusal(&mut self, area: Rect, what: &str, refused: &Refused) -> Rect {
+        let mut text = format!("▲ {what}: {}", refused.message);
+        if let Some(hint) = &refused.hint {
+            text.push_str(&format!(" · {hint}"));
+        }
+        let text = Clean::line_first(&text, 600);
+        let cols = usize::from(area.width).saturating_sub(2).max(8);
+        let lines: Vec<Line<'static>> = wrapped(self.theme, Role::Danger, &text, cols)
+            .into_iter()
+            .map(|spans| Line::from([vec![Span::raw(" ")], spans].concat()))
+            .collect();
+        self.put_lines(area, &lines, 0);
+        let taken = u16::try_from(lines.len()).unwrap_or(u16::MAX).min(area.height);
+        Rect { y: area.y + taken, height: area.height - taken, ..area }
     }
 
     /// Empties an area.

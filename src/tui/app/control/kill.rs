@@ -167,12 +167,12 @@ impl KillForm {
             Err(fault) => return Some((KillField::Scope, fault)),
         };
         if self.mode == 2 && !matches!(scope, ControlScope::Model { .. }) {
-            let text = "last-good is for a model: choose model=NAME or another mode".to_owned();
+            let text = "last-good needs a model as its scope".to_owned();
             return Some((KillField::Mode, text));
         }
         match self.word.text().trim() == scope.word() {
             true => None,
-            false => Some((KillField::Word, format!("type {} to stop it", scope.word()))),
+            false => Some((KillField::Word, "not that word; nothing is stopped".to_owned())),
         }
     }
 }

@@ -150,8 +150,7 @@ impl State {
         }
         if words.is_none() && form.act.needs_words() {
             form.in_since = false;
-            let what = form.act.asks().unwrap_or("reason");
-            form.fault = Some(format!("a {what} goes into the trail: a few words do"));
+            form.fault = Some("say why, for the trail".to_owned());
             return Vec::new();
         }
         let reason = words.clone().unwrap_or_else(|| UNSAID.to_owned());

@@ -172,7 +172,7 @@ impl State {
         let (reason, about) = (form.reason(), form.about.clone());
         // Where the policy names reasons, an overruled model is told one.
         if form.has_label() && !form.tags.is_empty() && reason == Reason::default() {
-            form.fault = Some("say why: a tag's letter, a note, or what is right".to_owned());
+            form.fault = Some("say why: a tag, or a note".to_owned());
             return Vec::new();
         }
         self.close();

@@ -1,9 +1,11 @@
 //! Tables: keys and news in, state and effects out, over a desk in memory.
 
+mod containing;
 mod deciding;
 mod editing;
 mod forms;
 mod leases;
+mod measuring;
 mod moving;
 mod properties;
 

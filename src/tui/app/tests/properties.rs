@@ -80,6 +80,11 @@ const KEYS: &[&str] = &[
     "F1",
     "f",
     "p",
+    "w",
+    "K",
+    "R",
+    "B",
+    "d",
 ];
 
 fn act() -> impl Strategy<Value = Act> {
@@ -163,7 +168,8 @@ proptest! {
 fn every_screen_at_every_size_from_one_by_one() {
     let keys = [
         "", "2", "3", "4", "5", "6", "r", "e", "x", "?", ":", "/", "i", "v", "Q", "m m a", "Tab",
-        "a q", "F1", "g", "4 Enter",
+        "a q", "F1", "g", "4 Enter", "2 Tab", "2 Tab Tab", "2 Tab Enter", "2 Tab Enter Enter",
+        "3 G", "3 Tab", "3 Tab Enter", "3 Tab r", "3 j j Q", "Space K", "Space K Tab Right Right",
     ];
     for keys in keys {
         let mut rig = Rig::stocked();

@@ -4,12 +4,12 @@
 mod canaries;
 mod rows;
 
-pub use self::rows::slice as slice_of;
+pub use self::rows::{offer, slice as slice_of};
 
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::paint::{Ui, fit, two};
+use super::paint::{Ui, two};
 use crate::protocol::SwitchState;
 use crate::tui::app::ControlRow;
 use crate::tui::theme::Role;
@@ -34,15 +34,8 @@ pub fn draw(ui: &mut Ui<'_, '_>, body: Rect) {
     let mut room = Rect { y: body.y + 1, height: body.height.saturating_sub(1), ..body };
     let state = ui.state;
     let seen = &state.containment.seen;
-    if let Some(failed) = &seen.failed {
-        let mut line = vec![ui.span(Role::Danger, " ▲ ")];
-        line.extend(ui.one(Role::Danger, &format!("the switches could not be read: {}", failed.message)));
-        if let Some(hint) = &failed.hint {
-            line.push(ui.span(Role::Dim, " · "));
-            line.extend(ui.one(Role::Dim, hint));
-        }
-        ui.put(room, 0, &Line::from(fit(line, cols)));
-        room = Rect { y: room.y + 1, height: room.height.saturating_sub(1), ..room };
+    if let Some(failed) = seen.failed.clone() {
+        room = ui.refusal(room, "the switches could not be read", &failed);
     }
     if seen.view.is_none() {
         if seen.failed.is_none() {
@@ -56,7 +49,7 @@ pub fn draw(ui: &mut Ui<'_, '_>, body: Rect) {
     // What is said of the row under the cursor keeps its place at the foot.
     let detail = rows.get(at).map(|row| rows::detail(ui, row, cols)).unwrap_or_default();
     let wanted = u16::try_from(detail.len()).unwrap_or(0);
-    let height = wanted.min(room.height.saturating_sub(5) / 2);
+    let height = wanted.min(room.height.saturating_sub(3) / 2);
     if height > 0 {
         let foot = Rect { y: room.bottom() - height, height, ..room };
         ui.put_lines(foot, &detail, 0);

@@ -265,7 +265,7 @@ fn budget(ui: &Ui<'_, '_>, budget: &BudgetView, here: bool, cols: usize) -> Line
     let mut right = Vec::new();
     if let Some(breach) = budget.breach_at {
         let left = breach.duration_since(ui.state.desk_now());
-        right.push(ui.span(Role::DueSoon, format!("late from {} on ", time::left(left))));
+        right.push(ui.span(Role::DueSoon, format!("late in {} ", time::left(left))));
     }
     two(left, right, cols)
 }
@@ -290,7 +290,7 @@ fn outgoing(ui: &Ui<'_, '_>, out: &OutgoingView, here: bool, cols: usize) -> Lin
     two(left, vec![ui.span(Role::Dim, tried)], cols)
 }
 
-/// What is said of the row under the cursor: why, and the keys that work here.
+/// What is said of the row under the cursor: why it is as it is.
 pub fn detail(ui: &Ui<'_, '_>, row: &ControlRow<'_>, cols: usize) -> Vec<Line<'static>> {
     let text = match row {
         ControlRow::Switch(s) => switch_detail(s),
@@ -329,23 +329,11 @@ pub fn detail(ui: &Ui<'_, '_>, row: &ControlRow<'_>, cols: usize) -> Vec<Line<'s
         },
     };
     let text = Clean::line_first(&text, 400);
-    let mut lines: Vec<Line<'static>> = crate::tui::screens::wrapped(
-        ui.theme,
-        Role::Text,
-        &text,
-        cols.saturating_sub(2).max(8),
-    )
-    .into_iter()
-    .take(3)
-    .map(|spans| Line::from([vec![Span::raw(" ")], spans].concat()))
-    .collect();
-    let hints: Vec<(Action, &str)> = row.offers().iter().map(|a| (*a, offer(*a, row))).collect();
-    let mut hints = ui.hints(&hints);
-    if ui.state.overlays.is_empty() && !hints.is_empty() {
-        hints.insert(0, Span::raw(" "));
-        lines.push(Line::from(fit(hints, cols)));
-    }
-    lines
+    crate::tui::screens::wrapped(ui.theme, Role::Text, &text, cols.saturating_sub(2).max(8))
+        .into_iter()
+        .take(3)
+        .map(|spans| Line::from([vec![Span::raw(" ")], spans].concat()))
+        .collect()
 }
 
 fn times(n: u64) -> String {

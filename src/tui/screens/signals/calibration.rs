@@ -53,7 +53,7 @@ fn row(
     line.push(ui.span(Role::Dim, "ECE "));
     let role = if said.role == Role::Ok { Role::Text } else { said.role };
     line.push(ui.span(role, statistic(model.ece)));
-    if model.ece_before.is_some() {
+    if model.ece_before.is_some() && room >= 30 {
         line.push(ui.span(Role::Dim, format!(" (was {})", statistic(model.ece_before))));
     }
     if room >= 70 {

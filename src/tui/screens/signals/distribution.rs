@@ -16,14 +16,8 @@ pub fn draw(ui: &mut Ui<'_, '_>, body: Rect) {
     let title = title(ui, opened, cols);
     ui.put(body, 0, &title);
     let room = Rect { y: body.y + 1, height: body.height.saturating_sub(1), ..body };
-    if let Some(failed) = &opened.seen.failed {
-        let mut line = vec![ui.span(Role::Danger, " ▲ ")];
-        line.extend(ui.one(Role::Danger, &failed.message));
-        if let Some(hint) = &failed.hint {
-            line.push(ui.span(Role::Dim, " · "));
-            line.extend(ui.one(Role::Dim, hint));
-        }
-        ui.put(room, 1, &Line::from(fit(line, cols)));
+    if let Some(failed) = opened.seen.failed.clone() {
+        ui.refusal(room, "it could not be read", &failed);
         return;
     }
     let Some(view) = opened.seen.view.clone() else {

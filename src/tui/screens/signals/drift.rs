@@ -21,8 +21,7 @@ pub fn section(ui: &Ui<'_, '_>, cols: usize) -> Section {
         Some(slice) => format!("drift of {}", Clean::line_first(slice, 40)),
         None => "drift of every model".to_owned(),
     };
-    let one = drift.windows(2).all(|w| w[0].slice == w[1].slice);
-    let widths = Widths::new(&drift, one, cols);
+    let widths = Widths::new(&drift, cols);
     let mut columns = Vec::new();
     if !drift.is_empty() {
         let mut text = format!("{}{}", pad_left("PSI", 6), " ".repeat(widths.history));
@@ -34,7 +33,7 @@ pub fn section(ui: &Ui<'_, '_>, cols: usize) -> Section {
     let mut rows: Vec<Line<'static>> = drift
         .iter()
         .enumerate()
-        .map(|(n, d)| row(ui, d, n == at, end, one, &widths, cols))
+        .map(|(n, d)| row(ui, d, n == at, end, &name(d, &drift), &widths, cols))
         .collect();
     if rows.is_empty() {
         let view = signals.seen.view.as_ref();
@@ -67,8 +66,8 @@ struct Widths {
 }
 
 impl Widths {
-    fn new(drift: &[&DriftView], one: bool, cols: usize) -> Self {
-        let longest = drift.iter().map(|d| width(&name(d, one))).max().unwrap_or(0);
+    fn new(drift: &[&DriftView], cols: usize) -> Self {
+        let longest = drift.iter().map(|d| width(&name(d, drift))).max().unwrap_or(0);
         let verdict = if cols >= 74 { 17 } else { 9 };
         let n = if cols >= 52 { 7 } else { 0 };
         let history = match cols {
@@ -82,16 +81,16 @@ impl Widths {
     }
 }
 
-/// The feature; with its slice where there are several.
-fn name(drift: &DriftView, one: bool) -> String {
+/// The feature; with its slice where it would be taken for another one's.
+fn name(drift: &DriftView, all: &[&DriftView]) -> String {
     let feature = drift.feature.strip_prefix("input.").unwrap_or(&drift.feature);
-    let feature = humanise_key(feature);
-    let text = match one {
-        true => feature,
-        false => {
+    let twice = all.iter().filter(|d| d.feature == drift.feature).count() > 1;
+    let text = match twice {
+        false => humanise_key(feature),
+        true => {
             let word = slice_word(&drift.slice);
             let slice = word.split_once(':').map_or(word.as_str(), |(_, v)| v);
-            format!("{feature} · {slice}")
+            format!("{} · {slice}", humanise_key(feature))
         }
     };
     Clean::line_first(&text, 80).to_string()
@@ -102,14 +101,14 @@ fn row(
     drift: &DriftView,
     here: bool,
     end: f64,
-    one: bool,
+    name: &str,
     widths: &Widths,
     cols: usize,
 ) -> Line<'static> {
     let said = said(&drift.verdict);
     let mut line = vec![mark(ui, Part::Drift, here)];
     let look = if here { Role::Strong } else { Role::Text };
-    line.push(ui.span(look, format!("{} ", pad(&name(drift, one), widths.name))));
+    line.push(ui.span(look, format!("{} ", pad(name, widths.name))));
     let role = if said.role == Role::Uncertain { Role::Uncertain } else { Role::Bar };
     let share = drift.psi.unwrap_or(0.0) / end;
     line.extend(eighths(ui.theme, share, Some(LIMIT / end), widths.bar, role));
@@ -127,7 +126,9 @@ fn row(
 }
 
 fn particulars(ui: &Ui<'_, '_>, drift: &DriftView, cols: usize) -> Vec<Line<'static>> {
-    let mut facts = Vec::new();
+    let slice = slice_word(&drift.slice);
+    let slice = slice.split_once(':').map_or(slice.as_str(), |(_, v)| v);
+    let mut facts = vec![Clean::line_first(slice, 60).to_string()];
     for (name, value) in [("KL", drift.kl), ("JS", drift.js), ("KS", drift.ks), ("χ²", drift.chi2)] {
         if value.is_some() {
             facts.push(format!("{name} {}", statistic(value)));

@@ -35,22 +35,16 @@ pub fn draw(ui: &mut Ui<'_, '_>, body: Rect) {
     let top = chooser(ui, usize::from(body.width));
     ui.put(body, 0, &top);
     let room = Rect { y: body.y + 1, height: body.height.saturating_sub(1), ..body };
-    if let Some(failed) = ui.state.signals.seen.failed.clone() {
-        let text = format!("the figures could not be read: {}", failed.message);
-        let mut line = vec![ui.span(Role::Danger, " ▲ ")];
-        line.extend(ui.one(Role::Danger, &text));
-        if let Some(hint) = &failed.hint {
-            line.push(ui.span(Role::Dim, " · "));
-            line.extend(ui.one(Role::Dim, hint));
+    let room = match ui.state.signals.seen.failed.clone() {
+        Some(failed) => {
+            let left = ui.refusal(room, "the figures could not be read", &failed);
+            if ui.state.signals.seen.view.is_none() {
+                return;
+            }
+            left
         }
-        let line = Line::from(fit(line, usize::from(room.width)));
-        ui.put(room, 0, &line);
-        if ui.state.signals.seen.view.is_none() {
-            return;
-        }
-        let below = Rect { y: room.y + 1, height: room.height.saturating_sub(1), ..room };
-        return parts(ui, below);
-    }
+        None => room,
+    };
     parts(ui, room);
 }
 

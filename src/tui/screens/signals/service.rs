@@ -52,15 +52,17 @@ fn row(ui: &Ui<'_, '_>, sla: &SlaView, here: bool, name: usize, cols: usize) -> 
         Some(_) => Role::Ok,
         None => Role::Uncertain,
     };
-    line.push(match sla.compliance {
-        None => ui.span(role, "no verdicts yet"),
-        share => ui.span(role, format!("{} in time", percent(share))),
+    line.push(match (sla.compliance, cols >= 56) {
+        (None, _) => ui.span(role, "no verdicts yet"),
+        (share, true) => ui.span(role, format!("{} in time", percent(share))),
+        (share, false) => ui.span(role, percent(share)),
     });
+    // Whole facts only: half a number misleads.
     if sla.late > 0 {
-        line.push(ui.span(Role::DueLate, format!(" · {} late", count(sla.late))));
+        add(ui, &mut line, Role::DueLate, &format!(" · {} late", count(sla.late)), cols);
     }
     if sla.at_risk > 0 {
-        line.push(ui.span(Role::DueSoon, format!(" · {} at risk", count(sla.at_risk))));
+        add(ui, &mut line, Role::DueSoon, &format!(" · {} at risk", count(sla.at_risk)), cols);
     }
     let times = [
         ("median", sla.median_ms),
@@ -70,13 +72,18 @@ fn row(ui: &Ui<'_, '_>, sla: &SlaView, here: bool, name: usize, cols: usize) -> 
     ];
     for (what, ms) in times {
         let Some(ms) = ms else { continue };
-        let text = format!(" · {what} {}", duration(ms));
-        // Whole facts only: half a number misleads.
-        if cells(&line) + width(&text) <= cols {
-            line.push(ui.span(Role::Dim, text));
-        }
+        add(ui, &mut line, Role::Dim, &format!(" · {what} {}", duration(ms)), cols);
     }
     selected(ui, Line::from(fit(line, cols)), here && ui.state.signals.part == Part::Service, cols)
+}
+
+/// A fact, where the line has room for the whole of it.
+fn add(ui: &Ui<'_, '_>, line: &mut Vec<Span<'static>>, role: Role, text: &str, cols: usize) -> bool {
+    let fits = cells(line) + width(text) <= cols;
+    if fits {
+        line.push(ui.span(role, text.to_owned()));
+    }
+    fits
 }
 
 fn flow(ui: &Ui<'_, '_>, flow: &FlowView, share: Option<f64>, cols: usize) -> Vec<Line<'static>> {
@@ -96,8 +103,10 @@ fn flow(ui: &Ui<'_, '_>, flow: &FlowView, share: Option<f64>, cols: usize) -> Ve
     line.extend(eighths(ui.theme, flow.arrivals_per_hour / most, limit, bar, Role::Bar));
     line.push(ui.span(Role::Text, format!("  {}/h", per_hour(flow.arrivals_per_hour))));
     if short >= 1.0 {
-        let text = format!("  ▲ {short:.0}/h more than decided");
-        line.push(ui.span(Role::Warn, text));
+        let long = format!("  ▲ {short:.0}/h more than decided");
+        if !add(ui, &mut line, Role::Warn, &long, cols) {
+            add(ui, &mut line, Role::Warn, &format!("  ▲ +{short:.0}/h"), cols);
+        }
     }
     lines.push(line);
     let mut line = vec![label("decided")];
@@ -111,19 +120,27 @@ fn flow(ui: &Ui<'_, '_>, flow: &FlowView, share: Option<f64>, cols: usize) -> Ve
     if let Some(z) = flow.arrival_z.filter(|z| z.is_finite()) {
         let role = if z.abs() >= 3.0 { Role::Warn } else { Role::Dim };
         let sign = if z.abs() >= 3.0 { "  ▲" } else { " " };
-        line.push(ui.span(role, format!("{sign} {z:+.1} sd from usual")));
+        add(ui, &mut line, role, &format!("{sign} {z:+.1} sd from usual"), cols);
     }
     lines.push(line);
     let times = [
         ("model p50", flow.model_p50_ms),
-        ("p95", flow.model_p95_ms),
-        ("· admission p50", flow.admit_p50_ms),
-        ("p95", flow.admit_p95_ms),
+        (" p95", flow.model_p95_ms),
+        (" · admission p50", flow.admit_p50_ms),
+        (" p95", flow.admit_p95_ms),
     ];
-    let told: Vec<String> =
-        times.iter().filter_map(|(what, ms)| Some(format!("{what} {}", duration((*ms)?)))).collect();
-    if !told.is_empty() {
-        lines.push(vec![label("latency"), Span::styled(told.join(" "), ui.theme.style(Role::Dim))]);
+    let mut line = vec![label("latency")];
+    let told: Vec<String> = times
+        .iter()
+        .filter_map(|(what, ms)| Some(format!("{what} {}", duration((*ms)?))))
+        .collect();
+    for fact in &told {
+        if !add(ui, &mut line, Role::Dim, fact, cols) {
+            break;
+        }
+    }
+    if line.len() > 1 {
+        lines.push(line);
     }
     lines.into_iter().map(|line| Line::from(fit(line, cols))).collect()
 }
