@@ -139,7 +139,7 @@ fn signals_and_containment_are_told_and_the_item_comes_back() {
     for said in [
         "Signals over 1h.",
         "cohort:race:black: over limit. Override rate 27 %, between",
-        "Income thousands of model:mortgage-preapproval@3.1: drift. PSI .12, 1204 decisions.",
+        "income thousands of model:mortgage-preapproval@3.1: drift. PSI .12, 1204 decisions.",
         "Queue level1: 94 % in time, 1 late, 3 at risk",
         "model=mortgage-preapproval@3.1: killed to human, by ann",
         "2 people to restart it.",

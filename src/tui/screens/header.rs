@@ -39,7 +39,7 @@ pub fn draw(ui: &mut Ui<'_, '_>, area: Rect) {
         spans.extend(part);
     }
     spans.push(Span::raw(" "));
-    let line = two(left, fit(spans, room.max(8)), cols);
+    let line = two(left, fit(spans, room.max(9)), cols);
     ui.put(area, 0, &line);
 }
 
@@ -142,7 +142,11 @@ fn right(ui: &Ui<'_, '_>, cols: usize) -> Vec<(u8, Vec<Span<'static>>)> {
     if cols >= 100 {
         automation.insert(0, ui.span(Role::Dim, "automation "));
     }
-    automation.extend(fit(ui.one(role, &header.automation), (cols / 6).max(8)));
+    let word = match header.automation.split_once([' ', ':', ',']) {
+        Some((first, _)) if cols < 60 => first,
+        _ => &header.automation,
+    };
+    automation.extend(fit(ui.one(role, word), (cols / 6).max(8)));
     // Whether automation runs is more than who looks: a stop is seen on the narrowest screen.
     parts.push((4, automation));
     match state.header_failed {
