@@ -3,8 +3,8 @@
 use crossterm::event::KeyEvent;
 
 use super::{
-    BlindForm, BulkForm, EditForm, Effect, FilterForm, Help, IncidentPage, KillForm, Look, MoveForm,
-    Page, Palette, QueuePicker, ReasonForm, State, SureForm,
+    BlindForm, BulkForm, EditForm, Effect, FilterForm, Help, IncidentPage, KillForm, Look,
+    MoveForm, Page, Palette, QueuePicker, ReasonForm, State, SureForm,
 };
 use crate::tui::keymap::{Action, Context};
 

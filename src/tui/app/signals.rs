@@ -180,7 +180,9 @@ impl Signals {
         match self.part {
             Part::Overrides => slice_scope(&self.slices().get(at)?.slice),
             Part::Drift => slice_scope(&self.drift().get(at)?.slice),
-            Part::Calibration => format!("model={}", self.calibration().get(at)?.model).parse().ok(),
+            Part::Calibration => {
+                format!("model={}", self.calibration().get(at)?.model).parse().ok()
+            }
             Part::Service => None,
         }
     }

@@ -200,7 +200,11 @@ fn incident(id: &str, state: &str, kind: &str, minutes: i64) -> IncidentView {
 
 impl Inside {
     /// The commands of containment; `None` for others.
-    pub(super) fn contain(&mut self, by: &str, command: &Command) -> Option<Result<Answer, Refused>> {
+    pub(super) fn contain(
+        &mut self,
+        by: &str,
+        command: &Command,
+    ) -> Option<Result<Answer, Refused>> {
         let now = self.now;
         if !matches!(
             command,
@@ -238,7 +242,10 @@ impl Inside {
             }
             Command::Resume { scope, .. } => {
                 let Some(switch) = view.switches.iter_mut().find(|s| s.scope == scope) else {
-                    return Some(Err(Refused::new(Why::NotFound, format!("{scope} is not stopped"))));
+                    return Some(Err(Refused::new(
+                        Why::NotFound,
+                        format!("{scope} is not stopped"),
+                    )));
                 };
                 if !switch.resume_by.iter().any(|p| p == by) {
                     switch.resume_by.push(by.into());

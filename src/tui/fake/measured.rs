@@ -168,11 +168,13 @@ fn slice((dimension, value, k, n, decisions, auto, verdict): Counts) -> SliceVie
         baseline: Some(0.09),
         verdict: verdict.into(),
         reversals: k / 12,
-        auto_error: (auto > 100)
-            .then_some(EstimateView { value: 0.021, low: 0.010, high: 0.042, n: auto / 10 }),
-        history: (0..12)
-            .map(|i| (i != 3).then_some(rate * (0.4 + 0.05 * f64::from(i))))
-            .collect(),
+        auto_error: (auto > 100).then_some(EstimateView {
+            value: 0.021,
+            low: 0.010,
+            high: 0.042,
+            n: auto / 10,
+        }),
+        history: (0..12).map(|i| (i != 3).then_some(rate * (0.4 + 0.05 * f64::from(i)))).collect(),
     }
 }
 
@@ -220,22 +222,30 @@ fn calibration(model: &str, n: u64, ece: f64, before: f64, verdict: &str) -> Cal
 
 /// What is usual for loans: the ratio to the price is high here.
 pub(super) fn usual() -> Vec<UsualView> {
-    let row = |field: &str, value: f64, shares: &[f64], bin: usize, rank: f64, unusual: Option<&str>| {
-        UsualView {
-            field: format!("input.{field}"),
-            value,
-            shares: shares.to_vec(),
-            bin,
-            rank,
-            unusual: unusual.map(str::to_owned),
-            against: "cohort race:white · mortgage-preapproval@3.1".into(),
-            n: 1904,
-        }
-    };
+    let row =
+        |field: &str, value: f64, shares: &[f64], bin: usize, rank: f64, unusual: Option<&str>| {
+            UsualView {
+                field: format!("input.{field}"),
+                value,
+                shares: shares.to_vec(),
+                bin,
+                rank,
+                unusual: unusual.map(str::to_owned),
+                against: "cohort race:white · mortgage-preapproval@3.1".into(),
+                n: 1904,
+            }
+        };
     vec![
         row("loan_thousands", 138.0, &[0.02, 0.08, 0.2, 0.31, 0.21, 0.12, 0.06], 3, 0.48, None),
         row("income_thousands", 53.0, &[0.04, 0.09, 0.17, 0.3, 0.22, 0.12, 0.06], 2, 0.21, None),
-        row("loan_to_price", 0.902, &[0.01, 0.02, 0.05, 0.12, 0.28, 0.4, 0.12], 6, 0.97, Some("high")),
+        row(
+            "loan_to_price",
+            0.902,
+            &[0.01, 0.02, 0.05, 0.12, 0.28, 0.4, 0.12],
+            6,
+            0.97,
+            Some("high"),
+        ),
         row("obligation_ratio_pct", 40.0, &[0.05, 0.14, 0.33, 0.26, 0.14, 0.08], 3, 0.71, None),
         row("liquid_assets_thousands", 23.0, &[0.3, 0.3, 0.2, 0.1, 0.1], 0, 0.03, Some("low")),
     ]

@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 pub use self::records::{broken, loan, medical, moderation, support, with};
 use crate::domain::{Content, Correction, Fault, Item, Kind, Review, Timestamp, VerdictKind};
 use crate::protocol::{
-    Answer, Change, Command, ContainmentView, Desk, Draft, LeaseView, Query, QueueView, Refused, Reply, Reviewed,
-    VerifyAsk, VerifyReport,
+    Answer, Change, Command, ContainmentView, Desk, Draft, LeaseView, Query, QueueView, Refused,
+    Reply, Reviewed, VerifyAsk, VerifyReport,
 };
 
 /// How long a lease lasts here.

@@ -481,9 +481,9 @@ impl Inside {
                     .map_err(|e| Refused::new(Why::State, e.to_string()))?;
                 Ok(Answer::Done)
             }
-            other => self.contain(by, &other).unwrap_or_else(|| {
-                Err(Refused::new(Why::Invalid, format!("not here: {other:?}")))
-            }),
+            other => self
+                .contain(by, &other)
+                .unwrap_or_else(|| Err(Refused::new(Why::Invalid, format!("not here: {other:?}")))),
         }
     }
 

@@ -139,14 +139,17 @@ pub fn question(state: &State, ask: &Ask) -> String {
                 MODES.iter().map(|(name, does)| format!("{name}, {does}")).collect();
             format!("How? {}. Empty is human:", modes.join("; "))
         }
-        Ask::KillVersion => "Which version instead? Empty is the last one in use before:".to_owned(),
+        Ask::KillVersion => {
+            "Which version instead? Empty is the last one in use before:".to_owned()
+        }
         Ask::KillReason => "Why? A few words:".to_owned(),
         Ask::KillWord => {
             let Some(Overlay::Kill(form)) = state.overlays.last() else { return String::new() };
             let scope = form.target().ok();
             let rate = scope.as_ref().and_then(|s| state.containment.per_hour(s));
-            let rate = rate
-                .map_or_else(String::new, |n| format!("About {n:.0} decisions an hour are meant. "));
+            let rate = rate.map_or_else(String::new, |n| {
+                format!("About {n:.0} decisions an hour are meant. ")
+            });
             let word = scope.as_ref().map_or("", |s| s.word());
             super::clean(&format!("{rate}Type {word} to stop {}:", form.scope.text()))
         }
@@ -161,11 +164,7 @@ pub fn question(state: &State, ask: &Ask) -> String {
         Ask::SureWords => {
             let Some(Overlay::Sure(form)) = state.overlays.last() else { return String::new() };
             let what = form.act.asks().unwrap_or("reason");
-            super::clean(&format!(
-                "{}. {} A {what}, or back:",
-                form.act.title(),
-                form.act.effect()
-            ))
+            super::clean(&format!("{}. {} A {what}, or back:", form.act.title(), form.act.effect()))
         }
         Ask::Sure => {
             let Some(Overlay::Sure(form)) = state.overlays.last() else { return String::new() };

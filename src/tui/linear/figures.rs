@@ -21,9 +21,8 @@ pub fn signals(view: &SignalsView) -> Vec<String> {
             }
             None => String::new(),
         };
-        let baseline = slice
-            .baseline
-            .map_or_else(String::new, |b| format!(", baseline {}", percent(Some(b))));
+        let baseline =
+            slice.baseline.map_or_else(String::new, |b| format!(", baseline {}", percent(Some(b))));
         lines.push(format!(
             "{}: {}. Override rate {}{interval}{baseline}, {} of {} reviewed.",
             slice_word(&slice.slice),
@@ -162,7 +161,10 @@ pub fn containment(state: &State, view: &ContainmentView) -> Vec<String> {
     for b in &view.budgets {
         let can =
             b.per_hour.map_or_else(|| "not measured".to_owned(), |n| format!("{n:.0} an hour"));
-        lines.push(format!("Queue {}: {} an hour arrive, people can do {can}.", b.queue, b.arrivals));
+        lines.push(format!(
+            "Queue {}: {} an hour arrive, people can do {can}.",
+            b.queue, b.arrivals
+        ));
     }
     for o in &view.outgoing.listed {
         let why = o.error.as_ref().map_or_else(String::new, |e| format!(": {e}"));

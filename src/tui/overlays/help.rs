@@ -43,7 +43,11 @@ pub fn draw(ui: &mut Ui<'_, '_>, area: Rect, help: &Help) {
             (Action::Up, "up"),
             (Action::Back, "close"),
         ];
-        two(ui.hints_in(&hints, cols.saturating_sub(note.len() + 1)), vec![ui.span(Role::Dim, note)], cols)
+        two(
+            ui.hints_in(&hints, cols.saturating_sub(note.len() + 1)),
+            vec![ui.span(Role::Dim, note)],
+            cols,
+        )
     };
     ui.put(inside, inside.height - 1, &foot);
 }

@@ -13,7 +13,8 @@ use crate::tui::theme::Role;
 pub fn draw(ui: &mut Ui<'_, '_>, area: Rect, page: &IncidentPage) {
     let lines = page.lines();
     let wanted = u16::try_from(lines.len() + 5).unwrap_or(u16::MAX).max(8);
-    let at = crate::tui::screens::centred(area, 96, wanted.min(area.height.saturating_sub(2).max(3)));
+    let at =
+        crate::tui::screens::centred(area, 96, wanted.min(area.height.saturating_sub(2).max(3)));
     let view = page.view();
     let mut title = vec![ui.span(Role::Title, "incident ")];
     title.extend(ui.one(Role::Title, &format!("{} · {}", view.id, view.kind.replace('-', " "))));
@@ -79,12 +80,7 @@ fn head(ui: &Ui<'_, '_>, page: &IncidentPage, cols: usize) -> Line<'static> {
     two(left, right, cols)
 }
 
-fn line(
-    ui: &Ui<'_, '_>,
-    line: &IncidentLine<'_>,
-    here: bool,
-    cols: usize,
-) -> Vec<Line<'static>> {
+fn line(ui: &Ui<'_, '_>, line: &IncidentLine<'_>, here: bool, cols: usize) -> Vec<Line<'static>> {
     let mark = if here { ui.span(Role::Accent, "▸ ") } else { Span::raw("  ") };
     let (lead, text, role) = match line {
         IncidentLine::Fact(name, text) => (pad(name, 9), text.as_str(), Role::Text),

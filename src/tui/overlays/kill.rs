@@ -78,7 +78,13 @@ fn scope(ui: &Ui<'_, '_>, form: &KillForm, cols: usize) -> Line<'static> {
     };
     let taken = cells(&told);
     let fits = taken > 0 && cols > taken + 34;
-    let line = field(ui, &label(cols, "scope"), &form.scope, here, cols - if fits { taken + 2 } else { 0 });
+    let line = field(
+        ui,
+        &label(cols, "scope"),
+        &form.scope,
+        here,
+        cols - if fits { taken + 2 } else { 0 },
+    );
     match fits {
         true => crate::tui::screens::two(line.spans, told, cols),
         false => line,
@@ -92,7 +98,11 @@ fn choices(ui: &Ui<'_, '_>, form: &KillForm, most: usize, cols: usize) -> Vec<Li
     shown
         .map(|(n, choice)| {
             let here = Some(n) == at;
-            let mark = if here { ui.span(Role::Accent, "         ▸ ") } else { Span::raw("           ") };
+            let mark = if here {
+                ui.span(Role::Accent, "         ▸ ")
+            } else {
+                Span::raw("           ")
+            };
             let mut line = vec![mark];
             line.extend(ui.one(if here { Role::Strong } else { Role::Text }, &choice.to_string()));
             if let Some(switch) = ui.state.containment.switch(choice) {
@@ -107,7 +117,8 @@ fn choices(ui: &Ui<'_, '_>, form: &KillForm, most: usize, cols: usize) -> Vec<Li
 fn modes(ui: &Ui<'_, '_>, form: &KillForm, cols: usize) -> Line<'static> {
     let focus = form.field == KillField::Mode;
     let mark = if focus { ui.span(Role::Accent, "▸ ") } else { Span::raw("  ") };
-    let mut line = vec![mark, ui.span(if focus { Role::Text } else { Role::Dim }, label(cols, "mode"))];
+    let mut line =
+        vec![mark, ui.span(if focus { Role::Text } else { Role::Dim }, label(cols, "mode"))];
     for (n, (name, _)) in MODES.iter().enumerate() {
         let air = if cols < 50 { "" } else { " " };
         if n == form.mode {
@@ -120,12 +131,7 @@ fn modes(ui: &Ui<'_, '_>, form: &KillForm, cols: usize) -> Line<'static> {
 }
 
 /// What comes of it, and how it is taken back: in at most `most` lines, whole or not at all.
-fn what_happens(
-    ui: &Ui<'_, '_>,
-    form: &KillForm,
-    cols: usize,
-    most: usize,
-) -> Vec<Line<'static>> {
+fn what_happens(ui: &Ui<'_, '_>, form: &KillForm, cols: usize, most: usize) -> Vec<Line<'static>> {
     let (_, does) = MODES.get(form.mode).copied().unwrap_or(("", ""));
     let needs = form
         .target()

@@ -125,7 +125,8 @@ pub fn dot(theme: &Theme, dot: Dot, end: f64, cols: usize, role: Role) -> Vec<Sp
 /// Which of `cols` cells a share of the axis falls into.
 fn cell_of(share: f64, end: f64, cols: usize) -> Option<usize> {
     let last = cols.checked_sub(1)?;
-    let at = if share.is_finite() && end > 0.0 { (share / end).clamp(0.0, 1.0) } else { return None };
+    let at =
+        if share.is_finite() && end > 0.0 { (share / end).clamp(0.0, 1.0) } else { return None };
     (0..=last).find(|n| (*n as f64 + 0.5) / last.max(1) as f64 > at).or(Some(last))
 }
 

@@ -61,7 +61,12 @@ pub fn lines(
                 line.push(span(theme, Role::Text, pad_left(node.value.as_str(), number)));
                 if let Some(usual) = usual::of(usual, &node.pointer) {
                     line.push(Span::raw("  "));
-                    line.extend(usual::beside(theme, usual, bins, cols.saturating_sub(cells(&line))));
+                    line.extend(usual::beside(
+                        theme,
+                        usual,
+                        bins,
+                        cols.saturating_sub(cells(&line)),
+                    ));
                 }
             }
             NodeKind::Null => line.push(span(theme, Role::Dim, "–")),

@@ -125,16 +125,15 @@ fn wanted(ui: &Ui<'_, '_>) -> Vec<(Action, &'static str)> {
                 (A::KillHere, "stop here"),
                 (A::Back, "every model"),
             ],
-            Part::Service => &[
-                (A::Window, "window"),
-                (A::Open, "its queue"),
-                (A::PaneNext, "next part"),
-            ],
+            Part::Service => {
+                &[(A::Window, "window"), (A::Open, "its queue"), (A::PaneNext, "next part")]
+            }
         },
         Context::Containment => {
             // What can be done where the cursor is.
             let here = state.containment.here();
-            let offers = here.iter().flat_map(|row| row.offers().iter().map(|a| (*a, offer(*a, row))));
+            let offers =
+                here.iter().flat_map(|row| row.offers().iter().map(|a| (*a, offer(*a, row))));
             let rest = [(A::Kill, "stop"), (A::PaneNext, "next kind"), (A::CopyId, "copy id")];
             return offers.chain(rest).chain(views.iter().copied()).collect();
         }

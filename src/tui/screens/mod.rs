@@ -17,9 +17,9 @@ mod paint;
 mod policy;
 mod queue;
 mod signals;
-mod usual;
 #[cfg(test)]
 mod tests;
+mod usual;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;

@@ -33,12 +33,7 @@ pub fn widest(usual: &[UsualView]) -> usize {
 
 /// The histogram with the value's bin in brackets, in room for `widest` bins, and `← high` where
 /// it is unusual; in at most `cols` cells, the word first to stay.
-pub fn beside(
-    theme: &Theme,
-    usual: &UsualView,
-    widest: usize,
-    cols: usize,
-) -> Vec<Span<'static>> {
+pub fn beside(theme: &Theme, usual: &UsualView, widest: usize, cols: usize) -> Vec<Span<'static>> {
     let (word, role) = match usual.unusual.as_deref() {
         Some("low") => ("← low", Role::Warn),
         Some("high") => ("← high", Role::Warn),

@@ -43,7 +43,12 @@ struct Stopped {
 
 impl State {
     /// Sends a command now, beside whatever else is on its way.
-    fn order(&mut self, command: Command, doing: String, form: Option<Box<KillForm>>) -> Vec<Effect> {
+    fn order(
+        &mut self,
+        command: Command,
+        doing: String,
+        form: Option<Box<KillForm>>,
+    ) -> Vec<Effect> {
         let ticket = self.ticket(Purpose::Control);
         let sent = command.clone();
         self.control.ordered.push(Ordered { ticket, command, doing, since: self.now, form });
@@ -112,8 +117,7 @@ impl State {
         let needs = switch.map(|s| s.resume_needs).filter(|n| *n > 0);
         let known = needs.is_some();
         let needs = needs.or_else(|| self.policy.as_ref().map(|p| p.resume).filter(|n| *n > 0));
-        let mut text =
-            format!("stopped {}, generation {}", stopped.scope, stopped.generation);
+        let mut text = format!("stopped {}, generation {}", stopped.scope, stopped.generation);
         if stopped.held > 0 {
             text.push_str(&format!(" · {} outgoing held", stopped.held));
         }
@@ -179,5 +183,9 @@ fn ago(text: &str) -> Option<SignedDuration> {
         _ => return None,
     };
     // A year is more than any desk keeps in mind.
-    (n > 0).then(|| n.checked_mul(seconds)).flatten().filter(|s| *s <= 366 * 86_400).map(SignedDuration::from_secs)
+    (n > 0)
+        .then(|| n.checked_mul(seconds))
+        .flatten()
+        .filter(|s| *s <= 366 * 86_400)
+        .map(SignedDuration::from_secs)
 }

@@ -72,7 +72,10 @@ fn scopes_come_from_what_is_under_the_cursor() {
     );
     assert_eq!(first(&mut rig, "3 j j j K")[..2], ["model=loan-gb", "all"]);
     assert_eq!(first(&mut rig, "2 j K")[..2], ["cohort=race:black", "all"]);
-    assert_eq!(first(&mut rig, "Tab Space K")[..2], ["model=mortgage-preapproval@3.1", "model=mortgage-preapproval"]);
+    assert_eq!(
+        first(&mut rig, "Tab Space K")[..2],
+        ["model=mortgage-preapproval@3.1", "model=mortgage-preapproval"]
+    );
     assert_eq!(first(&mut rig, "4 Space K")[..1], ["all"]);
 }
 
@@ -126,7 +129,9 @@ fn a_scope_can_be_typed_and_a_wrong_one_is_explained() {
     let mut rig = Rig::stocked();
     rig.press("Space K Ctrl-u").type_text("domain=moderation");
     rig.press("Enter").type_text("moderation").press("Enter");
-    assert!(matches!(&told(&rig)[..], [Command::Kill { scope, .. }] if *scope == self::scope("domain=moderation")));
+    assert!(
+        matches!(&told(&rig)[..], [Command::Kill { scope, .. }] if *scope == self::scope("domain=moderation"))
+    );
     rig.press("Space K Ctrl-u").type_text("everything");
     rig.press("Enter");
     assert!(rig.screen().contains("`everything` is not a scope: write all"), "{}", rig.screen());
@@ -216,29 +221,47 @@ fn a_restart_is_asked_for_without_typing_and_says_who_is_missing() {
 #[test]
 fn what_the_keys_of_the_rows_send() {
     let table: Vec<(&str, &str, &str, Option<Command>)> = vec![
-        ("3 Tab a", "", "Enter", Some(Command::Incident {
-            id: "12".into(),
-            act: IncidentAct::Acknowledge,
-            note: None,
-        })),
+        (
+            "3 Tab a",
+            "",
+            "Enter",
+            Some(Command::Incident { id: "12".into(), act: IncidentAct::Acknowledge, note: None }),
+        ),
         ("3 Tab r", "", "Enter", None),
-        ("3 Tab r", "a bad release", "Enter", Some(Command::Incident {
-            id: "12".into(),
-            act: IncidentAct::Resolve,
-            note: Some("a bad release".into()),
-        })),
-        ("3 Tab Tab B", "worse", "Enter", Some(Command::Canary(CanaryAct::Rollback {
-            model: "loan-gb".into(),
-            reason: "worse".into(),
-        }))),
-        ("3 Tab Tab P", "good", "Enter", Some(Command::Canary(CanaryAct::Promote {
-            model: "loan-gb".into(),
-            reason: "good".into(),
-        }))),
-        ("3 Tab Tab Tab f", "checked", "Enter", Some(Command::ReleaseFreeze {
-            id: "f-7".into(),
-            reason: "checked".into(),
-        })),
+        (
+            "3 Tab r",
+            "a bad release",
+            "Enter",
+            Some(Command::Incident {
+                id: "12".into(),
+                act: IncidentAct::Resolve,
+                note: Some("a bad release".into()),
+            }),
+        ),
+        (
+            "3 Tab Tab B",
+            "worse",
+            "Enter",
+            Some(Command::Canary(CanaryAct::Rollback {
+                model: "loan-gb".into(),
+                reason: "worse".into(),
+            })),
+        ),
+        (
+            "3 Tab Tab P",
+            "good",
+            "Enter",
+            Some(Command::Canary(CanaryAct::Promote {
+                model: "loan-gb".into(),
+                reason: "good".into(),
+            })),
+        ),
+        (
+            "3 Tab Tab Tab f",
+            "checked",
+            "Enter",
+            Some(Command::ReleaseFreeze { id: "f-7".into(), reason: "checked".into() }),
+        ),
         ("3 G d", "", "Enter", Some(Command::Redeliver { key: "reply-208".into() })),
         ("3 Tab a", "", "Esc", None),
         ("3 a", "", "Enter", None),

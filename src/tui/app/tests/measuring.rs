@@ -13,11 +13,7 @@ fn asked(rig: &Rig) -> Vec<SignalsAsk> {
 }
 
 fn ask(window: &str, by: &str, slice: Option<&str>) -> SignalsAsk {
-    SignalsAsk {
-        window: window.into(),
-        by: Some(by.into()),
-        slice: slice.map(str::to_owned),
-    }
+    SignalsAsk { window: window.into(), by: Some(by.into()), slice: slice.map(str::to_owned) }
 }
 
 #[test]
@@ -109,7 +105,11 @@ fn a_decision_that_is_read_is_not_decided() {
 fn the_cursor_stays_on_its_row_when_others_come() {
     let mut rig = Rig::stocked();
     rig.press("2 j j");
-    let here = |rig: &Rig| rig.state.signals.slices()[rig.state.signals.selected(signals::Part::Overrides)].slice.clone();
+    let here = |rig: &Rig| {
+        rig.state.signals.slices()[rig.state.signals.selected(signals::Part::Overrides)]
+            .slice
+            .clone()
+    };
     let before = here(&rig);
     let mut view = (*rig.state.signals.seen.view.clone().unwrap()).clone();
     view.slices.remove(0);

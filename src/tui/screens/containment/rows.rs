@@ -17,10 +17,9 @@ use crate::tui::theme::Role;
 /// What stands above the first row of a kind.
 pub fn heading(ui: &Ui<'_, '_>, row: &ControlRow<'_>, cols: usize) -> Line<'static> {
     let (left, right) = match row {
-        ControlRow::Switch(_) if cols >= 56 => (
-            " AUTOMATION",
-            format!("{}{}", columns(cols).head(), "  "),
-        ),
+        ControlRow::Switch(_) if cols >= 56 => {
+            (" AUTOMATION", format!("{}{}", columns(cols).head(), "  "))
+        }
         ControlRow::Switch(_) => (" AUTOMATION", String::new()),
         ControlRow::Incident(_) => (" INCIDENTS", String::new()),
         ControlRow::Canary(_) => (" CANARIES", String::new()),
@@ -242,7 +241,9 @@ fn limit(ui: &Ui<'_, '_>, limit: &LimitView, here: bool, cols: usize) -> Line<'s
     let tight = limit.effective < limit.per_minute;
     let mut left = vec![mark(ui, here)];
     left.extend(ui.one(Role::Text, &limit.name));
-    left.push(ui.span(Role::Dim, format!("  {}  ", Clean::line_first(&limit.scope.to_string(), 80))));
+    left.push(
+        ui.span(Role::Dim, format!("  {}  ", Clean::line_first(&limit.scope.to_string(), 80))),
+    );
     let role = if tight { Role::StateLimited } else { Role::Text };
     let sign = if tight { "◐ " } else { "" };
     left.push(ui.span(role, format!("{sign}{:.0}/min", limit.effective)));

@@ -16,11 +16,8 @@ pub fn section(ui: &Ui<'_, '_>, cols: usize, height: usize) -> Section {
     let models = signals.seen.view.as_ref().map_or(&[][..], |v| &v.calibration);
     let widest = models.iter().map(|m| width(&m.model)).max().unwrap_or(0);
     let name = widest.clamp(6, (cols * 3 / 10).max(10));
-    let rows: Vec<Line<'static>> = models
-        .iter()
-        .enumerate()
-        .map(|(n, model)| row(ui, model, n == at, name, cols))
-        .collect();
+    let rows: Vec<Line<'static>> =
+        models.iter().enumerate().map(|(n, model)| row(ui, model, n == at, name, cols)).collect();
     let here = signals.part == Part::Calibration;
     // The diagram needs room: on a small screen it is there when the cursor is.
     let foot = models
@@ -30,7 +27,13 @@ pub fn section(ui: &Ui<'_, '_>, cols: usize, height: usize) -> Section {
         .unwrap_or_default();
     Section {
         part: Part::Calibration,
-        head: vec![heading(ui, Part::Calibration, "calibration, on what people looked at", vec![], cols)],
+        head: vec![heading(
+            ui,
+            Part::Calibration,
+            "calibration, on what people looked at",
+            vec![],
+            cols,
+        )],
         rows: if rows.is_empty() { skeleton(ui) } else { rows },
         foot,
         selected: at,
@@ -67,7 +70,12 @@ fn row(
     }
     line.push(Span::raw("  "));
     line.extend(verdict(ui, &said, if room >= 56 { 17 } else { 9 }));
-    selected(ui, Line::from(fit(line, cols)), here && ui.state.signals.part == Part::Calibration, cols)
+    selected(
+        ui,
+        Line::from(fit(line, cols)),
+        here && ui.state.signals.part == Part::Calibration,
+        cols,
+    )
 }
 
 fn shape(model: &CalibrationView, of: impl Fn(&crate::protocol::CalibrationBin) -> f64) -> String {
@@ -92,8 +100,11 @@ fn diagram(ui: &Ui<'_, '_>, model: &CalibrationView, cols: usize) -> Vec<Line<'s
         let role = if off { Role::Warn } else { Role::Chart };
         let sure = format!("   {}–{}", probability(bin.low), probability(bin.high));
         let mut line = vec![ui.span(Role::Dim, pad(&sure, 12))];
-        let point =
-            Dot { value: Some(bin.right), interval: Some(bin.interval), reference: Some(bin.confidence) };
+        let point = Dot {
+            value: Some(bin.right),
+            interval: Some(bin.interval),
+            reference: Some(bin.confidence),
+        };
         line.extend(dot(ui.theme, point, 1.0, chart, role));
         line.push(ui.span(role, pad_left(&percent(Some(bin.right)), 7)));
         line.push(ui.span(Role::Dim, pad_left(&format!("n {}", count(bin.n)), 9)));

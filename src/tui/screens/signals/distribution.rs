@@ -105,7 +105,8 @@ fn decisions(ui: &mut Ui<'_, '_>, area: Rect, view: &DistributionView, at: usize
         cols,
     ));
     ui.put(area, 0, &head);
-    let list = Rect { y: area.y + 1.min(area.height), height: area.height.saturating_sub(1), ..area };
+    let list =
+        Rect { y: area.y + 1.min(area.height), height: area.height.saturating_sub(1), ..area };
     let room = usize::from(list.height).max(1);
     ui.painted.room = room;
     ui.painted.lines = view.decisions.len();

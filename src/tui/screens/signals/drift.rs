@@ -37,16 +37,17 @@ pub fn section(ui: &Ui<'_, '_>, cols: usize) -> Section {
         .collect();
     if rows.is_empty() {
         let view = signals.seen.view.as_ref();
-        rows = match view {
-            Some(v) if v.reference.is_none() => vec![Line::from(fit(
-                vec![ui.span(
-                    Role::Dim,
-                    "   nothing to compare with: overrule signals reference set",
-                )],
-                cols,
-            ))],
-            _ => skeleton(ui),
-        };
+        rows =
+            match view {
+                Some(v) if v.reference.is_none() => vec![Line::from(fit(
+                    vec![ui.span(
+                        Role::Dim,
+                        "   nothing to compare with: overrule signals reference set",
+                    )],
+                    cols,
+                ))],
+                _ => skeleton(ui),
+            };
     }
     Section {
         part: Part::Drift,
@@ -129,14 +130,19 @@ fn particulars(ui: &Ui<'_, '_>, drift: &DriftView, cols: usize) -> Vec<Line<'sta
     let slice = slice_word(&drift.slice);
     let slice = slice.split_once(':').map_or(slice.as_str(), |(_, v)| v);
     let mut facts = vec![Clean::line_first(slice, 60).to_string()];
-    for (name, value) in [("KL", drift.kl), ("JS", drift.js), ("KS", drift.ks), ("χ²", drift.chi2)] {
+    for (name, value) in [("KL", drift.kl), ("JS", drift.js), ("KS", drift.ks), ("χ²", drift.chi2)]
+    {
         if value.is_some() {
             facts.push(format!("{name} {}", statistic(value)));
         }
     }
     for (name, p) in [("KS", drift.ks_p), ("χ²", drift.chi2_p)] {
         if let Some(p) = p.filter(|p| p.is_finite()) {
-            facts.push(if p < 0.001 { format!("{name} p < .001") } else { format!("{name} p {p:.3}") });
+            facts.push(if p < 0.001 {
+                format!("{name} p < .001")
+            } else {
+                format!("{name} p {p:.3}")
+            });
         }
     }
     facts.push(format!("reference n {}", count(drift.n_ref)));

@@ -63,7 +63,9 @@ fn chooser(ui: &Ui<'_, '_>, cols: usize) -> Line<'static> {
             left.push(ui.span(Role::Dim, format!(" {window} ")));
         }
     }
-    if signals.seen.loading() && signals.seen.view.as_ref().is_none_or(|v| v.window != signals.window()) {
+    if signals.seen.loading()
+        && signals.seen.view.as_ref().is_none_or(|v| v.window != signals.window())
+    {
         left.push(ui.span(Role::Dim, " reading…"));
     }
     let mut right = match signals.seen.view.as_ref().and_then(|v| v.reference.as_ref()) {
@@ -134,11 +136,11 @@ fn side_by_side(ui: &mut Ui<'_, '_>, body: Rect) {
     let left = body.width * 54 / 100;
     let areas = [
         (Part::Overrides, Rect { width: left, height: above, ..body }),
-        (Part::Drift, Rect { x: body.x + left + 1, width: body.width - left - 1, height: above, ..body }),
         (
-            Part::Calibration,
-            Rect { y: body.y + above + 1, width: left, height: below, ..body },
+            Part::Drift,
+            Rect { x: body.x + left + 1, width: body.width - left - 1, height: above, ..body },
         ),
+        (Part::Calibration, Rect { y: body.y + above + 1, width: left, height: below, ..body }),
         (
             Part::Service,
             Rect {
@@ -158,8 +160,7 @@ fn side_by_side(ui: &mut Ui<'_, '_>, body: Rect) {
         let at = Rect { x: body.x + left, width: 1, ..body };
         ui.put(at, y, &wall);
     }
-    let rule: String =
-        (0..body.width).map(|x| if x == left { '┼' } else { '─' }).collect();
+    let rule: String = (0..body.width).map(|x| if x == left { '┼' } else { '─' }).collect();
     let rule = Line::from(ui.span(Role::Border, rule));
     ui.put(Rect { y: body.y + above, height: 1, ..body }, 0, &rule);
 }

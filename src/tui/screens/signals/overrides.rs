@@ -93,8 +93,11 @@ fn row(
     let mut line = vec![mark(ui, Part::Overrides, here)];
     let look = if here { Role::Strong } else { Role::Text };
     line.push(ui.span(look, format!("{} ", pad(&name(slice), widths.name))));
-    let point =
-        Dot { value: slice.override_rate, interval: slice.override_interval, reference: slice.baseline };
+    let point = Dot {
+        value: slice.override_rate,
+        interval: slice.override_interval,
+        reference: slice.baseline,
+    };
     line.extend(dot(ui.theme, point, end, widths.chart, role));
     // A rate nobody can lean on is not read as one.
     let rate = if unsure { "–".to_owned() } else { percent(slice.override_rate) };
@@ -105,7 +108,12 @@ fn row(
     }
     line.push(Span::raw("  "));
     line.extend(verdict(ui, &said, widths.verdict));
-    selected(ui, Line::from(fit(line, cols)), here && ui.state.signals.part == Part::Overrides, cols)
+    selected(
+        ui,
+        Line::from(fit(line, cols)),
+        here && ui.state.signals.part == Part::Overrides,
+        cols,
+    )
 }
 
 /// What else is known of the slice under the cursor.

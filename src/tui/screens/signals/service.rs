@@ -78,7 +78,13 @@ fn row(ui: &Ui<'_, '_>, sla: &SlaView, here: bool, name: usize, cols: usize) -> 
 }
 
 /// A fact, where the line has room for the whole of it.
-fn add(ui: &Ui<'_, '_>, line: &mut Vec<Span<'static>>, role: Role, text: &str, cols: usize) -> bool {
+fn add(
+    ui: &Ui<'_, '_>,
+    line: &mut Vec<Span<'static>>,
+    role: Role,
+    text: &str,
+    cols: usize,
+) -> bool {
     let fits = cells(line) + width(text) <= cols;
     if fits {
         line.push(ui.span(role, text.to_owned()));

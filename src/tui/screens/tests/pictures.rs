@@ -143,7 +143,8 @@ fn nothing_is_read() {
             crate::protocol::Why::Unavailable,
             "the desk does not measure signals yet",
         );
-        desk.inside().unmeasured = Some(why.hint("set a reference: overrule signals reference set"));
+        desk.inside().unmeasured =
+            Some(why.hint("set a reference: overrule signals reference set"));
         desk
     };
     picture_of("signals_refused", refused, "2");
