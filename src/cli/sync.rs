@@ -16,7 +16,7 @@ use super::table::{lines, numbers, words};
 use crate::desk::Local;
 use crate::domain::Timestamp;
 use crate::sync::guard::{Allowed, PRIVATE_HOSTS};
-use crate::sync::{Courier, Https, Round, Terms};
+use crate::sync::{Courier, Https, Round, Terms, Verdict};
 
 /// How long an app that closes waits for what is on the wire.
 const LAST: Duration = Duration::from_secs(2);
@@ -27,6 +27,7 @@ const LAST: Duration = Duration::from_secs(2);
   overrule sync                      send until interrupted
   overrule sync --once               send what is due now; exit code 1 if something could not go
   overrule sync --once --to ml-ops   only to [notify.ml-ops] of the policy
+  overrule sync test ml-ops          does an alert arrive there?
   overrule sync status               what waits, is held, or was given up, and why
 
 The app and overrule watch deliver too; one process at a time does. Secrets come from the
@@ -47,6 +48,11 @@ pub struct Sync {
 enum SyncCommand {
     /// What waits to go out, is held, or was given up
     Status,
+    /// Send a test alert and its resolution to a notifier of the policy
+    Test {
+        /// The notifier's name
+        name: String,
+    },
 }
 
 impl Sync {
@@ -54,6 +60,7 @@ impl Sync {
         let session = app.open(Fresh::No)?;
         match self.command {
             Some(SyncCommand::Status) => status(app, &session),
+            Some(SyncCommand::Test { name }) => test(app, &session, &name),
             None if self.once => once(app, &session, self.to.as_deref()),
             None => forever(app, &session),
         }
@@ -196,6 +203,26 @@ fn say(app: &App, all: &Round) -> Outcome {
             .hint("set it here, or let a process deliver that has it"));
     }
     Ok(())
+}
+
+fn test(app: &App, session: &Session, name: &str) -> Outcome {
+    known(session, name)?;
+    let courier = courier(&session.local)?;
+    let verdicts = session.runtime().block_on(courier.test(name, Timestamp::now()))?;
+    let trouble = verdicts.into_iter().find_map(|verdict| match verdict {
+        Verdict::Done | Verdict::Again(_) => None,
+        Verdict::Later { why, .. } | Verdict::Refused(why) | Verdict::Gone(why) => Some(why),
+    });
+    match trouble {
+        None if app.out.json => app.out.json(&json!({ "to": name, "arrived": true })),
+        None => app.out.line(format!("an alert and its resolution arrived at {name}")),
+        Some(why) => Err(Failure::new(
+            Exit::Failed,
+            "undelivered",
+            format!("the test alert did not arrive at {name}: {why}"),
+        )
+        .hint("check [notify.NAME] of the policy, its environment variables, and the service")),
+    }
 }
 
 fn forever(app: &App, session: &Session) -> Outcome {

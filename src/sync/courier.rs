@@ -2,34 +2,30 @@
 //!
 //! Delivery is at least once, under an id that stays the same: a parcel is marked only after the
 //! answer came. One process at a time has the turn; a process that lacks a secret leaves those
-//! parcels to one that has it. In a round each lane works for itself, so that a slow service holds
-//! up no other.
+//! parcels to one that has it. Each lane has a worker of its own, so that a slow service holds up
+//! no other.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use tokio::task::JoinSet;
 
-use super::backoff;
 use super::lane::{Job, Plan, plan};
-use super::notice::Stamp;
-use super::request::{Secret, Verdict};
-use super::wire::{Trouble, Wire};
+use super::request::Verdict;
+use super::wire::Wire;
+use super::worker::{Desk, End, Memory};
 use crate::desk::outbox::{Outbox, Parcel};
 use crate::domain::Timestamp;
 use crate::protocol::{Refused, Why};
 
-/// How many parcels of a kind one round looks at.
-const LOOK: usize = 2000;
-/// How long a turn is held; longer than any round with one exchange a lane can take.
+/// How many parcels are read at once, and how often in one look.
+const PAGE: usize = 1000;
+const PAGES: usize = 20;
+/// How long a turn is held; longer than a worker can be at work.
 const TURN: Duration = Duration::from_secs(120);
-/// How long a lane rests after it could not be reached.
-const REST: Duration = Duration::from_secs(3);
-/// How long an address that said it is gone is believed.
-const GONE: Duration = Duration::from_secs(3600);
-/// How often [`Courier::run`] looks.
+/// How often [`Courier::run`] looks; the more waits, the less often.
 const POLL: Duration = Duration::from_secs(1);
 
 /// What a courier is given from outside.
@@ -64,24 +60,43 @@ pub struct Round {
     pub next: Option<Timestamp>,
     /// More is due and only waits for the pace of its lane, until then.
     pub paced: Option<Timestamp>,
+    /// Parcels that waited when it began.
+    pub waiting: usize,
 }
 
-/// What is remembered of a lane between rounds.
-#[derive(Clone, Debug, Default)]
-struct Memory {
-    not_before: Option<Timestamp>,
-    /// It rests because it failed, not because of its pace.
-    resting: bool,
-    /// The address that is gone, why, and how long that is believed.
-    gone: Option<(Secret, String, Timestamp)>,
+impl Round {
+    fn soon(&mut self, at: Timestamp, paced: bool) {
+        self.next = self.next.into_iter().chain([at]).min();
+        if paced {
+            self.paced = self.paced.into_iter().chain([at]).min();
+        }
+    }
+
+    /// Add what a worker did.
+    fn add(&mut self, end: &End) {
+        self.sent += end.sent;
+        self.failed += end.failed;
+        self.dead += end.dead;
+        if let Some(at) = end.next {
+            self.soon(at, false);
+        }
+        if end.left > 0
+            && let Some(at) = end.memory.not_before
+        {
+            self.soon(at, !end.memory.resting);
+        }
+    }
 }
 
 /// Carries parcels from an outbox over a wire.
 pub struct Courier {
-    outbox: Arc<dyn Outbox>,
-    wire: Arc<dyn Wire>,
+    desk: Desk,
     terms: Terms,
+    /// Lanes that nobody works on now.
     lanes: HashMap<String, Memory>,
+    /// Lanes that are worked on.
+    at_work: JoinSet<Result<End, Refused>>,
+    busy: Vec<String>,
     /// It has the turn.
     turn: bool,
 }
@@ -95,39 +110,24 @@ impl fmt::Debug for Courier {
 impl Courier {
     /// A courier with nothing to do yet.
     pub fn new(outbox: Arc<dyn Outbox>, wire: Arc<dyn Wire>, terms: Terms) -> Self {
-        Self { outbox, wire, terms, lanes: HashMap::new(), turn: false }
+        let desk = Desk { outbox, wire, source: terms.source.clone(), seed: terms.seed };
+        Self {
+            desk,
+            terms,
+            lanes: HashMap::new(),
+            at_work: JoinSet::new(),
+            busy: Vec::new(),
+            turn: false,
+        }
     }
 
-    /// Send what is due at `now` (wall time), as far as every lane's pace allows. `only`: to this
-    /// notifier alone (`reply`: replies).
+    /// Send what is due at `now` (wall time), as far as every lane's pace allows, and wait for all
+    /// answers. `only`: to this notifier alone (`reply`: replies).
     pub async fn round(&mut self, now: Timestamp, only: Option<&str>) -> Result<Round, Refused> {
-        let env = self.terms.env.clone();
-        let wanted = only.map(str::to_owned);
-        let plan = self
-            .with(move |outbox| {
-                let mut parcels: Vec<Parcel> = outbox.waiting("notify", 0, LOOK)?;
-                parcels.extend(outbox.waiting("reply", 0, LOOK)?);
-                if parcels.is_empty() {
-                    return Ok(Plan::default());
-                }
-                let notifiers = outbox.notifiers()?;
-                Ok(plan(parcels, &notifiers, &*env, wanted.as_deref(), now))
-            })
-            .await?;
-        let mut round =
-            Round { unready: plan.unready.clone(), next: plan.next, ..Round::default() };
-        if plan.due.is_empty() && plan.superseded.is_empty() && plan.dead.is_empty() {
-            self.rest().await?;
-            return Ok(round);
+        let mut round = self.start(now, only).await?;
+        while let Some(end) = self.ended().await {
+            round.add(&end?);
         }
-        let holder = self.terms.holder.clone();
-        if !self.with(move |outbox| outbox.turn(&holder, TURN)).await? {
-            self.turn = false;
-            return Ok(Round { elsewhere: true, ..round });
-        }
-        self.turn = true;
-        self.clear(&plan, &mut round).await?;
-        self.send(plan.due, now, &mut round).await?;
         Ok(round)
     }
 
@@ -136,7 +136,7 @@ impl Courier {
         tokio::pin!(stop);
         let mut said = BTreeMap::new();
         loop {
-            let wait = match self.round(clock(), None).await {
+            let wait = match self.start(clock(), None).await {
                 Ok(round) => {
                     if round.unready != said {
                         for (to, why) in &round.unready {
@@ -144,19 +144,29 @@ impl Courier {
                         }
                         said = round.unready;
                     }
+                    let poll = POLL * u32::try_from(1 + round.waiting / PAGE).unwrap_or(1);
                     let paced = round.paced.map(|at| at.duration_since(clock()));
-                    paced.map_or(POLL, |p| Duration::try_from(p).unwrap_or_default().min(POLL))
+                    paced.map_or(poll, |p| Duration::try_from(p).unwrap_or_default().min(poll))
                 }
                 Err(refused) => {
                     tracing::warn!(why = refused.message, "the outbox cannot be used");
                     POLL * 5
                 }
             };
+            // A worker that ends may leave more that is due; until then there is only the clock.
             tokio::select! {
                 () = &mut stop => break,
                 () = tokio::time::sleep(wait) => {}
+                Some(end) = self.ended() => {
+                    if let Err(refused) = end {
+                        tracing::warn!(why = refused.message, "a delivery could not be noted");
+                        tokio::time::sleep(POLL).await;
+                    }
+                }
             }
         }
+        // What is on the wire may still arrive; it is noted if there is time.
+        while self.ended().await.is_some() {}
         let _ = self.rest().await;
     }
 
@@ -164,212 +174,137 @@ impl Courier {
     pub async fn rest(&mut self) -> Result<(), Refused> {
         if std::mem::take(&mut self.turn) {
             let holder = self.terms.holder.clone();
-            self.with(move |outbox| outbox.end_turn(&holder)).await?;
+            self.desk.with(move |outbox| outbox.end_turn(&holder)).await?;
         }
         Ok(())
     }
 
-    /// Take away what need not, or never can, be sent.
-    async fn clear(&self, plan: &Plan, round: &mut Round) -> Result<(), Refused> {
-        round.superseded = plan.superseded.len() as u64;
-        round.dead = plan.dead.len() as u64;
-        let (superseded, dead) = (plan.superseded.clone(), plan.dead.clone());
-        self.with(move |outbox| {
-            if !superseded.is_empty() {
-                outbox.done(&superseded.iter().map(String::as_str).collect::<Vec<_>>())?;
-            }
-            dead.iter().try_for_each(|(key, why)| outbox.tried(key, why, None))
-        })
-        .await
+    /// Send a test alert to a notifier of the policy, and its resolution; what became of each.
+    pub async fn test(&self, to: &str, now: Timestamp) -> Result<Vec<Verdict>, Refused> {
+        let (env, to) = (self.terms.env.clone(), to.to_owned());
+        let jobs = self
+            .desk
+            .with(move |outbox| {
+                let notifiers = outbox.notifiers()?;
+                Job::tests(&to, &notifiers, &*env, now).map_err(|why| {
+                    Refused::new(Why::Invalid, why).hint("overrule policy show lists the notifiers")
+                })
+            })
+            .await?;
+        let mut verdicts = Vec::new();
+        for job in &jobs {
+            verdicts.push(self.desk.exchange(job, "overrule/test", now).await);
+        }
+        Ok(verdicts)
     }
 
-    /// Every lane that may, works; all at the same time.
-    async fn send(
-        &mut self,
-        due: BTreeMap<String, Vec<Job>>,
-        now: Timestamp,
-        round: &mut Round,
-    ) -> Result<(), Refused> {
-        let origin = self.with(|outbox| outbox.origin()).await?;
-        let sooner = |a: Option<Timestamp>, b: Timestamp| Some(a.map_or(b, |a| a.min(b)));
-        let mut ready = Vec::new();
-        for (name, jobs) in due {
+    /// Look what is due, and put a worker on every lane that may go.
+    async fn start(&mut self, now: Timestamp, only: Option<&str>) -> Result<Round, Refused> {
+        let env = self.terms.env.clone();
+        let wanted = only.map(str::to_owned);
+        let (plan, waiting) = self
+            .desk
+            .with(move |outbox| {
+                let parcels = everything(outbox)?;
+                let waiting = parcels.len();
+                if parcels.is_empty() {
+                    return Ok((Plan::default(), 0));
+                }
+                let notifiers = outbox.notifiers()?;
+                Ok((plan(parcels, &notifiers, &*env, wanted.as_deref(), now), waiting))
+            })
+            .await?;
+        let mut round = Round { unready: plan.unready, waiting, ..Round::default() };
+        if let Some(at) = plan.next {
+            round.soon(at, false);
+        }
+        if plan.due.is_empty() && plan.superseded.is_empty() && plan.dead.is_empty() {
+            if self.busy.is_empty() {
+                self.rest().await?;
+            }
+            return Ok(round);
+        }
+        let holder = self.terms.holder.clone();
+        self.turn = self.desk.with(move |outbox| outbox.turn(&holder, TURN)).await?;
+        if !self.turn {
+            return Ok(Round { elsewhere: true, ..round });
+        }
+        self.clear(plan.superseded, plan.dead, &mut round).await?;
+        let origin = self.desk.with(|outbox| outbox.origin()).await?;
+        for (name, jobs) in plan.due {
+            if self.busy.contains(&name) {
+                continue;
+            }
             let memory = self.lanes.remove(&name).unwrap_or_default();
             match memory.not_before {
                 Some(at) if at > now => {
-                    round.next = sooner(round.next, at);
-                    if !memory.resting {
-                        round.paced = sooner(round.paced, at);
-                    }
+                    round.soon(at, !memory.resting);
                     self.lanes.insert(name, memory);
                 }
-                _ => ready.push((name, jobs, memory)),
-            }
-        }
-        let at_work = ready
-            .into_iter()
-            .map(|(name, jobs, memory)| self.work(name, jobs, memory, &origin, now));
-        for end in join_all(at_work).await {
-            let end = end?;
-            round.sent += end.sent;
-            round.failed += end.failed;
-            round.dead += end.dead;
-            if let Some(at) = end.next {
-                round.next = sooner(round.next, at);
-            }
-            if end.left > 0
-                && let Some(at) = end.memory.not_before
-            {
-                round.next = sooner(round.next, at);
-                if !end.memory.resting {
-                    round.paced = sooner(round.paced, at);
+                _ => {
+                    self.busy.push(name.clone());
+                    let work = self.desk.clone().work(name, jobs, memory, origin.clone(), now);
+                    self.at_work.spawn(work);
                 }
             }
-            self.lanes.insert(end.name, end.memory);
         }
-        Ok(())
+        Ok(round)
     }
 
-    /// One lane: as many of its jobs as its pace allows, until one cannot be delivered.
-    async fn work(
+    /// The next worker that ends; `None`: nobody is at work.
+    async fn ended(&mut self) -> Option<Result<End, Refused>> {
+        let end = self.at_work.join_next().await?;
+        let end = end.unwrap_or_else(|e| {
+            Err(Refused::new(Why::Internal, format!("a worker of the courier failed: {e}"))
+                .hint("this is a defect; what was not marked is sent again"))
+        });
+        match &end {
+            Ok(end) => {
+                self.busy.retain(|lane| *lane != end.name);
+                self.lanes.insert(end.name.clone(), end.memory.clone());
+            }
+            // Which lane it was is not known; nobody is at work on one that has no worker.
+            Err(_) if self.at_work.is_empty() => self.busy.clear(),
+            Err(_) => {}
+        }
+        Some(end)
+    }
+
+    /// Take away what need not, or never can, be sent.
+    async fn clear(
         &self,
-        name: String,
-        jobs: Vec<Job>,
-        mut memory: Memory,
-        origin: &str,
-        now: Timestamp,
-    ) -> Result<End, Refused> {
-        let all = jobs.len();
-        let mut end = End::default();
-        memory.resting = false;
-        for job in jobs {
-            let pace = job.pace();
-            if end.worked() >= pace.burst {
+        superseded: Vec<String>,
+        dead: Vec<(String, String)>,
+        round: &mut Round,
+    ) -> Result<(), Refused> {
+        round.superseded = superseded.len() as u64;
+        round.dead = dead.len() as u64;
+        self.desk
+            .with(move |outbox| {
+                if !superseded.is_empty() {
+                    outbox.done(&superseded.iter().map(String::as_str).collect::<Vec<_>>())?;
+                }
+                dead.iter().try_for_each(|(key, why)| outbox.tried(key, why, None))
+            })
+            .await
+    }
+}
+
+/// Every parcel that waits, due or not: what is said later about one thing decides what is sent
+/// now.
+fn everything(outbox: &dyn Outbox) -> Result<Vec<Parcel>, Refused> {
+    let mut parcels: Vec<Parcel> = Vec::new();
+    for kind in ["notify", "reply"] {
+        let mut after = 0;
+        for _ in 0..PAGES {
+            let page = outbox.waiting(kind, after, PAGE)?;
+            let full = page.len() == PAGE;
+            after = page.last().map_or(after, |p| p.number);
+            parcels.extend(page);
+            if !full {
                 break;
             }
-            memory.not_before = Some(now + pace.every);
-            match self.carry(&job, &mut memory, origin, now).await? {
-                Fate::Sent { next } => {
-                    end.sent += 1;
-                    end.next = end.next.into_iter().chain(next).min();
-                }
-                Fate::Dead => end.dead += 1,
-                Fate::Later { next, rest } => {
-                    end.failed += u64::from(next.is_some());
-                    end.dead += u64::from(next.is_none());
-                    end.next = end.next.into_iter().chain(next).min();
-                    memory.not_before = Some(now + rest);
-                    memory.resting = true;
-                    break;
-                }
-            }
-        }
-        end.left = all - end.worked();
-        Ok(End { name, memory, ..end })
-    }
-
-    /// One job: send it, understand the answer, write down what became of it.
-    async fn carry(
-        &self,
-        job: &Job,
-        memory: &mut Memory,
-        origin: &str,
-        now: Timestamp,
-    ) -> Result<Fate, Refused> {
-        let key = job.parcel().key.clone();
-        let stamp =
-            Stamp { id: Stamp::id_of(origin, &key), now, source: self.terms.source.clone() };
-        let Some(request) = job.request(&stamp) else {
-            self.with(move |outbox| outbox.done(&[&key])).await?;
-            return Ok(Fate::Sent { next: None });
-        };
-        if let Some((address, why, until)) = &memory.gone
-            && *address == job.address()
-            && *until > now
-        {
-            let why = why.clone();
-            self.with(move |outbox| outbox.tried(&key, &why, None)).await?;
-            return Ok(Fate::Dead);
-        }
-        let verdict = match self.wire.send(&request).await {
-            Ok(response) => job.read(&request, &response, now),
-            Err(Trouble::Unreachable(why)) => Verdict::Later { why, after: None },
-            Err(never) => Verdict::Refused(request.scrub(&never.to_string())),
-        };
-        tracing::info!(key, id = stamp.id, ?verdict, "delivery");
-        match verdict {
-            Verdict::Done => {
-                self.with(move |outbox| outbox.done(&[&key])).await?;
-                Ok(Fate::Sent { next: None })
-            }
-            Verdict::Again(after) => {
-                let next = now + after;
-                self.with(move |outbox| outbox.tried(&key, "", Some(next))).await?;
-                Ok(Fate::Sent { next: Some(next) })
-            }
-            Verdict::Later { why, after } => {
-                let tried = job.parcel().attempts.saturating_add(1);
-                let chance = backoff::chance(self.terms.seed, &key, tried);
-                let next = job.again(chance, after).map(|wait| now + wait);
-                let why = match next {
-                    Some(_) => why,
-                    None => format!("given up after {tried} tries: {why}"),
-                };
-                self.with(move |outbox| outbox.tried(&key, &why, next)).await?;
-                let rest = after.unwrap_or_default().max(REST);
-                Ok(Fate::Later { next, rest })
-            }
-            Verdict::Refused(why) => {
-                self.with(move |outbox| outbox.tried(&key, &why, None)).await?;
-                Ok(Fate::Dead)
-            }
-            Verdict::Gone(why) => {
-                let why = format!("nobody is at this address any more: {why}");
-                memory.gone = Some((job.address(), why.clone(), now + GONE));
-                self.with(move |outbox| outbox.tried(&key, &why, None)).await?;
-                Ok(Fate::Dead)
-            }
         }
     }
-
-    /// Speak to the outbox on a thread that may block.
-    async fn with<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&dyn Outbox) -> Result<T, Refused> + Send + 'static,
-    ) -> Result<T, Refused> {
-        let outbox = self.outbox.clone();
-        tokio::task::spawn_blocking(move || work(&*outbox)).await.unwrap_or_else(|e| {
-            Err(Refused::new(Why::Internal, format!("a task of the courier failed: {e}"))
-                .hint("this is a defect; what was not marked is sent again"))
-        })
-    }
-}
-
-/// What became of one job.
-enum Fate {
-    /// It arrived; perhaps to be said again.
-    Sent { next: Option<Timestamp> },
-    /// It did not, and its lane rests; `None`: it is given up.
-    Later { next: Option<Timestamp>, rest: Duration },
-    /// It never will.
-    Dead,
-}
-
-/// What a lane did in a round.
-#[derive(Default)]
-struct End {
-    name: String,
-    memory: Memory,
-    sent: u64,
-    failed: u64,
-    dead: u64,
-    /// Due ones that were not tried.
-    left: usize,
-    next: Option<Timestamp>,
-}
-
-impl End {
-    fn worked(&self) -> usize {
-        usize::try_from(self.sent + self.failed + self.dead).unwrap_or(usize::MAX)
-    }
+    Ok(parcels)
 }

@@ -16,7 +16,7 @@ use super::signature::SigningKey;
 use super::{backoff, google_chat, pagerduty, slack, webhook};
 use crate::desk::outbox::Parcel;
 use crate::domain::Timestamp;
-use crate::policy::{Notifier, NotifierKind};
+use crate::policy::{AlertSeverity, Notifier, NotifierKind};
 
 /// How fast a lane may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +50,40 @@ pub(super) struct Plan {
 }
 
 impl Job {
+    /// A test alert to this notifier and its resolution; `Err`: why there can be none from here.
+    pub(super) fn tests(
+        to: &str,
+        notifiers: &[Notifier],
+        env: &dyn Fn(&str) -> Option<String>,
+        now: Timestamp,
+    ) -> Result<[Self; 2], String> {
+        let notifier = notifiers.iter().find(|n| n.name == to).ok_or_else(|| unknown(to))?;
+        let destination = Destination::of(notifier, env).map_err(|why| why.to_string())?;
+        Ok([Event::Trigger, Event::Resolve].map(|event| {
+            let notice = Notice {
+                to: to.to_owned(),
+                event,
+                dedup_key: format!("overrule-test:{to}"),
+                summary: "Test alert of overrule: nothing is wrong".to_owned(),
+                severity: AlertSeverity::Info,
+                slice: serde_json::Map::new(),
+                cause: Some("somebody looked whether alerts arrive".to_owned()),
+                incident: None,
+                at: Some(now),
+                runbook: None,
+            };
+            let parcel = Parcel {
+                number: 0,
+                key: format!("test:{to}:{}:{now}", event.title()),
+                kind: "notify".to_owned(),
+                payload: serde_json::Value::Null,
+                attempts: 0,
+                next_at: None,
+            };
+            Self::Notice { parcel, notice: Box::new(notice), to: Box::new(destination.clone()) }
+        }))
+    }
+
     pub(super) fn parcel(&self) -> &Parcel {
         match self {
             Self::Notice { parcel, .. } | Self::Reply { parcel, .. } => parcel,
@@ -155,8 +189,7 @@ pub(super) fn plan(
             continue;
         }
         let Some(notifier) = notifiers.iter().find(|n| n.name == notice.to) else {
-            let why = format!("the policy in force has no [notify.{}]", notice.to);
-            plan.dead.push((parcel.key, why));
+            plan.dead.push((parcel.key, unknown(&notice.to)));
             continue;
         };
         let to = ready.entry(notice.to.clone()).or_insert_with(|| Destination::of(notifier, env));
@@ -191,6 +224,10 @@ pub(super) fn plan(
         jobs.sort_by_key(|job| job.parcel().number);
     }
     plan
+}
+
+fn unknown(notifier: &str) -> String {
+    format!("the policy in force has no [notify.{notifier}]")
 }
 
 fn reply(

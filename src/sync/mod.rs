@@ -22,6 +22,7 @@ pub mod signature;
 pub mod slack;
 pub mod webhook;
 mod wire;
+mod worker;
 
 pub use courier::{Courier, Round, Terms};
 pub use destination::{Destination, Unready};

@@ -167,3 +167,61 @@ async fn only_the_one_that_is_asked_for() {
     desk.courier.round(at(0.0), Some("two")).await.unwrap();
     assert_eq!(rows.map(|r| desk.outbox.stands(r).0), [Stands::Waiting, Stands::Done]);
 }
+
+#[tokio::test]
+async fn a_slow_answer_holds_up_no_other_lane() {
+    // The slow service answers only after the quick one was asked.
+    let (asked, answer) = std::sync::mpsc::channel();
+    let answer = std::sync::Mutex::new(answer);
+    let slow = Receiver::start(move |_, _| {
+        let quick = answer.lock().unwrap().recv_timeout(std::time::Duration::from_secs(10));
+        Says::plain(if quick.is_ok() { 200 } else { 503 }, "")
+    });
+    let asked = std::sync::Mutex::new(asked);
+    let quick = Receiver::start(move |_, _| {
+        asked.lock().unwrap().send(()).unwrap();
+        Says::plain(200, "ok")
+    });
+    // Receivers on threads of their own: the slow one blocks.
+    let on_a_thread = |receiver| {
+        let (send, receive) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(async {
+                let receiver: Receiver = Box::pin(receiver).await;
+                send.send(receiver).unwrap();
+                std::future::pending::<()>().await;
+            });
+        });
+        receive.recv().unwrap()
+    };
+    let slow: Receiver = on_a_thread(Box::pin(slow) as Pinned);
+    let quick: Receiver = on_a_thread(Box::pin(quick) as Pinned);
+    let mut hook = notifier("a-slow", NotifierKind::Webhook);
+    hook.url = Some(slow.url("/"));
+    let mut desk = desk(
+        vec![hook, notifier("b-quick", NotifierKind::Slack)],
+        &[("a-slow", WHSEC), ("b-quick", &quick.url("/services/x"))],
+    );
+    let rows =
+        [desk.outbox.alert("a-slow", "trigger", "a"), desk.outbox.alert("b-quick", "trigger", "a")];
+    desk.courier.round(at(0.0), None).await.unwrap();
+    assert_eq!(rows.map(|r| desk.outbox.stands(r)), [(Stands::Done, 0), (Stands::Done, 0)]);
+}
+
+type Pinned = std::pin::Pin<Box<dyn Future<Output = Receiver> + Send>>;
+
+#[tokio::test]
+async fn thousands_that_cannot_go_starve_nobody() {
+    let receiver = Receiver::start(|_, _| Says::plain(200, "ok")).await;
+    let both = [notifier("away", NotifierKind::Slack), notifier("chat", NotifierKind::Slack)];
+    let mut desk = desk(both.to_vec(), &[("chat", &receiver.url("/services/x"))]);
+    for n in 0..3500 {
+        desk.outbox.alert("away", "trigger", &format!("a{n}"));
+    }
+    let fine = desk.outbox.alert("chat", "trigger", "a");
+    let round = desk.courier.round(at(0.0), None).await.unwrap();
+    assert_eq!((round.sent, round.waiting), (1, 3501));
+    assert_eq!(desk.outbox.stands(fine), (Stands::Done, 0));
+    assert_eq!(desk.outbox.stands(3500), (Stands::Waiting, 0));
+}

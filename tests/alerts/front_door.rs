@@ -1,5 +1,11 @@
 //! From a verdict at the command line to signed messages at a receiver, through the real store.
 
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use overrule::desk::outbox::Outbox as _;
+use overrule::desk::{Local, OpenOptions};
+use overrule::domain::Timestamp;
 use serde_json::{Value, json};
 
 use super::receiver::{Receiver, Says};
@@ -127,4 +133,61 @@ async fn a_notifier_that_is_not_there_is_named() {
     let (_, stderr) = home.exits(&["sync", "--once", "--to", "pager"], 2);
     assert!(stderr.contains("the policy in force has no [notify.pager]"), "{stderr}");
     assert!(stderr.contains("it has hook"), "{stderr}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_alert_shows_whether_the_wiring_is_right() {
+    let receiver = Receiver::start(|_, n| match n {
+        0 | 1 => Says::plain(200, ""),
+        _ => Says::plain(401, "bad signature"),
+    })
+    .await;
+    let home = Home::new();
+    decided(&home, &receiver.url("/alert"), "http://127.0.0.1:1/");
+    let run = || {
+        let mut command = home.command(&["sync", "test", "hook"]);
+        let out = command.env("HOOK_SECRET", WHSEC).output().unwrap();
+        let said = [out.stdout, out.stderr].concat();
+        (out.status.code(), String::from_utf8(said).unwrap())
+    };
+    let (code, said) = run();
+    assert_eq!((code, said.as_str()), (Some(0), "an alert and its resolution arrived at hook\n"));
+    let types: Vec<Value> = receiver.came().iter().map(|c| c.json()["type"].clone()).collect();
+    assert_eq!(types, ["alert.triggered", "alert.resolved"]);
+    let (code, said) = run();
+    assert_eq!(code, Some(1));
+    assert!(said.contains("did not arrive at hook: answered 401: bad signature"), "{said}");
+}
+
+#[test]
+fn the_turn_to_deliver_goes_round_between_processes() {
+    let home = Home::new();
+    let now = Arc::new(Mutex::new("2026-11-22T12:00:00Z".parse::<Timestamp>().unwrap()));
+    let open = || {
+        let clock = now.clone();
+        let wall = Arc::new(move || *clock.lock().unwrap());
+        Local::open(OpenOptions { wall, ..OpenOptions::new(home.store(), "root") }).unwrap()
+    };
+    let (one, two) = (open(), open());
+    let time = Duration::from_secs(60);
+    let later = |seconds| {
+        let mut now = now.lock().unwrap();
+        *now += Duration::from_secs(seconds);
+    };
+    assert!(one.turn("one", time).unwrap());
+    assert!(!two.turn("two", time).unwrap());
+    // Who goes on keeps it.
+    later(50);
+    assert!(one.turn("one", time).unwrap());
+    later(50);
+    assert!(!two.turn("two", time).unwrap());
+    // Who is gone loses it.
+    later(11);
+    assert!(two.turn("two", time).unwrap());
+    assert!(!one.turn("one", time).unwrap());
+    // Nobody ends another's turn; who is done hands it over at once.
+    one.end_turn("one").unwrap();
+    assert!(!one.turn("one", time).unwrap());
+    two.end_turn("two").unwrap();
+    assert!(one.turn("one", time).unwrap());
 }
