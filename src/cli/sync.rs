@@ -15,6 +15,7 @@ use super::session::Session;
 use super::table::{lines, numbers, words};
 use crate::desk::Local;
 use crate::domain::Timestamp;
+use crate::protocol::Command;
 use crate::sync::guard::{Allowed, PRIVATE_HOSTS};
 use crate::sync::{Courier, Https, Round, Terms, Verdict};
 
@@ -28,6 +29,7 @@ const LAST: Duration = Duration::from_secs(2);
   overrule sync --once               send what is due now; exit code 1 if something could not go
   overrule sync --once --to ml-ops   only to [notify.ml-ops] of the policy
   overrule sync test ml-ops          does an alert arrive there?
+  overrule sync retry KEY            once more what was given up
   overrule sync status               what waits, is held, or was given up, and why
 
 The app and overrule watch deliver too; one process at a time does. Secrets come from the
@@ -48,6 +50,11 @@ pub struct Sync {
 enum SyncCommand {
     /// What waits to go out, is held, or was given up
     Status,
+    /// Try something that was given up once more
+    Retry {
+        /// Its key, as sync status shows it
+        key: String,
+    },
     /// Send a test alert and its resolution to a notifier of the policy
     Test {
         /// The notifier's name
@@ -60,6 +67,13 @@ impl Sync {
         let session = app.open(Fresh::No)?;
         match self.command {
             Some(SyncCommand::Status) => status(app, &session),
+            Some(SyncCommand::Retry { key }) => {
+                session.done(Command::Redeliver { key: key.clone() })?;
+                if app.out.json {
+                    return app.out.json(&json!({ "key": key, "state": "waiting" }));
+                }
+                app.out.line(format!("{} is due again", clean_line(&key)))
+            }
             Some(SyncCommand::Test { name }) => test(app, &session, &name),
             None if self.once => once(app, &session, self.to.as_deref()),
             None => forever(app, &session),
@@ -273,10 +287,9 @@ fn status(app: &App, session: &Session) -> Outcome {
         app.out.line(line)?;
     }
     if outgoing.dead > 0 {
-        app.out.note(app.out.tone_err(
-            Tone::Dim,
-            "given up: fix the cause, then send it again from the containment view",
-        ));
+        app.out.note(
+            app.out.tone_err(Tone::Dim, "given up: mend the cause, then overrule sync retry KEY"),
+        );
     }
     Ok(())
 }

@@ -62,7 +62,7 @@ pub(super) fn fire(
                 EffectAction::Tag(_) => fired.words.push(words(action)),
                 EffectAction::Notify(to) => {
                     fired.words.push(words(action));
-                    fired.ops.push(notice(to, id, firing, now));
+                    fired.ops.push(notice(sight, to, id, firing, now));
                 }
                 other => {
                     fired.words.push(words(other));
@@ -90,7 +90,8 @@ pub(super) fn fire(
 }
 
 /// Word to a notifier of the policy: about this decision, and nothing will resolve it.
-fn notice(to: &str, id: &str, firing: &Firing, now: Timestamp) -> Op {
+fn notice(sight: &Sight, to: &str, id: &str, firing: &Firing, now: Timestamp) -> Op {
+    let runbook = sight.policy.as_ref().and_then(|p| p.runbook(&firing.effect));
     Op::PutEffect {
         key: format!("{}:{id}:{to}:{}", firing.effect, uuid::Uuid::now_v7()),
         kind: "notify".into(),
@@ -105,7 +106,7 @@ fn notice(to: &str, id: &str, firing: &Firing, now: Timestamp) -> Op {
             "cause": firing.reason,
             "incident": null,
             "at": now,
-            "runbook": null,
+            "runbook": runbook,
         }),
     }
 }

@@ -33,6 +33,7 @@ pub fn request(notice: &Notice, to: &Destination, stamp: &Stamp) -> Option<Reque
     }
     labels.insert("alertname".into(), "OverruleAlert".into());
     labels.insert("dedup_key".into(), notice.dedup_key.as_str().into());
+    labels.insert("desk".into(), stamp.desk.as_str().into());
     labels.insert("severity".into(), to.severity.unwrap_or(notice.severity).as_str().into());
     let mut notes = Map::new();
     notes.insert("summary".into(), notice.summary.as_str().into());
@@ -80,7 +81,7 @@ pub fn read(notice: &Notice, request: &Request, response: &Response, now: Timest
 fn label(name: &str) -> String {
     let mut out: String =
         name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-    if matches!(out.as_str(), "alertname" | "dedup_key" | "severity")
+    if matches!(out.as_str(), "alertname" | "dedup_key" | "desk" | "severity")
         || !out.starts_with(|c: char| c.is_ascii_alphabetic())
     {
         out.insert_str(0, "slice_");
@@ -116,7 +117,7 @@ mod tests {
         assert_eq!(
             firing["labels"],
             json!({
-                "model": "m@1", "alertname": "OverruleAlert",
+                "model": "m@1", "alertname": "OverruleAlert", "desk": "d1",
                 "dedup_key": "override-spike:model:m@1", "severity": "error",
             })
         );

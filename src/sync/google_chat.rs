@@ -40,7 +40,7 @@ pub fn request(notice: &Notice, to: &Destination, stamp: &Stamp) -> Request {
                 "sections": [{ "widgets": widgets }],
             },
         }],
-        "thread": { "threadKey": notice.dedup_key },
+        "thread": { "threadKey": stamp.about(notice) },
     });
     Request {
         secrets: vec![to.address.clone()],
@@ -92,7 +92,7 @@ mod tests {
              &messageReplyOption=REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD&requestId=msg_1"
         );
         let body: Value = serde_json::from_slice(&request.body).unwrap();
-        assert_eq!(body["thread"]["threadKey"], "override-spike:model:m@1");
+        assert_eq!(body["thread"]["threadKey"], "override-spike:model:m@1:d1");
         let card = &body["cardsV2"][0]["card"];
         assert_eq!(card["header"]["title"], "Resolved: Override rate of m@1 is <12 %> & rising");
         let widgets = card["sections"][0]["widgets"].as_array().unwrap();

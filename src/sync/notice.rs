@@ -1,6 +1,6 @@
 //! What people are told: one notification of the outbox, whatever service carries it.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
@@ -9,8 +9,8 @@ use crate::domain::Timestamp;
 use crate::policy::AlertSeverity;
 use crate::text::Clean;
 
-/// Longest key that every service takes, in characters.
-const KEY: usize = 255;
+/// Longest key, in characters: services take 255, and which desk it is comes after it.
+const KEY: usize = 240;
 
 /// What happened to the thing that is told of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -47,7 +47,7 @@ pub struct Notice {
     #[serde(default)]
     pub severity: AlertSeverity,
     /// Where: dimensions and their values, such as `{"model":"m@1"}`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "slice")]
     pub slice: Map<String, Value>,
     /// The figures behind it.
     #[serde(default)]
@@ -100,17 +100,38 @@ pub struct Stamp {
     pub id: String,
     /// Wall time of this try.
     pub now: Timestamp,
-    /// Which machine and desk is speaking.
+    /// Which machine is speaking.
     pub source: String,
+    /// Which desk is speaking, in a few letters: two desks may use one key of a service.
+    pub desk: String,
 }
 
 impl Stamp {
+    /// For an outbox row of the desk with this origin.
+    pub fn new(origin: &str, key: &str, source: &str, now: Timestamp) -> Self {
+        let desk = hex(&Sha256::digest(origin), 4);
+        Self { id: Self::id_of(origin, key), now, source: source.to_owned(), desk }
+    }
+
+    /// What a notification is about, told apart from what other desks tell of.
+    pub fn about(&self, notice: &Notice) -> String {
+        format!("{}:{}", notice.dedup_key, self.desk)
+    }
+
     /// The id of an outbox row: the same in every process and at every try, other for every store.
-    pub fn id_of(origin: &str, key: &str) -> String {
+    fn id_of(origin: &str, key: &str) -> String {
         let digest =
             Sha256::new().chain_update(origin).chain_update([0]).chain_update(key).finalize();
         format!("msg_{}", hex(&digest, 16))
     }
+}
+
+/// A slice names dimensions; one that does not is about everything.
+fn slice<'de, D: Deserializer<'de>>(from: D) -> Result<Map<String, Value>, D::Error> {
+    Ok(match Value::deserialize(from)? {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    })
 }
 
 /// A key that fits: long ones keep their beginning and end in a hash of the whole.
@@ -162,6 +183,7 @@ pub(super) mod tests {
             id: "msg_1".into(),
             now: "2026-11-22T12:00:05Z".parse().unwrap(),
             source: "desk-1".into(),
+            desk: "d1".into(),
         }
     }
 
@@ -174,7 +196,8 @@ pub(super) mod tests {
         let one = Notice::read(&raw).unwrap();
         assert!(!one.summary.contains(['\u{202e}', '\n']), "{}", one.summary);
         assert_eq!(one.runbook, None);
-        assert_eq!(one.dedup_key.chars().count(), 255);
+        assert_eq!(one.dedup_key.chars().count(), 240);
+        raw["slice"] = json!(null);
         raw["dedup_key"] = json!(format!("{}b", "k".repeat(300)));
         assert_ne!(Notice::read(&raw).unwrap().dedup_key, one.dedup_key);
     }

@@ -23,7 +23,7 @@ pub fn request(notice: &Notice, to: &Destination, stamp: &Stamp) -> Request {
     let mut event = json!({
         "routing_key": key,
         "event_action": action,
-        "dedup_key": notice.dedup_key,
+        "dedup_key": stamp.about(notice),
     });
     if notice.event == Event::Trigger
         && let Value::Object(event) = &mut event
@@ -83,7 +83,7 @@ mod tests {
             body("trigger"),
             json!({
                 "routing_key": "k".repeat(32), "event_action": "trigger",
-                "dedup_key": "override-spike:model:m@1", "client": "overrule",
+                "dedup_key": "override-spike:model:m@1:d1", "client": "overrule",
                 "payload": {
                     "summary": "Override rate of m@1 is <12 %> & rising", "source": "desk-1",
                     "severity": "error", "timestamp": "2026-11-22T12:00:00Z", "component": "m@1",
@@ -105,7 +105,7 @@ mod tests {
                 body(event),
                 json!({
                     "routing_key": "k".repeat(32), "event_action": event,
-                    "dedup_key": "override-spike:model:m@1",
+                    "dedup_key": "override-spike:model:m@1:d1",
                 })
             );
         }

@@ -16,6 +16,7 @@ pub fn request(notice: &Notice, to: &Destination, stamp: &Stamp) -> Request {
         Event::Resolve => "alert.resolved",
     };
     let data = json!({
+        "desk": stamp.desk,
         "dedup_key": notice.dedup_key,
         "summary": notice.summary,
         "severity": to.severity.unwrap_or(notice.severity),

@@ -151,8 +151,7 @@ impl Desk {
     /// Over the wire and back: what the service made of it.
     pub(super) async fn exchange(&self, job: &Job, origin: &str, now: Timestamp) -> Verdict {
         let key = &job.parcel().key;
-        let id = Stamp::id_of(origin, key);
-        let stamp = Stamp { id, now, source: self.source.clone() };
+        let stamp = Stamp::new(origin, key, &self.source, now);
         let Some(request) = job.request(&stamp) else { return Verdict::Done };
         let verdict = match self.wire.send(&request).await {
             Ok(response) => job.read(&request, &response, now),

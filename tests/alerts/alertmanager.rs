@@ -99,7 +99,7 @@ async fn the_real_alertmanager_fires_and_resolves() {
         firing[0]["labels"],
         json!({
             "alertname": "OverruleAlert", "dedup_key": "override-spike:model:m@1",
-            "model": "m@1", "severity": "error",
+            "desk": "21b22f69", "model": "m@1", "severity": "error",
         })
     );
     assert_eq!(firing[0]["annotations"]["runbook_url"], "https://runbooks.example/override-spike");

@@ -225,3 +225,27 @@ async fn thousands_that_cannot_go_starve_nobody() {
     assert_eq!(desk.outbox.stands(fine), (Stands::Done, 0));
     assert_eq!(desk.outbox.stands(3500), (Stands::Waiting, 0));
 }
+
+#[tokio::test]
+async fn it_runs_until_it_is_told_to_stop() {
+    let (asked, mut answer) = tokio::sync::mpsc::unbounded_channel();
+    let receiver = Receiver::start(move |came, _| {
+        asked.send(came.json()["data"]["dedup_key"].clone()).unwrap();
+        Says::plain(200, "")
+    })
+    .await;
+    let desk = hooked(&receiver);
+    desk.outbox.alert("hook", "trigger", "a");
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let stopped = async { drop(stopped.await) };
+    let running = tokio::spawn(desk.courier.run(overrule::domain::Timestamp::now, stopped));
+    assert_eq!(answer.recv().await.unwrap(), "a");
+    // What comes later is seen by itself.
+    let later = desk.outbox.alert("hook", "trigger", "b");
+    assert_eq!(answer.recv().await.unwrap(), "b");
+    stop.send(()).unwrap();
+    running.await.unwrap();
+    // What was on the wire when it was stopped has been noted.
+    assert_eq!(desk.outbox.stands(later), (Stands::Done, 0));
+    assert!(desk.outbox.turn_is_free());
+}

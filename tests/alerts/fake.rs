@@ -76,6 +76,10 @@ impl Fake {
         *self.turn.lock().unwrap() = Some(holder.to_owned());
     }
 
+    pub fn turn_is_free(&self) -> bool {
+        self.turn.lock().unwrap().is_none()
+    }
+
     fn change(&self, key: &str, change: impl FnOnce(&mut Row)) {
         let mut rows = self.rows.lock().unwrap();
         change(rows.values_mut().find(|r| r.parcel.key == key).unwrap());

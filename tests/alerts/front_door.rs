@@ -120,6 +120,12 @@ async fn what_cannot_be_delivered_is_listed_with_its_reason() {
     );
     assert_eq!((&listed[1]["state"], &listed[1]["to"]), (&json!("waiting"), &json!("hook")));
     assert_eq!(listed[1]["error"], "answered 503: down");
+    // Somebody has it tried once more; nothing else can be.
+    let (dead, waiting) = (listed[0]["key"].as_str().unwrap(), listed[1]["key"].as_str().unwrap());
+    home.ok(&["sync", "retry", dead]);
+    home.exits(&["sync", "retry", waiting], 1);
+    let (_, said, _) = sync(&home, &["--once"], &SECRETS);
+    assert_eq!((&said["failed"], &said["dead"]), (&json!(0), &json!(1)));
     // In words, too; and no secret stands anywhere.
     let text = home.ok(&["sync", "status"]);
     assert!(text.starts_with("1 waiting, 0 held, 1 given up\n"), "{text}");
