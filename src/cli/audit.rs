@@ -1,5 +1,6 @@
 //! `audit log|verify|checkpoint|prove|erase|key`: the trail, for those who have to check it.
 
+use std::io::IsTerminal as _;
 use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -41,18 +42,23 @@ enum AuditCommand {
 /// List the entries of the trail
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
+  overrule audit log                          the last 100 entries, oldest of them first
+  overrule audit log --newest -n 10
   overrule audit log --item lap-1664
   overrule audit log --from 1000 --limit 100 --json")]
 struct Log {
     /// Only entries about this decision
     #[arg(long, value_name = "ID")]
     item: Option<String>,
-    /// From this index on
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    from: u64,
+    /// From this index on (without it: the last ones)
+    #[arg(long, value_name = "N")]
+    from: Option<u64>,
     /// At most this many
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
+    /// The newest first
+    #[arg(long)]
+    newest: bool,
 }
 
 /// Check entries, commitments, signatures and the rows beside them; exits 4 if anything is wrong
@@ -84,7 +90,9 @@ struct Prove {
 /// Erase all text of a decision, everywhere; the proofs still hold
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
-  overrule audit erase lap-1664 --reason 'request 2026-118 of the applicant'")]
+  overrule audit erase lap-1664 --reason 'request 2026-118 of the applicant'
+
+It cannot be taken back: in a terminal you are asked to type the id, elsewhere --yes is needed.")]
 struct Erase {
     /// The decision's id
     id: String,
@@ -96,6 +104,9 @@ struct Erase {
         hide_default_value = true
     )]
     reason: String,
+    /// Do not ask: it cannot be taken back
+    #[arg(long)]
+    yes: bool,
 }
 
 impl Audit {
@@ -119,23 +130,35 @@ impl Log {
         let session = app.open_how(How::inspect())?;
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let mut entries: Vec<EntryView> = Vec::new();
-        let mut from = self.from;
+        let mut from = match (self.from, &self.item) {
+            (Some(from), _) => from,
+            // An item has few entries: all are read, and the last ones kept.
+            (None, Some(_)) => 0,
+            (None, None) => session.header()?.head.saturating_sub(u64::from(self.limit)),
+        };
+        let keep_last = self.from.is_none() && self.item.is_some();
         let (next, total) = loop {
             let query = Query::Entries {
                 item: self.item.clone(),
                 from,
-                limit: (limit - entries.len()).min(PAGE),
+                limit: limit.saturating_sub(entries.len()).clamp(1, PAGE),
             };
             let (page, next, total) = variant!(
                 session.ask(query)?,
                 Reply::Entries { entries, next, total } => (entries, next, total)
             )?;
             entries.extend(page);
+            if keep_last {
+                entries.drain(..entries.len().saturating_sub(limit));
+            }
             match next {
-                Some(next) if entries.len() < limit => from = next,
+                Some(next) if keep_last || entries.len() < limit => from = next,
                 next => break (next, total),
             }
         };
+        if self.newest {
+            entries.reverse();
+        }
         if app.out.json {
             return app.out.json(&json!({"entries": entries, "next": next, "total": total}));
         }
@@ -146,7 +169,7 @@ impl Log {
             .into_iter()
             .try_for_each(|line| app.out.line(line))?;
         if let Some(next) = next {
-            app.out.note(format!("{total} entries; go on with --from {next}"));
+            app.out.note(format!("{}; go on with --from {next}", counted(total)));
         }
         Ok(())
     }
@@ -214,17 +237,19 @@ fn print(app: &App, report: &VerifyReport) -> Outcome {
     let out = &app.out;
     if report.ok {
         out.line(format!(
-            "{} {} entries, root {}",
+            "{} {}, root {}",
             out.tone(Tone::Good, "the trail holds:"),
-            report.entries,
+            counted(report.entries),
             report.root
         ))?;
         if report.unanchored > 0 {
-            out.note(format!(
-                "{} entries are covered by nothing kept outside the store \
+            // Both lines go the same way, so that this one cannot come first.
+            let are = if report.unanchored == 1 { "is" } else { "are" };
+            out.line(format!(
+                "{} {are} covered by nothing kept outside the store \
                  (--key and --checkpoint say more)",
-                report.unanchored
-            ));
+                counted(report.unanchored)
+            ))?;
         }
         return Ok(());
     }
@@ -232,6 +257,14 @@ fn print(app: &App, report: &VerifyReport) -> Outcome {
         out.line(format!("{} {}", out.tone(Tone::Bad, "wrong:"), clean_line(fault)))?;
     }
     Ok(())
+}
+
+/// How many entries, in words.
+fn counted(entries: u64) -> String {
+    match entries {
+        1 => "1 entry".to_owned(),
+        n => format!("{n} entries"),
+    }
 }
 
 /// A file that can be read, with something in it that is no store of ours: that has been verified.
@@ -298,6 +331,11 @@ impl Prove {
 impl Erase {
     fn run(self, app: &App) -> Outcome {
         let session = app.open(Fresh::No)?;
+        if !self.yes {
+            // What is not there is said before anybody types.
+            session.item(&self.id)?;
+            self.asked(app)?;
+        }
         session.done(Command::Erase { item: self.id.clone(), reason: self.reason })?;
         if app.out.json {
             return app.out.json(&json!({"id": self.id, "erased": true}));
@@ -309,6 +347,32 @@ impl Erase {
         app.out
             .note("copies elsewhere (exports, backups, the file it came from) are yours to erase");
         Ok(())
+    }
+}
+
+impl Erase {
+    /// Somebody types the id, or nothing happens.
+    fn asked(&self, app: &App) -> Outcome {
+        let id = clean_line(&self.id);
+        let stop = |what: String| {
+            Failure::usage(what).hint("nothing was erased; --yes erases without asking, for good")
+        };
+        if !std::io::stdin().is_terminal() {
+            return Err(stop(format!(
+                "erasing {id} cannot be taken back, and nobody can be asked"
+            )));
+        }
+        app.out.note(format!(
+            "All text of {id} goes for good. Type its id to erase it, anything else to stop:"
+        ));
+        let mut typed = String::new();
+        std::io::stdin()
+            .read_line(&mut typed)
+            .map_err(|e| Failure::io("the answer cannot be read", &e))?;
+        match typed.trim() == self.id {
+            true => Ok(()),
+            false => Err(stop(format!("that is not {id}"))),
+        }
     }
 }
 

@@ -136,6 +136,16 @@ impl Decide {
             return Err(Failure::usage("decide needs an id and a verdict")
                 .hint("overrule decide ID accept|edit|reject|escalate"));
         };
+        if word != Word::Reject && self.label.is_some() {
+            return Err(Failure::usage(
+                "--label says what would have been right: only a reject has one",
+            )
+            .hint("edit changes the proposal; --note says anything else"));
+        }
+        if word == Word::Accept && (self.output.is_some() || self.action.is_some()) {
+            return Err(Failure::usage("accept takes the proposal as it is")
+                .hint("edit takes --output and --action"));
+        }
         let text = self.output.as_deref().map(read_text).transpose()?;
         let session = app.open(Fresh::No)?;
         let output = match text {

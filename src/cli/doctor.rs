@@ -103,8 +103,12 @@ fn tell(app: &App, checks: &[Check]) -> Outcome {
     if failed == 0 {
         return Ok(());
     }
-    Err(Failure::new(Exit::Failed, "doctor", format!("{failed} checks failed"))
-        .hint("each line above says what to do"))
+    Err(Failure::new(
+        Exit::Failed,
+        "doctor",
+        format!("{failed} {} failed", if failed == 1 { "check" } else { "checks" }),
+    )
+    .hint("each line above says what to do"))
 }
 
 /// The store, what is in it, and the files beside it.
@@ -145,15 +149,16 @@ fn store(app: &App, checks: &mut Vec<Check>) {
         format!("{}, level {}", header.reviewer.name, header.reviewer.level),
     ));
     checks.push(policy(&session, header.policy.is_some()));
+    checks.extend(two_people(&session));
     match session.ask(Query::Reviewers).and_then(|r| variant!(r, Reply::Reviewers(all) => all)) {
         Ok(all) => {
             let admins =
                 all.iter().filter(|r| !r.disabled && r.has(crate::domain::Role::Admin)).count();
             if admins == 0 {
-                checks.push(Check::warn(
+                checks.push(Check::fail(
                     "reviewers",
-                    "nobody is an admin",
-                    "the file's owner can restore one from a backup",
+                    "no enabled reviewer is an admin: nobody can add people or change the policy",
+                    "restore a backup of the store in which one is left",
                 ));
             }
         }
@@ -174,6 +179,31 @@ fn policy(session: &super::session::Session, in_force: bool) -> Check {
         Ok(view) => Check::ok("policy", format!("{} {}", view.name, short(&view.hash))),
         Err(failure) => Check::failed("policy", &failure),
     }
+}
+
+/// Approvals by several people are worth what tells the people apart: a name given with `--as`
+/// is taken on trust on a local store, a signature is not.
+fn two_people(session: &super::session::Session) -> Option<Check> {
+    let view = session.policy().ok()?;
+    let mut unsigned: Vec<&str> = view
+        .required
+        .iter()
+        .filter(|name| view.queues.iter().any(|q| q.name == **name && !q.signed))
+        .map(String::as_str)
+        .collect();
+    unsigned.sort_unstable();
+    unsigned.dedup();
+    (!unsigned.is_empty()).then(|| {
+        Check::warn(
+            "two people",
+            format!(
+                "the approvals that [[require]] asks for are unsigned in {}: whoever can open the \
+                 store can give them all with --as",
+                unsigned.join(", ")
+            ),
+            "set signed = true on these queues, and register keys with overrule reviewer add",
+        )
+    })
 }
 
 /// Enough of a hash to recognise it.

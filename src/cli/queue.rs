@@ -119,7 +119,10 @@ impl List {
         };
         if app.out.json {
             let items: Vec<_> = rows.iter().map(row_json).collect();
-            return app.out.json(&json!({"items": items, "next": after, "total": total}));
+            let matched = rows.len();
+            return app
+                .out
+                .json(&json!({"items": items, "next": after, "total": total, "matched": matched}));
         }
         let header = session.header()?;
         if rows.is_empty() {
@@ -127,11 +130,21 @@ impl List {
             return Ok(());
         }
         print(&app.out, &rows, header.now)?;
+        // How many hold a text is known for those that were looked through.
+        let count = match filter.text.as_deref().is_some_and(|t| !t.is_empty()) {
+            true => format!(
+                "{} {} of {total} {}",
+                rows.len(),
+                if rows.len() == 1 { "matches" } else { "match" },
+                if after.is_some() { "so far" } else { "that wait" }
+            ),
+            false => format!("{total} wait"),
+        };
         match after {
             Some(Cursor(cursor)) => {
-                app.out.note(format!("{total} wait; go on with --after {}", clean_line(&cursor)))
+                app.out.note(format!("{count}; go on with --after {}", clean_line(&cursor)))
             }
-            None => app.out.note(format!("{total} wait")),
+            None => app.out.note(count),
         }
         Ok(())
     }
@@ -196,7 +209,7 @@ fn print(out: &Out, rows: &[Row], now: Timestamp) -> Outcome {
 /// Why there is nothing to show, and what to do about it.
 pub fn nothing(header: &Header) -> String {
     let waiting: u64 = header.queues.iter().map(|q| q.waiting).sum();
-    let leased: u64 = header.queues.iter().map(|q| q.leased).sum();
+    let leased: u64 = header.queues.iter().map(|q| q.held_by_others).sum();
     match (header.decisions, waiting, leased) {
         (0, ..) => "nothing was admitted yet; `overrule ingest FILE` admits decisions".to_owned(),
         (_, 0, _) => "nothing waits".to_owned(),

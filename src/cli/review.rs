@@ -69,7 +69,10 @@ impl Look {
 
 /// Open the app on the user's own desk.
 pub fn run(app: &App, look: Look) -> Outcome {
-    need_terminal()?;
+    // Line by line, answers may come from a pipe; its end is the reviewer leaving.
+    if !look.linear {
+        need_terminal()?;
+    }
     let session = app.open(Fresh::Make)?;
     session.install_default(&session.header()?)?;
     // Only here: a demonstration alerts nobody.
@@ -87,7 +90,7 @@ pub fn need_terminal() -> Outcome {
         return Ok(());
     }
     Err(Failure::new(Exit::Usage, "terminal", "the app needs a terminal, and this is a pipe")
-        .hint("overrule queue list and overrule decide work without one"))
+        .hint("overrule queue list, overrule decide and --linear work without one"))
 }
 
 /// Run the app over an open desk until the reviewer leaves. `hint`: show the newcomer's card.

@@ -7,7 +7,7 @@ use super::failure::{Failure, Outcome};
 use super::open::Fresh;
 use super::out::{Out, Tone, clean, clean_line};
 use super::time;
-use crate::domain::{Kind, Review, Timestamp};
+use crate::domain::{self, Kind, Review, Timestamp, VerdictKind};
 use crate::protocol::ItemView;
 use crate::text::{Folds, Node, tree, width};
 
@@ -173,10 +173,24 @@ pub fn print(out: &Out, item: &ItemView, now: Timestamp) -> Outcome {
 
 /// Where it stands, in one line.
 fn standing(item: &ItemView, now: Timestamp) -> String {
-    let mut parts =
-        vec![format!("{} in {}", item.state.as_str().replace('_', " "), clean_line(&item.queue))];
+    let state = item.state.as_str().replace('_', " ");
+    // What was settled at admission was never anywhere.
+    let mut parts = vec![match (item.queue.is_empty(), item.route.outcome) {
+        (false, _) => format!("{state} in {}", clean_line(&item.queue)),
+        (true, domain::Outcome::Auto) => "settled automatically, at admission".to_owned(),
+        (true, domain::Outcome::Block) => "blocked at admission: it must not be done".to_owned(),
+        (true, domain::Outcome::Fallback) => {
+            "answered at admission: use another version".to_owned()
+        }
+        (true, domain::Outcome::Review | domain::Outcome::Quarantine) => state,
+    }];
+    let edit = item.reviews.iter().rfind(|r| r.verdict.verdict == VerdictKind::Edit && !r.undone);
+    if let Some(edit) = edit {
+        parts.push(format!("edited by {}", clean_line(&edit.reviewer)));
+    }
     match item.kind {
         Kind::Review => {}
+        Kind::Retrospective if item.queue.is_empty() => {}
         Kind::Retrospective => parts.push("after the fact".to_owned()),
         Kind::Quarantine => parts.push("broken record".to_owned()),
     }

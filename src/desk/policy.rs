@@ -74,6 +74,20 @@ impl Core {
                     .into());
                 }
             }
+            // Items in their grace time, and approvals still to come, name queues too.
+            if let Some((item, queue)) =
+                self.store.needed()?.into_iter().find_map(|(queue, item)| {
+                    let gone = queue != DATAOPS && policy.queue(&queue).is_none();
+                    gone.then_some((item, queue))
+                })
+            {
+                return Err(Refused::new(
+                    Why::Policy,
+                    format!("{name} has no queue {queue}, and {item} still needs it"),
+                )
+                .hint("let what is held there be decided first, or keep the queue")
+                .into());
+            }
             let mut entry = Entry::new(EntryKind::POLICY_ACTIVATED, by, sight.now, sight.wall);
             entry.policy = Some(super::admit::short(policy.hash()));
             entry.d.insert("hash".into(), policy.hash().to_owned());
@@ -104,7 +118,7 @@ impl Core {
     pub(super) fn policy_view(&self, by: &str) -> Result<PolicyView, Refused> {
         self.actor(by)?;
         let sight = self.sight()?;
-        let queues = self.queue_views(&sight)?;
+        let queues = self.queue_views(&sight, by)?;
         let Some(policy) = &sight.policy else {
             return Ok(PolicyView {
                 name: "none".into(),
@@ -114,6 +128,7 @@ impl Core {
                 resume: 0,
                 tags: Vec::new(),
                 queues,
+                required: Vec::new(),
             });
         };
         let stored = self.store.policy(Some(policy.hash())).map_err(refuse)?;
@@ -136,6 +151,7 @@ impl Core {
                 })
                 .collect(),
             queues,
+            required: policy.required_queues().map(str::to_owned).collect(),
         })
     }
 }

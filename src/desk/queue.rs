@@ -3,7 +3,9 @@
 use super::core::{Core, Sight, record_value, refuse};
 use super::view::{BLIND_REASON, redact, withhold};
 use crate::domain::{DATAOPS, Kind, Role};
-use crate::protocol::{Header, Page, PageAsk, QueueView, Refused, RefusedLine, Reply, Row, Why};
+use crate::protocol::{
+    Filter, Header, Page, PageAsk, QueueView, Refused, RefusedLine, Reply, Row, Why,
+};
 use crate::store::{PageQuery, QueueCount, StoredRow};
 
 /// Rows looked through by one call of a free-text filter: an answer within a frame or two.
@@ -26,7 +28,7 @@ impl Core {
             store: self.name.clone(),
             now: sight.now,
             clock: if sight.snapshot.record_clock { "record" } else { "wall" }.into(),
-            queues: self.queue_views(&sight)?,
+            queues: self.queue_views(&sight, by)?,
             automation,
             generation: sight.snapshot.generation,
             policy: sight.policy.as_ref().map(|p| p.name().to_owned()),
@@ -39,7 +41,7 @@ impl Core {
     }
 
     /// Every queue of the policy, and any other that still has items, with counters.
-    pub(super) fn queue_views(&self, sight: &Sight) -> Result<Vec<QueueView>, Refused> {
+    pub(super) fn queue_views(&self, sight: &Sight, by: &str) -> Result<Vec<QueueView>, Refused> {
         let mut counts = self.store.queues(sight.now, sight.wall).map_err(refuse)?;
         let mut views = Vec::new();
         if let Some(policy) = &sight.policy {
@@ -51,12 +53,12 @@ impl Core {
                     level: queue.level,
                     signed: queue.signed,
                     escalates_to: queue.escalates_to.clone(),
-                    ..view(&queue.name, count)
+                    ..view(&queue.name, count, by)
                 });
             }
         }
         for count in counts {
-            views.push(view(&count.queue.clone(), Some(count)));
+            views.push(view(&count.queue.clone(), Some(count), by));
         }
         views.sort_by(|a, b| {
             let key = |q: &QueueView| (q.name == DATAOPS, q.level, q.name.clone());
@@ -71,13 +73,14 @@ impl Core {
         let sight = self.sight()?;
         let f = &ask.filter;
         if let Some(name) = &f.queue {
-            let known = self.queue_views(&sight)?;
+            let known = self.queue_views(&sight, by)?;
             if !known.iter().any(|q| q.name == *name) {
                 let names: Vec<&str> = known.iter().map(|q| q.name.as_str()).collect();
                 return Err(Refused::new(Why::NotFound, format!("there is no queue {name}"))
                     .hint(format!("the queues are {}", names.join(", "))));
             }
         }
+        let wanted = f.clone();
         let text = f.text.clone();
         let mine = f.mine && f.queue.is_none() && f.level.is_none() && !f.by_me;
         let page = self
@@ -94,6 +97,9 @@ impl Core {
                 wall: Some(sight.wall),
             })
             .map_err(refuse)?;
+        if page.total == 0 {
+            self.nothing_so_called(&sight, &wanted)?;
+        }
         let mut items = Vec::with_capacity(page.rows.len());
         for row in page.rows {
             let id = row.item.id.clone();
@@ -103,6 +109,34 @@ impl Core {
             }
         }
         Ok(Page { items, next: page.next, total: page.total, scanned: page.scanned })
+    }
+
+    /// An empty queue and a word that nothing ever had are not the same: the second is said.
+    fn nothing_so_called(&self, sight: &Sight, wanted: &Filter) -> Result<(), Refused> {
+        let Filter { domain, rule, tag, level, .. } = wanted;
+        if domain.is_none() && rule.is_none() && tag.is_none() && level.is_none() {
+            return Ok(());
+        }
+        let seen = self.store.seen().map_err(refuse)?;
+        let policy = sight.policy.as_deref();
+        if let Some(domain) = domain.as_ref().filter(|d| !seen.actions.contains_key(*d)) {
+            return Err(unknown("domain", domain, seen.actions.keys().map(String::as_str)));
+        }
+        if let Some(rule) = rule
+            .as_ref()
+            .filter(|r| !seen.rules.contains(*r) && policy.is_none_or(|p| p.rule_kind(r).is_none()))
+        {
+            return Err(unknown("rule", rule, seen.rules.iter().map(String::as_str)));
+        }
+        let tags = policy.map_or(&[][..], |p| p.tags());
+        if let Some(tag) = tag.as_ref().filter(|t| !tags.iter().any(|known| known.id == **t)) {
+            return Err(unknown("tag", tag, tags.iter().map(|t| t.id.as_str())));
+        }
+        if let Some(level) = level.filter(|l| !(1..=3).contains(l)) {
+            return Err(Refused::new(Why::NotFound, format!("there is no level {level}"))
+                .hint("the levels are 1, 2 and 3"));
+        }
+        Ok(())
     }
 
     /// Free text finds an item by what is shown of it: never by a blind proposal or by what is
@@ -180,20 +214,42 @@ impl Core {
     }
 }
 
-fn view(name: &str, count: Option<QueueCount>) -> QueueView {
+/// Nothing has this name; what comes near it, or what there is.
+pub(super) fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> Refused {
+    let mut near: Vec<(usize, &str)> = known
+        .filter(|k| !k.is_empty())
+        .map(|k| (strsim::damerau_levenshtein(k, name), k))
+        .collect();
+    near.sort_unstable();
+    let close: Vec<&str> =
+        near.iter().filter(|(far, k)| *far <= k.len().max(3) / 3).map(|(_, k)| *k).collect();
+    let hint = match (close.is_empty(), near.is_empty()) {
+        (false, _) => format!("did you mean {}?", close.join(" or ")),
+        (true, false) => {
+            let some: Vec<&str> = near.iter().take(12).map(|(_, k)| *k).collect();
+            format!("there is {}", some.join(", "))
+        }
+        (true, true) => format!("nothing has a {what} yet"),
+    };
+    Refused::new(Why::NotFound, format!("nothing has the {what} {name}")).hint(hint)
+}
+
+fn view(name: &str, count: Option<QueueCount>, by: &str) -> QueueView {
     let count = count.unwrap_or(QueueCount {
         queue: name.to_owned(),
         waiting: 0,
-        leased: 0,
+        leased: Default::default(),
         late: 0,
         due_soon: 0,
     });
+    let leased = count.leased.values().sum();
     QueueView {
         name: name.to_owned(),
         title: name.to_owned(),
         level: 1,
         waiting: count.waiting,
-        leased: count.leased,
+        leased,
+        held_by_others: leased - count.leased.get(by).copied().unwrap_or(0),
         late: count.late,
         due_soon: count.due_soon,
         signed: false,

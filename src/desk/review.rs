@@ -8,7 +8,7 @@ use crate::domain::life::{self, By};
 use crate::domain::{
     Fault, FaultKind, Item, Kind, Review, Reviewer, Timestamp, Verdict, VerdictKind,
 };
-use crate::policy::Firing;
+use crate::policy::{Firing, Policy};
 use crate::protocol::{Act, BlindAnswer, FeedbackKind, Refused, ReviewRequest, Reviewed, Why};
 use crate::store::{LeasePremise, Op, StoreError, StoredDecision, Write};
 use serde_json::Value;
@@ -178,11 +178,51 @@ impl Core {
             }
             other => Trouble::Store(other),
         })?;
+        effects.extend(self.used_up(sight, &actor, &item, &result)?);
         Ok(Reviewed {
             until: result.pending.as_ref().map(|p| p.until),
             effects,
             ..reviewed(&result)
         })
+    }
+
+    /// Who approves a stage below their own level cannot approve the later one too: said at once,
+    /// and more plainly where nobody else is left who could.
+    fn used_up(
+        &self,
+        sight: &Sight,
+        actor: &Reviewer,
+        before: &Item,
+        after: &Item,
+    ) -> Result<Option<String>, Refused> {
+        let pending = after.pending.as_ref().map(|p| p.verdict.verdict);
+        let approves = match pending {
+            Some(kind) => kind == VerdictKind::Accept,
+            None => after.approvals.len() > before.approvals.len(),
+        };
+        let own = sight.level(&before.queue);
+        let later = after.required.iter().find(|queue| {
+            let level = sight.level(queue);
+            **queue != before.queue
+                && level > own
+                && level <= actor.level
+                && !after.approvals.iter().any(|a| a.queue == **queue)
+        });
+        let Some(queue) = later.filter(|_| approves) else { return Ok(None) };
+        let level = sight.level(queue);
+        let people = self.store.reviewers().map_err(refuse)?;
+        let others = people
+            .iter()
+            .filter(|p| p.name != actor.name && !p.disabled && p.level >= level)
+            .filter(|p| !after.approvals.iter().any(|a| a.reviewer == p.name))
+            .count();
+        Ok(Some(match others {
+            0 => format!(
+                "you cannot approve it in {queue} too, and nobody else of level {level} is left: \
+                 undo it, or add somebody"
+            ),
+            _ => format!("somebody else must approve it in {queue}: you have approved it here"),
+        }))
     }
 
     /// On a blind item nobody decides before having answered; otherwise whether they agreed.
@@ -211,6 +251,7 @@ impl Core {
     ) -> Result<Verdict, Refused> {
         let mut verdict = verdict.clone();
         verdict.note = verdict.note.filter(|n| !n.trim().is_empty());
+        verdict.label = verdict.label.filter(|l| !l.trim().is_empty());
         let Some(policy) = &sight.policy else { return Ok(verdict) };
         for id in &verdict.tags {
             let tag = policy.tag(id).ok_or_else(|| {
@@ -223,6 +264,12 @@ impl Core {
                     .hint("say in --note what is wrong; your draft is kept"));
             }
         }
+        let says_nothing =
+            verdict.tags.is_empty() && verdict.note.is_none() && verdict.label.is_none();
+        if verdict.verdict == VerdictKind::Reject && says_nothing && !policy.tags().is_empty() {
+            return Err(Refused::new(Why::Policy, "a rejection needs a reason")
+                .hint("say why: --tag, --note or --label"));
+        }
         if let Some(to) = &verdict.to
             && policy.queue(to).is_none()
         {
@@ -232,6 +279,11 @@ impl Core {
         }
         if verdict.verdict != VerdictKind::Edit {
             return Ok(verdict);
+        }
+        if let Some(action) = &verdict.action
+            && *action != stored.columns.action
+        {
+            self.known_action(policy, &stored.columns.domain, action)?;
         }
         let Some(output) = &verdict.output else { return Ok(verdict) };
         if item.kind == Kind::Quarantine {
@@ -253,6 +305,25 @@ impl Core {
         let output = whole.get("output").unwrap_or(output);
         let faults = policy.check_output(&stored.columns.domain, output);
         faulty("the edited output breaks the domain's schema", &faults).map_or(Ok(verdict), Err)
+    }
+
+    /// Whoever waits for the answer acts on the action's word: one that this domain never had, and
+    /// that the policy has no guideline for, is a slip.
+    fn known_action(&self, policy: &Policy, domain: &str, action: &str) -> Result<(), Refused> {
+        if policy.guideline(domain, action).is_some_and(|g| g.action.as_deref() == Some(action)) {
+            return Ok(());
+        }
+        let seen = self.store.seen().map_err(refuse)?;
+        let known = seen.actions.get(domain);
+        // One action alone says nothing of what else may be done.
+        if known.is_none_or(|k| k.len() < 2 || k.contains(action)) {
+            return Ok(());
+        }
+        let known = known.into_iter().flatten().map(String::as_str);
+        let refused = super::queue::unknown("action", action, known);
+        let more = "a [[guideline]] of the policy for that action names a further one";
+        let hint = refused.hint.map_or_else(|| more.to_owned(), |near| format!("{near}; {more}"));
+        Err(Refused { kind: Why::Invalid, hint: Some(hint), ..refused })
     }
 
     /// What is wrong with an output that somebody is typing.

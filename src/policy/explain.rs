@@ -119,7 +119,10 @@ impl Policy {
         }
         for s in &self.samples {
             let to = format!("{} of what is automatic to {}", percent(s.rate), s.to);
-            let holds = routing.outcome == Outcome::Auto && s.when.holds(&reading);
+            // A rule that might have drawn it and did not is no reason for anything.
+            let holds = routing.outcome == Outcome::Auto
+                && s.when.holds(&reading)
+                && self.is_drawn(&s.id, s.rate, &d.id);
             add(RuleKind::Sample, &s.id, s.line, Some(&s.when), to, holds, false);
         }
         for e in self.effects.iter().filter(|e| e.on == On::Decision) {

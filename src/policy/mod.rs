@@ -176,6 +176,11 @@ impl Policy {
         self.queues.iter().find(|q| q.name == name)
     }
 
+    /// Queues whose approval a `[[require]]` asks for, in file order.
+    pub fn required_queues(&self) -> impl Iterator<Item = &str> {
+        self.requires.iter().flat_map(|r| &r.approvals).map(String::as_str)
+    }
+
     /// Every queue, in the order of the file.
     pub fn queues(&self) -> impl Iterator<Item = &Queue> {
         self.queues.iter()

@@ -252,7 +252,7 @@ impl Policy {
                 continue;
             }
             missed *= 1.0 - rule.rate;
-            if drawn.is_none() && self.chance.uniform(&rule.id, &d.id) < rule.rate {
+            if drawn.is_none() && self.is_drawn(&rule.id, rule.rate, &d.id) {
                 drawn = Some(rule);
             }
         }
@@ -260,6 +260,11 @@ impl Policy {
         let kind = if rule.targeted { SampleKind::Targeted } else { SampleKind::Random };
         let sample = Sample { kind, rule: rule.id.clone(), probability: 1.0 - missed };
         Some((sample, &rule.to))
+    }
+
+    /// Does the sampling rule's chance fall on this decision?
+    pub(super) fn is_drawn(&self, rule: &str, rate: f64, id: &str) -> bool {
+        self.chance.uniform(rule, id) < rate
     }
 
     /// What kind of rule a route's `rule` names; `None` for the built-in names but `default` and

@@ -54,6 +54,9 @@ pub struct QueueView {
     pub waiting: u64,
     /// Of these, leased to somebody now.
     pub leased: u64,
+    /// Of these, leased to somebody else than who asks.
+    #[serde(default)]
+    pub held_by_others: u64,
     /// Of these, past their due time.
     pub late: u64,
     /// Due within five minutes.
@@ -192,6 +195,9 @@ pub struct PolicyView {
     pub resume: u32,
     pub tags: Vec<TagView>,
     pub queues: Vec<QueueView>,
+    /// Queues whose approval some `[[require]]` asks for; a queue may stand here twice.
+    #[serde(default)]
+    pub required: Vec<String>,
 }
 
 /// Why a decision went where it went.

@@ -85,6 +85,13 @@ pub trait Store: Send + Sync + 'static {
     /// Counters of every queue that has items, at desk time `now` and wall time `wall`.
     fn queues(&self, now: Timestamp, wall: Timestamp) -> Result<Vec<QueueCount>, StoreError>;
 
+    /// Queues that some unsettled item is in, still needs the approval of, or goes to when its
+    /// grace is over; each with one such item.
+    fn needed(&self) -> Result<std::collections::BTreeMap<String, String>, StoreError>;
+
+    /// Words that decisions in the store have.
+    fn seen(&self) -> Result<Seen, StoreError>;
+
     /// Items whose pending verdict's grace is over at wall time `wall`, oldest first.
     fn graces_over(&self, wall: Timestamp, limit: usize) -> Result<Vec<Item>, StoreError>;
 

@@ -1,6 +1,6 @@
 //! What goes into a store and what comes out of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -384,12 +384,21 @@ pub struct StoredPage {
     pub scanned: u64,
 }
 
+/// Words that decisions in the store have, for those who look for one that is not there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Actions by domain.
+    pub actions: BTreeMap<String, BTreeSet<String>>,
+    pub rules: BTreeSet<String>,
+}
+
 /// Counters of a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueCount {
     pub queue: String,
     pub waiting: u64,
-    pub leased: u64,
+    /// Live leases on open items, by who holds them.
+    pub leased: BTreeMap<String, u64>,
     pub late: u64,
     pub due_soon: u64,
 }

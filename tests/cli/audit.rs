@@ -136,7 +136,7 @@ fn erased_text_is_nowhere_in_the_file_and_the_trail_still_holds() {
     bench.pipe(&["ingest", "-"], &format!("{bad}\n"));
     assert!(contains(&bench.bytes(), "Zaphod-in-the-input"), "the search would find it");
 
-    let erased = bench.json(&["audit", "erase", "a-1", "--reason", "request 118"]);
+    let erased = bench.json(&["audit", "erase", "a-1", "--reason", "request 118", "--yes"]);
     assert_eq!(erased["erased"], true);
     let bytes = bench.bytes();
     for place in ["input", "output", "edit", "note"] {

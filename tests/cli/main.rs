@@ -21,4 +21,5 @@ mod readme;
 mod review;
 mod tamper;
 mod terminal;
+mod told;
 mod usage;

@@ -27,7 +27,7 @@ fn a_name_that_is_not_registered_is_refused_everywhere() {
         vec!["ingest", "policy.toml"],
         vec!["learn", "export"],
         vec!["reviewer", "add", "mallory", "--level", "3", "--role", "admin"],
-        vec!["audit", "erase", "a-1"],
+        vec!["audit", "erase", "a-1", "--yes"],
     ] {
         let error = bench.error(3, &[&args[..], &["--as", "mallory"]].concat());
         assert_eq!(error["kind"], "authority", "{args:?}");
@@ -47,7 +47,7 @@ fn only_an_admin_changes_people_policy_and_text() {
         vec!["reviewer", "add", "bob", "--level", "1"],
         vec!["reviewer", "disable", "ann"],
         vec!["policy", "activate", "other.toml"],
-        vec!["audit", "erase", "a-1"],
+        vec!["audit", "erase", "a-1", "--yes"],
     ] {
         let error = bench.error(3, &[&args[..], &["--as", "ann"]].concat());
         assert_eq!(error["kind"], "authority", "{args:?}");

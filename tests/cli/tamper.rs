@@ -46,7 +46,7 @@ fn lived() -> Bench {
     let repaired = bench.write("repaired.json", &record("q-1", 0.9, 2.0).to_string());
     bench.json(&["decide", "q-1", "edit", "--output", repaired.to_str().unwrap()]);
     bench.json(&["decide", "a-6", "reject", "--tag", "factual_error"]);
-    bench.json(&["audit", "erase", "a-6", "--reason", "request 118"]);
+    bench.json(&["audit", "erase", "a-6", "--reason", "request 118", "--yes"]);
     bench
 }
 

@@ -155,6 +155,7 @@ fn sentence(s: &Summary, dry_run: bool) -> String {
         (s.sampled, "of the automatic ones sampled"),
         (s.duplicates, "known already"),
         (s.refused, "refused"),
+        (s.blank, if s.blank == 1 { "blank line" } else { "blank lines" }),
         (s.verdicts, "verdicts given"),
         (s.verdicts_idle, "verdicts on what never came before people"),
         (s.verdicts_refused, "verdicts refused"),

@@ -24,11 +24,22 @@ pub(crate) fn value(v: &Val<'_>) -> String {
     match v {
         Val::Absent => "absent".to_owned(),
         Val::Present => "present".to_owned(),
-        Val::Number(n) => n.to_string(),
+        Val::Number(n) => number(*n),
         Val::Text(t) => quoted(t),
         Val::Flag(b) => b.to_string(),
         Val::Tags(tags) => list(tags.iter().map(|t| quoted(t))),
     }
+}
+
+/// A number as a sentence shows it. What arithmetic leaves behind (0.34809999999999997) is noise
+/// to readers: a number that needs more than 15 digits is shown with 12.
+fn number(n: f64) -> String {
+    let exact = n.to_string();
+    let digits = exact.bytes().filter(u8::is_ascii_digit).count();
+    if digits <= 15 || !n.is_finite() {
+        return exact;
+    }
+    format!("{n:.11e}").parse::<f64>().map_or(exact, |short| short.to_string())
 }
 
 fn list(items: impl Iterator<Item = String>) -> String {
@@ -121,4 +132,24 @@ pub(crate) fn sentence(atoms: &[&Atom], reading: &Reading<'_>) -> String {
         |a: &&&Atom| !(a.test == Test::Has(true) && guarded.contains(&a.field.path.as_ref()));
     let parts: Vec<String> = atoms.iter().filter(told).map(|a| instance(a, reading)).collect();
     if parts.is_empty() { "it has no condition".to_owned() } else { parts.join(" and ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number;
+
+    #[test]
+    fn sentences_show_numbers_without_the_noise_of_arithmetic() {
+        for (n, shown) in [
+            (0.82 - 0.4719, "0.3481"),
+            (0.1 + 0.2, "0.3"),
+            (0.85, "0.85"),
+            (7.0, "7"),
+            (123_456_789.123_456, "123456789.123456"),
+            (1.0 / 3.0, "0.333333333333"),
+        ] {
+            assert_eq!(number(n), shown, "{n:?}");
+        }
+        assert_eq!((0.82_f64 - 0.4719).to_string(), "0.34809999999999997");
+    }
 }

@@ -34,7 +34,8 @@ pub(crate) fn no_item_is_leased_twice(open: Open<'_>) {
     let given = given.into_inner().unwrap();
     assert_eq!(given.len(), ITEMS);
     assert_eq!(given.iter().collect::<BTreeSet<_>>().len(), ITEMS, "an item was given twice");
-    let leased: u64 = store.queues(at(0), at(0)).unwrap().iter().map(|q| q.leased).sum();
+    let leased: u64 =
+        store.queues(at(0), at(0)).unwrap().iter().flat_map(|q| q.leased.values()).sum();
     assert_eq!(leased, ITEMS as u64);
 }
 

@@ -54,9 +54,10 @@ use self::writer::{Queue, Writer};
 use crate::domain::{Item, Review, Reviewer, Timestamp};
 use crate::store::{
     AdmitBatch, AdmitResult, AutomaticAsk, AutomaticPage, Committed, Counts, Followed, Lease,
-    OutgoingAsk, OutgoingCount, PageQuery, QueueCount, SignCheckpoint, Snapshot, Store, StoreError,
-    StoredAnswer, StoredCorrection, StoredDeadLetter, StoredDecision, StoredEffect, StoredPage,
-    StoredPolicy, StoredState, TakeLease, Tally, Ticket, TrailSink, WindowAsk, WindowRow, Write,
+    OutgoingAsk, OutgoingCount, PageQuery, QueueCount, Seen, SignCheckpoint, Snapshot, Store,
+    StoreError, StoredAnswer, StoredCorrection, StoredDeadLetter, StoredDecision, StoredEffect,
+    StoredPage, StoredPolicy, StoredState, TakeLease, Tally, Ticket, TrailSink, WindowAsk,
+    WindowRow, Write,
 };
 
 /// A good size for bulk batches: as many are put into one commit as the moment allows, and one of
@@ -283,6 +284,14 @@ impl Store for Sqlite {
 
     fn queues(&self, now: Timestamp, wall: Timestamp) -> Result<Vec<QueueCount>, StoreError> {
         self.pool.read("read the queues", |conn| queues::counts(conn, now, wall))
+    }
+
+    fn needed(&self) -> Result<std::collections::BTreeMap<String, String>, StoreError> {
+        self.pool.read("read what items need", queues::needed)
+    }
+
+    fn seen(&self) -> Result<Seen, StoreError> {
+        self.pool.read("read the words of decisions", names::seen)
     }
 
     fn graces_over(&self, wall: Timestamp, limit: usize) -> Result<Vec<Item>, StoreError> {

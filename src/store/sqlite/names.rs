@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use super::decisions::json;
 use super::fault::Done;
 use crate::domain::Route;
-use crate::store::Columns;
+use crate::store::{Columns, Seen};
 
 /// More shapes than this are not kept in memory.
 const KEPT: usize = 10_000;
@@ -188,6 +188,20 @@ impl Names {
         self.queues.insert(name.to_owned(), k);
         Ok(k)
     }
+}
+
+/// Words that decisions have.
+pub(super) fn seen(conn: &Connection) -> Done<Seen> {
+    let mut seen = Seen::default();
+    let mut all = conn.prepare_cached("SELECT DISTINCT domain, action, rule FROM shapes")?;
+    let mut rows = all.query(())?;
+    while let Some(row) = rows.next()? {
+        let (domain, action, rule): (String, String, String) =
+            (row.get(0)?, row.get(1)?, row.get(2)?);
+        seen.actions.entry(domain).or_default().insert(action);
+        seen.rules.insert(rule);
+    }
+    Ok(seen)
 }
 
 /// The number of a queue, if it ever had an item.

@@ -21,7 +21,7 @@ pub(super) fn counts(conn: &Connection, now: Timestamp, wall: Timestamp) -> Done
     )?;
     let rows = statement.query_map((), |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?;
     let rows: Vec<(i64, String, i64)> = rows.collect::<Result<_, _>>()?;
-    let leased = leased(conn, wall)?;
+    let mut leased = leased(conn, wall)?;
     let now = now.as_millisecond();
     rows.into_iter()
         .map(|(k, queue, waiting)| {
@@ -29,7 +29,7 @@ pub(super) fn counts(conn: &Connection, now: Timestamp, wall: Timestamp) -> Done
             Ok(QueueCount {
                 queue,
                 waiting: count(waiting),
-                leased: leased.get(&k).copied().unwrap_or(0),
+                leased: leased.remove(&k).unwrap_or_default(),
                 late,
                 due_soon: due_before(conn, k, now + SOON + 1)?.saturating_sub(late),
             })
@@ -37,15 +37,37 @@ pub(super) fn counts(conn: &Connection, now: Timestamp, wall: Timestamp) -> Done
         .collect()
 }
 
-/// Live leases on open items, by queue. There are as many as people at work.
-fn leased(conn: &Connection, wall: Timestamp) -> Done<BTreeMap<i64, u64>> {
+/// Queues that items which are not settled are in or still need, each with one such item.
+pub(super) fn needed(conn: &Connection) -> Done<BTreeMap<String, String>> {
     let mut statement = conn.prepare_cached(
-        "SELECT i.queue, count(*) FROM leases l JOIN items i ON i.n = l.item
-         WHERE l.reviewer IS NOT NULL AND l.until > ?1 AND i.open = 1 GROUP BY i.queue",
+        "WITH live AS (SELECT * FROM items WHERE open = 1 OR grace IS NOT NULL),
+              wanted(queue, n) AS (
+                  SELECT q.name, i.n FROM live i JOIN queues q ON q.k = i.queue
+                  UNION ALL
+                  SELECT j.value, i.n FROM live i, json_each(i.rest, '$.required') j
+                  UNION ALL
+                  SELECT json_extract(i.rest, '$.pending.verdict.to'), i.n FROM live i)
+         SELECT w.queue, d.id FROM
+             (SELECT queue, min(n) AS n FROM wanted WHERE queue IS NOT NULL GROUP BY queue) w
+             JOIN decisions d ON d.n = w.n",
     )?;
-    let rows =
-        statement.query_map([wall.as_millisecond()], |r| Ok((r.get(0)?, count(r.get(1)?))))?;
+    let rows = statement.query_map((), |r| Ok((r.get(0)?, r.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Live leases on open items, by queue and person. There are as many as people at work.
+fn leased(conn: &Connection, wall: Timestamp) -> Done<BTreeMap<i64, BTreeMap<String, u64>>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT i.queue, l.reviewer, count(*) FROM leases l JOIN items i ON i.n = l.item
+         WHERE l.reviewer IS NOT NULL AND l.until > ?1 AND i.open = 1
+         GROUP BY i.queue, l.reviewer",
+    )?;
+    let mut rows = statement.query([wall.as_millisecond()])?;
+    let mut found: BTreeMap<i64, BTreeMap<String, u64>> = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        found.entry(row.get(0)?).or_default().insert(row.get(1)?, count(row.get(2)?));
+    }
+    Ok(found)
 }
 
 /// Open items of a queue due before `ms`: whole minutes from the counters, the last by the index.

@@ -8,7 +8,7 @@ use super::line::Line;
 use super::toast::Tone;
 use super::verdict::Target;
 use super::{Effect, Overlay, State};
-use crate::domain::{Output, Verdict, VerdictKind};
+use crate::domain::{Kind, Output, Verdict, VerdictKind};
 use crate::protocol::QueueView;
 use crate::tui::keymap::{Action, Context};
 
@@ -35,6 +35,8 @@ pub struct MoveForm {
     /// The draft that travels along.
     pub draft: Option<String>,
     json: bool,
+    /// A broken record: Enter alone moves nothing, a queue must be named or gone to.
+    must_name: bool,
     pub fault: Option<String>,
 }
 
@@ -112,6 +114,8 @@ impl State {
             .and_then(|d| d.output.clone());
         let json =
             self.item().and_then(|v| v.current.as_ref()).is_some_and(|c| !c.output.is_string());
+        // A broken record is repaired where it is: no queue stands under the cursor for Enter.
+        let broken = !bulk && self.item().is_some_and(|v| v.kind == Kind::Quarantine);
         // Up is what is meant most: where this queue escalates to stands first under the cursor.
         let up = queues.iter().find(|q| q.name == from).and_then(|q| q.escalates_to.clone());
         let mut form = MoveForm {
@@ -122,6 +126,7 @@ impl State {
             selected: 0,
             note: Line::default(),
             field: MoveField::Queue,
+            must_name: broken,
             draft,
             json,
             fault: None,
@@ -145,8 +150,14 @@ impl State {
         let Some(Overlay::Move(form)) = self.overlays.last_mut() else { return Vec::new() };
         let last = form.matching().len().saturating_sub(1);
         match action {
-            Action::Down | Action::PageDown => form.selected = (form.selected + 1).min(last),
-            Action::Up | Action::PageUp => form.selected = form.selected.saturating_sub(1),
+            Action::Down | Action::PageDown => {
+                form.must_name = false;
+                form.selected = (form.selected + 1).min(last);
+            }
+            Action::Up | Action::PageUp => {
+                form.must_name = false;
+                form.selected = form.selected.saturating_sub(1);
+            }
             Action::PaneNext | Action::PanePrev => {
                 form.field = match form.field {
                     MoveField::Queue => MoveField::Note,
@@ -162,6 +173,10 @@ impl State {
 
     fn send_move(&mut self) -> Vec<Effect> {
         let Some(Overlay::Move(form)) = self.overlays.last_mut() else { return Vec::new() };
+        if form.must_name && form.search.text().trim().is_empty() {
+            form.fault = Some("a broken record is repaired here: type the queue to move it".into());
+            return Vec::new();
+        }
         let Some(to) = form.matching().get(form.selected).map(|q| q.name.clone()) else {
             form.fault = Some(format!("no queue is called {}", form.search.text().escape_debug()));
             return Vec::new();

@@ -83,6 +83,7 @@ fn queue(name: &str, title: &str, level: u8, up: Option<&str>) -> QueueView {
         level,
         waiting: 0,
         leased: 0,
+        held_by_others: 0,
         late: 0,
         due_soon: 0,
         signed: false,

@@ -176,6 +176,11 @@ impl Inside {
                 |h: &Held| h.item.due_at.map_or(i64::MAX, |d| d.duration_since(self.now).as_secs());
             q.waiting = open.len() as u64;
             q.leased = open.iter().filter(|h| h.live_lease(self.now).is_some()).count() as u64;
+            q.held_by_others = open
+                .iter()
+                .filter_map(|h| h.live_lease(self.now))
+                .filter(|l| l.reviewer != "m.hansen")
+                .count() as u64;
             q.late = open.iter().filter(|h| left(h) < 0).count() as u64;
             q.due_soon = open.iter().filter(|h| (0..300).contains(&left(h))).count() as u64;
         }
@@ -233,6 +238,7 @@ impl Inside {
                 Vec::new()
             },
             queues: self.queues.clone(),
+            required: Vec::new(),
         }
     }
 

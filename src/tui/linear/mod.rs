@@ -107,7 +107,8 @@ impl<W: Write> Linear<W> {
                 _ = hup.recv() => self.tell(What::Stop),
                 _ = int.recv() => self.tell(What::Stop),
                 Some(what) = self.results.recv() => self.tell(what),
-                line = lines.recv() => match line {
+                // What is piped in waits for its question; a person may interrupt at any time.
+                line = lines.recv(), if self.asked || self.guard => match line {
                     Some(line) => self.heard(line, &mut lines).await?,
                     None => self.tell(What::Stop),
                 },

@@ -156,7 +156,7 @@ pub fn nothing(state: &State) -> String {
     if !state.list.loaded {
         return "Reading the queue.".to_owned();
     }
-    let leased: u64 = state.header.iter().flat_map(|h| &h.queues).map(|q| q.leased).sum();
+    let leased: u64 = state.header.iter().flat_map(|h| &h.queues).map(|q| q.held_by_others).sum();
     if leased > 0 {
         return format!("Nothing is free; {leased} are leased to others. I look again by myself.");
     }

@@ -181,7 +181,7 @@ fn empty(ui: &mut Ui<'_, '_>, area: Rect) {
     let queues = state.header.iter().flat_map(|h| &h.queues);
     let leased: u64 = queues
         .filter(|q| state.queue.as_ref().is_none_or(|n| *n == q.name))
-        .map(|q| q.leased)
+        .map(|q| q.held_by_others)
         .sum();
     if let Some(failed) = &list.failed {
         let mut line = vec![ui.span(Role::Danger, "▲ ")];
