@@ -117,7 +117,8 @@ fn request(id: &str, item: &str, kind: VerdictKind, revision: Option<u64>) -> Re
     match kind {
         VerdictKind::Edit => verdict.action = Some("deny".into()),
         VerdictKind::Escalate => verdict.to = Some("level2".into()),
-        VerdictKind::Accept | VerdictKind::Reject => {}
+        VerdictKind::Reject => verdict.label = Some("deny".into()),
+        VerdictKind::Accept => {}
     }
     ReviewRequest {
         request_id: id.into(),

@@ -132,7 +132,7 @@ fn what_the_policy_does_not_allow_is_refused_with_its_reason() {
 fn undo_inside_the_grace_time_puts_it_back_and_late_undo_is_refused() {
     let bench = Bench::with(&[record("a-1", 0.5, 2.0), record("a-2", 0.5, 2.0)]);
     let before = bench.json(&["show", "a-1"]);
-    let decided = bench.json(&["decide", "a-1", "reject", "--grace", "1h"]);
+    let decided = bench.json(&["decide", "a-1", "reject", "--label", "deny", "--grace", "1h"]);
     assert_eq!(decided["state"], "decided");
     assert!(decided["until"].is_string());
     let back = bench.json(&["undo", "a-1"]);
