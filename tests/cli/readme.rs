@@ -62,7 +62,7 @@ fn the_five_minutes_can_be_typed_as_they_stand() {
     for words in [
         "1 admitted: 1 to review",
         "unsure-high-impact",
-        "lap-1664 rejected: settled",
+        "loan-0071 rejected: settled",
         "the trail holds",
     ] {
         assert!(out.contains(words), "{words}\n{out}\n{err}");
