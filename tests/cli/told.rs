@@ -125,7 +125,7 @@ fn an_edit_names_an_action_that_this_domain_has() {
     let mut deny = record("a-2", 0.5, 2.0);
     deny["action"] = "deny".into();
     let bench = Bench::with(&[record("a-1", 0.5, 2.0), deny]);
-    let refused = bench.error(3, &["decide", "a-1", "edit", "--action", "denny"]);
+    let refused = bench.error(2, &["decide", "a-1", "edit", "--action", "denny"]);
     assert!(refused["message"].as_str().unwrap().contains("denny"), "{refused}");
     assert!(refused["hint"].as_str().unwrap().contains("did you mean deny?"), "{refused}");
     bench.json(&["decide", "a-1", "edit", "--action", "deny"]);

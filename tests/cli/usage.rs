@@ -105,7 +105,7 @@ fn quiet_says_only_results() {
 #[test]
 fn the_app_wants_a_terminal_and_makes_nothing_without_one() {
     let bench = Bench::new();
-    for args in [vec![], vec!["review"], vec!["demo"], vec!["--linear", "review"]] {
+    for args in [vec![], vec!["review"], vec!["demo"]] {
         let error = bench.error(2, &args);
         assert_eq!(error["kind"], "terminal", "{args:?}");
         assert!(error["hint"].as_str().unwrap().contains("queue list"), "{error}");
