@@ -9,6 +9,9 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "support/mod.rs"]
+mod support;
+
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -17,6 +20,7 @@ use std::process::{Command, Stdio};
 use overrule::desk::metrics::exposition;
 use overrule::protocol::{ContainmentView, Header, SignalsView};
 use serde_json::{Value, json};
+use support::{Home, lines, record};
 
 fn assets(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("assets").join(name)
@@ -112,7 +116,8 @@ fn containment() -> ContainmentView {
 }
 
 fn text() -> String {
-    exposition(&header(), &signals(), &containment()).unwrap()
+    let week = SignalsView { window: "7d".to_owned(), ..signals() };
+    exposition(&header(), &[signals(), week], &containment()).unwrap()
 }
 
 #[test]
@@ -133,6 +138,7 @@ fn every_figure_stands_there_once_in_base_units() {
         r#"overrule_window_decisions{dimension="cohort",outcome="auto",slice="race:black",window="24h"} 10"#,
         r#"overrule_window_reviews{dimension="model",outcome="accepted",slice="m@1",window="24h"} 15"#,
         r#"overrule_drift_psi{dimension="model",feature="confidence",slice="m@1",window="24h"} 0.31"#,
+        r#"overrule_drift_psi{dimension="model",feature="confidence",slice="m@1",window="7d"} 0.31"#,
         r#"overrule_drift_alarm{dimension="model",feature="confidence",slice="m@1",window="24h"} 1"#,
         r#"overrule_calibration_error_ratio{model="m@1",window="24h"} 0.07"#,
         r#"overrule_sla_compliance_ratio{queue="level1",window="24h"} 0.95"#,
@@ -165,7 +171,8 @@ fn what_is_not_known_is_absent_and_people_are_no_labels() {
     assert!(!text.contains(r#"overrule_override_ratio{dimension="cohort""#));
     assert!(!text.contains(r#"feature="input.age",slice="m@1""#), "no verdict without data");
     assert!(!text.contains("\"ann\""), "no reviewer is a label");
-    let none = exposition(&header(), &SignalsView::default(), &ContainmentView::default()).unwrap();
+    let none =
+        exposition(&header(), &[SignalsView::default()], &ContainmentView::default()).unwrap();
     assert!(!none.contains("NaN") && !none.contains("overrule_override_ratio"));
     assert!(none.contains("overrule_incidents{state=\"open\"} 0\n"));
 }
@@ -256,4 +263,52 @@ fn the_alert_rules_pass_their_own_tests() {
     assert!(fine && said.contains("13 rules found"), "{said}");
     let (fine, said) = promtool(&["test", "rules", "overrule.rules.test.yml"], None).unwrap();
     assert!(fine, "{said}");
+}
+
+#[test]
+fn a_desk_at_work_prints_its_figures() {
+    let home = Home::new();
+    let mut sure = record("sure");
+    sure["confidence"] = json!(0.97);
+    sure["business_impact"] = json!(2);
+    let input = home.write("in.jsonl", &lines(&[record("a"), record("b"), sure]));
+    home.ok(&["ingest", "--policy", policy(&home).to_str().unwrap(), input.to_str().unwrap()]);
+    home.ok(&["decide", "a", "reject"]);
+    let text = home.ok(&["signals", "metrics"]);
+    for line in [
+        r#"overrule_decisions_total{outcome="auto"} 1"#,
+        r#"overrule_decisions_total{outcome="people"} 2"#,
+        r#"overrule_queue_items{queue="level1"} 1"#,
+        r#"overrule_automation_running 1"#,
+        r#"overrule_automation_state{scope="all",state="on"} 1"#,
+        r#"overrule_outbox_items{state="dead"} 0"#,
+    ] {
+        assert_eq!(text.lines().filter(|l| *l == line).count(), 1, "{line}\n{text}");
+    }
+    for window in ["15m", "1h", "24h", "7d"] {
+        assert!(text.contains(&format!("window=\"{window}\"")), "{window}\n{text}");
+    }
+    assert_eq!(home.ok(&["signals", "metrics"]), text, "a desk at rest prints the same again");
+    home.exits(&["signals", "metrics", "--window", "2h"], 2);
+    let Some((fine, said)) = promtool(&["check", "metrics"], Some(&text)) else { return };
+    assert!(fine && said.is_empty(), "{said}");
+}
+
+/// What is unsure or weighty goes to level 1.
+fn policy(home: &Home) -> PathBuf {
+    home.write(
+        "policy.toml",
+        r#"
+policy = "figures"
+[queues.level1]
+level = 1
+sla = "30m"
+[[route]]
+id = "unsure"
+when = 'confidence < 0.9'
+to = "level1"
+[default]
+to = "auto"
+"#,
+    )
 }

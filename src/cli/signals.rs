@@ -36,9 +36,15 @@ enum SignalsCommand {
 
 assets/prometheus holds alert rules, assets/grafana a dashboard over these names.")]
 pub struct Metrics {
-    /// The window of rates and distributions: 15m, 1h, 24h, 7d or 28d
-    #[arg(long, value_name = "W", default_value = "24h", value_parser = ["15m", "1h", "24h", "7d", "28d"])]
-    window: String,
+    /// Windows of rates and distributions: 15m, 1h, 24h, 7d, 28d
+    #[arg(
+        long,
+        value_name = "W",
+        value_delimiter = ',',
+        default_value = "15m,1h,24h,7d",
+        value_parser = ["15m", "1h", "24h", "7d", "28d"]
+    )]
+    window: Vec<String>,
 }
 
 impl Signals {
@@ -56,8 +62,14 @@ impl Metrics {
     fn run(self, app: &App) -> Outcome {
         let session = app.open(Fresh::No)?;
         let header = session.header()?;
-        let ask = SignalsAsk { window: self.window, ..SignalsAsk::default() };
-        let signals = variant!(session.ask(Query::Signals(ask))?, Reply::Signals(view) => *view)?;
+        let signals = self
+            .window
+            .into_iter()
+            .map(|window| {
+                let ask = SignalsAsk { window, ..SignalsAsk::default() };
+                variant!(session.ask(Query::Signals(ask))?, Reply::Signals(view) => *view)
+            })
+            .collect::<Result<Vec<_>, Failure>>()?;
         let containment =
             variant!(session.ask(Query::Containment)?, Reply::Containment(view) => *view)?;
         let text = metrics::exposition(&header, &signals, &containment)

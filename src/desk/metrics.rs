@@ -15,10 +15,10 @@ use crate::protocol::{
 /// The media type of the text.
 pub const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Everything, as text. Fails only where a name or label is not one Prometheus takes.
+/// Everything, as text; `signals` holds one view a window. Fails only where a name or label is not one Prometheus takes.
 pub fn exposition(
     header: &Header,
-    signals: &SignalsView,
+    signals: &[SignalsView],
     containment: &ContainmentView,
 ) -> Result<String, Error> {
     let board = Board::default();
@@ -129,7 +129,7 @@ fn labels<'v>(window: &'v str, slice: &'v SliceName) -> Option<[&'v str; 3]> {
     (dimension != "reviewer").then_some([window, dimension.as_str(), value.as_str()])
 }
 
-fn slices(board: &Board, signals: &SignalsView) -> Result<(), Error> {
+fn slices(board: &Board, windows: &[SignalsView]) -> Result<(), Error> {
     const BY: [&str; 3] = ["window", "dimension", "slice"];
     const BY_OUTCOME: [&str; 4] = ["window", "dimension", "slice", "outcome"];
     let decisions = board.gauge(
@@ -158,7 +158,7 @@ fn slices(board: &Board, signals: &SignalsView) -> Result<(), Error> {
     )?;
     let error_low = board.gauge("auto_error_low_ratio", "Lower end of its 95 % interval", &BY)?;
     let error_high = board.gauge("auto_error_high_ratio", "Upper end of its 95 % interval", &BY)?;
-    for view in &signals.slices {
+    for (signals, view) in windows.iter().flat_map(|w| w.slices.iter().map(move |v| (w, v))) {
         let SliceView { slice, .. } = view;
         let Some(at) = labels(&signals.window, slice) else { continue };
         let [window, dimension, value] = at;
@@ -179,7 +179,7 @@ fn slices(board: &Board, signals: &SignalsView) -> Result<(), Error> {
     Ok(())
 }
 
-fn drift(board: &Board, signals: &SignalsView) -> Result<(), Error> {
+fn drift(board: &Board, windows: &[SignalsView]) -> Result<(), Error> {
     const BY: [&str; 4] = ["window", "dimension", "slice", "feature"];
     let psi = board.gauge("drift_psi", "Population stability index against the reference", &BY)?;
     let kl = board.gauge("drift_kl", "Kullback-Leibler divergence, natural logarithm", &BY)?;
@@ -190,7 +190,7 @@ fn drift(board: &Board, signals: &SignalsView) -> Result<(), Error> {
         "1 where the distribution has moved beyond chance and beyond tolerance",
         &BY,
     )?;
-    for view in &signals.drift {
+    for (signals, view) in windows.iter().flat_map(|w| w.drift.iter().map(move |v| (w, v))) {
         let DriftView { slice, feature, .. } = view;
         let Some([window, dimension, value]) = labels(&signals.window, slice) else { continue };
         let at = [window, dimension, value, feature.as_str()];
@@ -211,7 +211,7 @@ fn drift(board: &Board, signals: &SignalsView) -> Result<(), Error> {
         "Brier score on reviewed decisions",
         &["window", "model"],
     )?;
-    for view in &signals.calibration {
+    for (signals, view) in windows.iter().flat_map(|w| w.calibration.iter().map(move |v| (w, v))) {
         let at = [signals.window.as_str(), view.model.as_str()];
         set(&ece, &at, view.ece)?;
         set(&brier, &at, view.brier)?;
@@ -221,13 +221,15 @@ fn drift(board: &Board, signals: &SignalsView) -> Result<(), Error> {
         "Values in the window that were absent or no number",
         &["window", "feature"],
     )?;
-    for (feature, n) in &signals.missing {
+    for (signals, (feature, n)) in
+        windows.iter().flat_map(|w| w.missing.iter().map(move |m| (w, m)))
+    {
         set(&missing, &[&signals.window, feature], number(*n))?;
     }
     Ok(())
 }
 
-fn clocks(board: &Board, signals: &SignalsView) -> Result<(), Error> {
+fn clocks(board: &Board, windows: &[SignalsView]) -> Result<(), Error> {
     const BY: [&str; 2] = ["window", "queue"];
     let compliance = board.gauge("sla_compliance_ratio", "Verdicts that came in time", &BY)?;
     let verdicts = board.gauge(
@@ -259,7 +261,7 @@ fn clocks(board: &Board, signals: &SignalsView) -> Result<(), Error> {
         "From escalation to settlement of escalated items, mean",
         &BY,
     )?;
-    for view in &signals.sla {
+    for (signals, view) in windows.iter().flat_map(|w| w.sla.iter().map(move |v| (w, v))) {
         let SlaView { queue, .. } = view;
         let at = [signals.window.as_str(), queue.as_str()];
         let [window, queue] = at;
@@ -280,41 +282,36 @@ fn clocks(board: &Board, signals: &SignalsView) -> Result<(), Error> {
     Ok(())
 }
 
-fn flow(board: &Board, signals: &SignalsView) -> Result<(), Error> {
-    let at = [signals.window.as_str()];
-    let flow = &signals.flow;
-    let one = |name: &str, help: &str, value: Option<f64>| {
-        set(&board.gauge(name, help, &["window"])?, &at, value)
+fn flow(board: &Board, windows: &[SignalsView]) -> Result<(), Error> {
+    let each = |name: &str, help: &str, value: fn(&SignalsView) -> Option<f64>| {
+        let family = board.gauge(name, help, &["window"])?;
+        windows.iter().try_for_each(|view| set(&family, &[&view.window], value(view)))
     };
-    one("automation_ratio", "Decisions settled automatically", signals.automation_share)?;
-    one("decisions_per_second", "Decisions admitted", per_second(flow.decisions_per_hour))?;
-    one(
-        "people_items_per_second",
-        "Items that came to people",
-        per_second(flow.arrivals_per_hour),
-    )?;
-    one(
-        "people_reviews_per_second",
-        "Items that people decided",
-        per_second(flow.reviews_per_hour),
-    )?;
-    one(
+    each("automation_ratio", "Decisions settled automatically", |v| v.automation_share)?;
+    each("decisions_per_second", "Decisions admitted", |v| per_second(v.flow.decisions_per_hour))?;
+    each("people_items_per_second", "Items that came to people", |v| {
+        per_second(v.flow.arrivals_per_hour)
+    })?;
+    each("people_reviews_per_second", "Items that people decided", |v| {
+        per_second(v.flow.reviews_per_hour)
+    })?;
+    each(
         "arrival_deviation",
         "How unusual the rate of decisions is, in standard deviations",
-        flow.arrival_z,
+        |v| v.flow.arrival_z,
     )?;
-    one("model_latency_p50_seconds", "Latency of the models, median", seconds(flow.model_p50_ms))?;
-    one(
-        "model_latency_p95_seconds",
-        "Latency of the models, 95th percentile",
-        seconds(flow.model_p95_ms),
-    )?;
-    one("admission_p50_seconds", "Time to admit a decision, median", seconds(flow.admit_p50_ms))?;
-    one(
-        "admission_p95_seconds",
-        "Time to admit a decision, 95th percentile",
-        seconds(flow.admit_p95_ms),
-    )
+    each("model_latency_p50_seconds", "Latency of the models, median", |v| {
+        seconds(v.flow.model_p50_ms)
+    })?;
+    each("model_latency_p95_seconds", "Latency of the models, 95th percentile", |v| {
+        seconds(v.flow.model_p95_ms)
+    })?;
+    each("admission_p50_seconds", "Time to admit a decision, median", |v| {
+        seconds(v.flow.admit_p50_ms)
+    })?;
+    each("admission_p95_seconds", "Time to admit a decision, 95th percentile", |v| {
+        seconds(v.flow.admit_p95_ms)
+    })
 }
 
 fn switches(board: &Board, containment: &ContainmentView) -> Result<(), Error> {
