@@ -28,11 +28,14 @@ const TURN: Duration = Duration::from_secs(120);
 /// How often [`Courier::run`] looks; the more waits, the less often.
 const POLL: Duration = Duration::from_secs(1);
 
+/// Environment variables by name.
+pub type Env = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
 /// What a courier is given from outside.
 #[derive(Clone)]
 pub struct Terms {
-    /// Environment variables by name.
-    pub env: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    /// Where secrets come from.
+    pub env: Env,
     /// How messages name the sender: this machine.
     pub source: String,
     /// Names this courier among others.

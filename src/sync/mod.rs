@@ -24,7 +24,7 @@ pub mod webhook;
 mod wire;
 mod worker;
 
-pub use courier::{Courier, Round, Terms};
+pub use courier::{Courier, Env, Round, Terms};
 pub use destination::{Destination, Unready};
 pub use notice::{Event, Notice, Stamp};
 pub use request::{Request, Response, Secret, Verdict};
