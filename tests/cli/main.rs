@@ -14,6 +14,7 @@ mod audit;
 mod bench;
 mod beside;
 mod config;
+mod contain;
 mod doctor;
 mod people;
 mod policy;

@@ -144,3 +144,78 @@ pub(super) fn instead_of_unreadable(now: Timestamp) -> Control {
     control.kill(&ControlScope::All, &KillMode::Human, "system", now, why);
     control
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desk::{Local, OpenOptions};
+    use crate::protocol::{Answer, Command};
+
+    /// Whoever holds the writer, a stop acts in its own process at once, and everywhere when it is
+    /// stored; a process that has it stored forgets its own.
+    #[test]
+    fn a_stop_acts_in_its_process_before_it_is_stored() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("desk.db");
+        let desk = Local::open(OpenOptions::new(&path, "ann")).unwrap();
+        let other = Local::open(OpenOptions::new(&path, "ann")).unwrap();
+        let scope: ControlScope = "domain=loan".parse().unwrap();
+        let stopped = |desk: &Local| {
+            let sight = desk.core.sight().unwrap();
+            (sight.snapshot.generation, sight.control.unwrap().switches.contains_key(&scope))
+        };
+        let lock = rusqlite::Connection::open(&path).unwrap();
+        lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let before = desk.core.sight().unwrap().epoch;
+        std::thread::scope(|threads| {
+            let killing = threads.spawn(|| {
+                let kill = Command::Kill {
+                    scope: scope.clone(),
+                    mode: KillMode::Human,
+                    reason: "drifts".into(),
+                };
+                desk.execute_blocking("ann", kill).unwrap()
+            });
+            while desk.core.controls.epoch() == before {
+                std::thread::yield_now();
+            }
+            assert_eq!(stopped(&desk), (0, true), "not stored, and stopped here");
+            assert_eq!(stopped(&other), (0, false), "another process cannot know yet");
+            lock.execute_batch("ROLLBACK").unwrap();
+            let answer = killing.join().unwrap();
+            let expected = Answer::Killed { scope: scope.clone(), generation: 1, held: 0 };
+            assert_eq!(answer, expected);
+        });
+        assert_eq!((stopped(&desk), stopped(&other)), ((1, true), (1, true)));
+        let own = desk.core.known_control(1);
+        let shown = desk.core.controls.with_stops(own.clone()).unwrap();
+        assert!(Arc::ptr_eq(&shown, &own.control.unwrap()), "no stop of its own is left");
+    }
+
+    #[test]
+    fn a_stop_that_was_not_allowed_is_taken_back_and_a_stored_one_forgets_those_before() {
+        let controls = Controls::default();
+        let known = || Known { control: Some(Arc::new(Control::default())), version: 0 };
+        let kill = |scope: &str| {
+            let at = Timestamp::UNIX_EPOCH;
+            controls.stop(&scope.parse().unwrap(), &KillMode::Human, "ann", at, "x")
+        };
+        let stops = || -> Vec<String> {
+            let control = controls.with_stops(known()).unwrap();
+            control.switches.keys().map(ToString::to_string).collect()
+        };
+        let one = kill("domain=loan");
+        let two = kill("all");
+        assert_eq!(stops(), ["all", "domain=loan"]);
+        controls.take_back(two);
+        assert_eq!(stops(), ["domain=loan"]);
+        // The first could not be stored, the second of the same scope was.
+        let three = kill("domain=loan");
+        assert!(three > one);
+        controls.stored(&"domain=loan".parse().unwrap(), three);
+        assert!(stops().is_empty());
+        // What cannot be read stays unreadable, whatever is stopped here.
+        kill("all");
+        assert!(controls.with_stops(Known { control: None, version: 0 }).is_none());
+    }
+}
