@@ -134,7 +134,8 @@ fn over_budget(
         Outcome::Review => Claim::Mandatory,
         Outcome::Quarantine | Outcome::Block | Outcome::Fallback => return None,
     };
-    let per_hour = budget::allowed(budget, live.capacity(queue))?;
+    // Without a measure everything fits; it is counted all the same.
+    let per_hour = budget::allowed(budget, live.capacity(queue)).unwrap_or(f64::INFINITY);
     live.meter(queue).arrive(facts.now, budget, per_hour, claim, budget::value(d))
 }
 

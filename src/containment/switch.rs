@@ -273,6 +273,11 @@ impl Control {
         covering.filter_map(|(scope, switch)| Some((scope, switch.limited.as_ref()?)))
     }
 
+    /// Has an effect limited anything?
+    pub fn has_limits(&self) -> bool {
+        self.switches.values().any(|s| s.limited.is_some())
+    }
+
     /// Every switch that is not simply on, `all` first. `needs`: people it takes to restart.
     pub fn switch_views(&self, needs: u32) -> Vec<SwitchView> {
         self.switches.iter().map(|(scope, switch)| view(scope, switch, needs)).collect()

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::contain::{EffectSubject, Gauges, contained};
 use super::core::{Core, Sight, refuse};
 use super::prepare::{Prepared, Ready, Shape, columns, prepare};
 use super::review::done;
@@ -10,8 +11,9 @@ use super::salts::Salts;
 use super::settle::fire;
 use crate::audit::{Entry, EntryKind, RowMark, Salt};
 use crate::authority::{self, Subject};
+use crate::containment::{Applied, apply};
 use crate::domain::{
-    DATAOPS, Decision, Facts, Fault, Item, ItemState, Kind, Outcome, Route, Timestamp,
+    Contained, DATAOPS, Decision, Facts, Fallback, Fault, Item, ItemState, Kind, Outcome, Route, Timestamp,
 };
 use crate::policy::{EffectAction, Firing, Policy, Routing};
 use crate::protocol::{Act, Admitted, Line, Refusal, Refused, Why};
@@ -36,6 +38,15 @@ impl Tally {
             false => Counts::default(),
         };
         Ok(Self { counts })
+    }
+
+    /// Does it matter whether a record is known already? Where rules ask for counts, or limits and
+    /// budgets count.
+    pub(super) fn tells_known(sight: &Sight) -> bool {
+        let bounded = |p: &Policy| !(p.limits().is_empty() && p.budgets().is_empty());
+        Self::matters(sight)
+            || sight.policy.as_deref().is_some_and(bounded)
+            || sight.control.as_ref().is_some_and(|c| c.has_limits())
     }
 
     /// Do the policy's rules ask for counts?
@@ -94,12 +105,27 @@ pub(super) fn route_of(
     shape: Result<&Decision, &[Fault]>,
     facts: &Facts,
 ) -> (Route, Vec<Firing>) {
+    let mut facts = facts.clone();
+    routed(policy, id, shape, &mut facts, &mut |_, facts, _| facts.containment.clone())
+}
+
+/// What containment says of a decision that the policy routes so.
+type Found<'f> = dyn FnMut(&Decision, &Facts, &Routing) -> Option<Box<Contained>> + 'f;
+
+/// The route of a record whose containment is found on the way; it becomes part of the facts.
+pub(super) fn routed(
+    policy: Option<&Policy>,
+    id: &str,
+    shape: Result<&Decision, &[Fault]>,
+    facts: &mut Facts,
+    find: &mut Found<'_>,
+) -> (Route, Vec<Firing>) {
     let extra = match (policy, &shape) {
         (Some(policy), Ok(d)) => policy.check_record(d, facts.now),
         _ => Vec::new(),
     };
     let hash = policy.map_or_else(|| "none".to_owned(), |p| p.hash().to_owned());
-    let route = |routing: Routing, faults: Vec<Fault>| {
+    let route = |routing: Routing, fallback: Option<Fallback>, facts: &Facts, faults: Vec<Fault>| {
         let queue = routing.queue.clone();
         let waits = matches!(routing.outcome, Outcome::Review | Outcome::Quarantine);
         let due_at = match (&queue, policy) {
@@ -116,7 +142,7 @@ pub(super) fn route_of(
             matched: routing.matched,
             reason: routing.reason,
             sample: routing.sample,
-            fallback: None,
+            fallback,
             policy: hash.clone(),
             generation: facts.generation,
             state: if waits { ItemState::Waiting } else { ItemState::Settled },
@@ -132,10 +158,12 @@ pub(super) fn route_of(
             let mut routing =
                 policy.map_or_else(|| Policy::fail_safe(d, facts), |p| p.route(d, facts));
             let firings = std::mem::take(&mut routing.firings);
-            (route(routing, Vec::new()), firings)
+            facts.containment = find(d, facts, &routing);
+            let Applied { routing, fallback, .. } = apply(routing, d, policy, facts);
+            (route(routing, fallback, facts, Vec::new()), firings)
         }
-        Ok(_) => (route(quarantine(&extra), extra), Vec::new()),
-        Err(faults) => (route(quarantine(faults), faults.to_vec()), Vec::new()),
+        Ok(_) => (route(quarantine(&extra), None, facts, extra), Vec::new()),
+        Err(faults) => (route(quarantine(faults), None, facts, faults.to_vec()), Vec::new()),
     }
 }
 
@@ -194,9 +222,10 @@ pub(super) fn item_of(route: &Route, now: Timestamp, revision: u64) -> Option<It
 
 /// A routed record as a row of the store, with its trail entry.
 pub(super) fn admission(
+    core: &Core,
     ready: Ready,
     sight: &Sight,
-    tally: &Tally,
+    (tally, gauges): (&Tally, &mut Gauges),
     by: &str,
     now: Timestamp,
 ) -> Result<Admission, Refused> {
@@ -205,8 +234,11 @@ pub(super) fn admission(
         Shape::Whole(d) => Ok(&**d),
         Shape::Broken { faults, .. } => Err(faults.as_slice()),
     };
-    let facts = tally.facts(sight, read.ok(), now);
-    let (route, firings) = route_of(sight.policy.as_deref(), &id, read, &facts);
+    let mut facts = tally.facts(sight, read.ok(), now);
+    let find = &mut |d: &Decision, facts: &Facts, routing: &Routing| {
+        contained(sight, gauges, d, facts, routing)
+    };
+    let (route, firings) = routed(sight.policy.as_deref(), &id, read, &mut facts, find);
     let mut item = item_of(&route, now, 0);
     let mut then = Vec::new();
     if !firings.is_empty() {
@@ -215,8 +247,11 @@ pub(super) fn admission(
             .any(|f| f.actions.iter().any(|a| matches!(a, EffectAction::Escalate { .. })));
         // An automatic decision that the policy sends to people is reviewed after the fact.
         let at = item.clone().or_else(|| escalates.then(|| done(&id, "", now)));
-        let fired = fire(sight, &id, at.as_ref(), &firings, "policy", now)?;
+        let level = at.as_ref().map_or(1, |i| sight.level(&i.queue));
+        let about = EffectSubject { id: &id, decision: read.ok(), level };
+        let fired = fire(core, sight, &about, at.as_ref(), &firings, "policy", now)?;
         then = fired.ops;
+        then.extend(sight.settings()?);
         item = fired.item.or(item);
     }
     let mut entry = Entry::new(EntryKind::ADMIT, by, now, sight.wall);
@@ -282,7 +317,18 @@ impl Core {
         self.admit_lines(by, lines)
     }
 
+    /// All lines, in as few commits as may be: what an effect stops holds for the very next line,
+    /// so the line that sets it off is the last of its commit.
     fn admit_lines(&self, by: &str, lines: &[Line]) -> Result<Vec<Admitted>, Refused> {
+        let mut answers = Vec::with_capacity(lines.len());
+        while let Some(rest) = lines.get(answers.len()..).filter(|rest| !rest.is_empty()) {
+            answers.extend(self.admit_some(by, rest)?);
+        }
+        Ok(answers)
+    }
+
+    /// The first of these lines, at least one, in one commit.
+    fn admit_some(&self, by: &str, lines: &[Line]) -> Result<Vec<Admitted>, Refused> {
         self.retry(|sight| {
             let mut tally = Tally::load(self, sight)?;
             let mut salts = Salts::default();
@@ -290,7 +336,11 @@ impl Core {
             let mut answers: Vec<Admitted> = Vec::with_capacity(lines.len());
             let (mut rows, mut dead) = (Vec::new(), Vec::new());
             let mut places = Vec::new();
+            let tells_known = Tally::tells_known(sight);
             for line in lines {
+                if sight.is_changed() {
+                    break;
+                }
                 let (key, policy) = (&sight.snapshot.key, sight.policy.as_deref());
                 match prepare(line.bytes.clone(), key, policy, &mut salts)? {
                     Prepared::Blank => answers.push(Admitted::Blank),
@@ -300,8 +350,17 @@ impl Core {
                     }
                     Prepared::Record(ready) => {
                         now = moment(sight, &ready, now);
-                        let row = admission(*ready, sight, &tally, by, now)?;
-                        tally.count(&row);
+                        let known = tells_known
+                            && self.store.known(&[&ready.id])?.first().is_some_and(|k| *k);
+                        let row = self.with_gauges(sight, now, |gauges| {
+                            // What is known already is answered as it was and counts no more.
+                            let mut aside = known.then(|| gauges.clone());
+                            let gauges = aside.as_mut().unwrap_or(gauges);
+                            admission(self, *ready, sight, (&tally, gauges), by, now)
+                        })??;
+                        if !known {
+                            tally.count(&row);
+                        }
                         places.push((answers.len(), line));
                         answers.push(Admitted::Blank);
                         rows.push(row);

@@ -1,11 +1,12 @@
 //! What every use-case stands on: the store, the clock, the policy in force, who is asking.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::contain::Controls;
+use super::contain::{Controls, Gauges};
 use super::keys::Keys;
 use super::salts::fresh_salt;
 use super::signals::{Frozen, Keeper};
@@ -37,6 +38,11 @@ pub(super) struct Core {
     pub(super) frozen: Frozen,
     /// Keeps the windows, where this process is the one that ticks.
     pub(super) keeper: Mutex<Keeper>,
+    /// Limiters, and the meters of budgets.
+    pub(super) gauges: Mutex<Option<Gauges>>,
+    /// Until when effects stay quiet, and what set each off; beside what is stored, because a
+    /// batch may set one off twice before anything of it is stored.
+    pub(super) quiet: Mutex<BTreeMap<String, (Timestamp, String)>>,
     /// Number of log entries after our own last commit.
     pub(super) head: watch::Sender<u64>,
 }
@@ -48,6 +54,10 @@ pub(super) struct Sight {
     /// What is stopped, slowed and held, this process's own stops included; `None`: it cannot be
     /// read, and nothing may be automatic.
     pub(super) control: Option<Arc<Control>>,
+    /// The same as it is stored, without stops that are not: what a change of it begins with.
+    pub(super) stored: Option<Arc<Control>>,
+    /// As effects of the write that is being made have changed it.
+    pub(super) changed: Mutex<Option<Control>>,
     /// When it changes in [`Controls::epoch`], look again.
     pub(super) epoch: u64,
     /// Wall time of the look, in milliseconds precision.
@@ -94,6 +104,8 @@ impl Core {
             controls: Controls::default(),
             frozen: Frozen::default(),
             keeper: Mutex::default(),
+            gauges: Mutex::new(None),
+            quiet: Mutex::new(BTreeMap::new()),
             head: watch::Sender::new(0),
         }
     }
@@ -102,7 +114,9 @@ impl Core {
     pub(super) fn sight(&self) -> Result<Sight, Refused> {
         let epoch = self.controls.epoch();
         let snapshot = self.store.snapshot().map_err(refuse)?;
-        let control = self.controls.with_stops(self.known_control(snapshot.generation));
+        let known = self.known_control(snapshot.generation);
+        let stored = known.control.clone();
+        let control = self.controls.with_stops(known);
         // A policy that cannot be read is none: everything goes to people, and another one can be
         // put in force.
         let policy = self.policy_of(snapshot.policy.as_deref()).unwrap_or_else(|refused| {
@@ -112,7 +126,8 @@ impl Core {
         let wall = millis((self.wall)());
         let now =
             if snapshot.record_clock { snapshot.desk_time } else { wall.max(snapshot.desk_time) };
-        Ok(Sight { snapshot, policy, control, epoch, wall, now })
+        let changed = Mutex::new(None);
+        Ok(Sight { snapshot, policy, control, stored, changed, epoch, wall, now })
     }
 
     fn policy_of(&self, hash: Option<&str>) -> Result<Option<Arc<Policy>>, Refused> {

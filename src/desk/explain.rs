@@ -3,7 +3,7 @@
 use super::admit::route_of;
 use super::core::{Core, json, no_decision, refuse};
 use super::settle::decision_of;
-use crate::domain::Route;
+use crate::domain::{Contained, Route};
 use crate::policy::Policy;
 use crate::protocol::{ExplainView, Refused, Why};
 
@@ -37,12 +37,36 @@ impl Core {
         let (explanation, text) = match (&policy, &decision) {
             (Some(policy), Ok(d)) if again.faults.is_empty() => {
                 let explanation = policy.explain(d, &stored.facts);
-                (serde_json::to_value(&explanation).unwrap_or_default(), explanation.to_string())
+                let mut value = serde_json::to_value(&explanation).unwrap_or_default();
+                let mut text = explanation.to_string();
+                if let Some(found) = &stored.facts.containment {
+                    value["containment"] = serde_json::to_value(found).unwrap_or_default();
+                    text = contained(&again, found, &text);
+                }
+                (value, text)
             }
             _ => (serde_json::json!({ "faults": again.faults }), plain(policy.as_ref(), &again)),
         };
         Ok(ExplainView { route: original, facts: stored.facts, reproduced, explanation, text })
     }
+}
+
+/// The explanation of a route that containment had a say in: what came of it, what was found, and
+/// what the policy alone would have done.
+fn contained(route: &Route, found: &Contained, policy: &str) -> String {
+    let place = route.queue.as_ref().map_or_else(String::new, |q| format!(" in {q}"));
+    let mut text = format!("{}{place}, by {}\n", route.outcome.as_str(), route.rule);
+    text.push_str(&format!("  because {}\n", route.reason));
+    if let Some(fallback) = &route.fallback {
+        text.push_str(&format!("  to be asked of version {}\n", fallback.version));
+    }
+    text.push_str("\ncontainment\n");
+    let outcomes = serde_json::to_value(found).unwrap_or_default();
+    for (name, outcome) in outcomes.as_object().into_iter().flatten() {
+        text.push_str(&format!("  {name} {outcome}\n"));
+    }
+    text.push_str("\nby the policy alone\n");
+    text + policy
 }
 
 /// The explanation of a route that no rule made.

@@ -24,6 +24,7 @@ pub use replay::ReplayVerdict;
 
 use super::Local;
 use super::admit::{Tally, admission, answer_of, letters, moment};
+use super::contain::Gauges;
 use super::core::{Core, Sight, refuse};
 use super::prepare::{Prepared, Ready, prepare};
 use super::salts::Salts;
@@ -136,6 +137,7 @@ pub fn run(
         dead: Vec::new(),
         flight: VecDeque::new(),
         seen: HashSet::new(),
+        rehearsed: None,
         summary: Summary::default(),
         on,
     };
@@ -204,6 +206,8 @@ struct Run<'a> {
     flight: VecDeque<Flight>,
     /// Dry runs store nothing, so they remember what they have seen.
     seen: HashSet<String>,
+    /// The gauges of a dry run: it uses up nothing.
+    rehearsed: Option<Gauges>,
     summary: Summary,
     on: &'a mut dyn FnMut(IngestEvent<'_>),
 }
@@ -265,9 +269,16 @@ impl Run<'_> {
             let ticket = self.core.store.admit(AdmitBatch { bulk: true, ..letters(dead) });
             self.flight.push_back((Batch { places: Vec::new(), rows: Arc::default() }, ticket));
         }
-        if !rows.is_empty() {
-            let flight = self.send(rows)?;
+        let mut rows = rows;
+        while !rows.is_empty() {
+            let (flight, rest) = self.send(rows)?;
             self.flight.push_back(flight);
+            if !rest.is_empty() {
+                // An effect has changed what holds: what comes next is routed on that.
+                self.land_all()?;
+                self.look()?;
+            }
+            rows = rest;
         }
         while self.flight.len() > IN_FLIGHT {
             self.land()?;
@@ -275,8 +286,16 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Route a batch on the present sight and queue it.
-    fn send(&mut self, waiting: Vec<Waiting>) -> Result<Flight, Refused> {
+    /// Look at what holds now.
+    fn look(&mut self) -> Result<(), Refused> {
+        self.sight = self.core.sight()?;
+        self.tally = Tally::load(self.core, &self.sight)?;
+        Ok(())
+    }
+
+    /// Route a batch on the present sight and queue it. A row that sets off an effect on control
+    /// is the last of its batch; the rest comes back.
+    fn send(&mut self, waiting: Vec<Waiting>) -> Result<(Flight, Vec<Waiting>), Refused> {
         // A stop acts in its own process before it is stored.
         if self.sight.epoch != self.core.controls.epoch() {
             self.sight = self.core.sight()?;
@@ -287,15 +306,26 @@ impl Run<'_> {
         let stale = self.sight.snapshot.policy != self.prepared_under;
         let mut places = Vec::with_capacity(waiting.len());
         let mut rows = Vec::with_capacity(waiting.len());
-        for (i, Waiting { place, ready, at }) in waiting.into_iter().enumerate() {
+        let mut waiting = waiting.into_iter().enumerate();
+        for (i, Waiting { place, ready, at }) in waiting.by_ref() {
             let ready = if stale { self.prepared(ready.raw())? } else { ready };
-            let made = admission(*ready, &self.sight, &self.tally, self.by, at)?;
-            if !known.get(i).copied().unwrap_or(false) {
+            let known = known.get(i).copied().unwrap_or(false);
+            let made = self.core.with_gauges(&self.sight, at, |gauges| {
+                // What is known already is answered as it was and counts no more.
+                let mut aside = known.then(|| gauges.clone());
+                let gauges = aside.as_mut().unwrap_or(gauges);
+                admission(self.core, *ready, &self.sight, (&self.tally, gauges), self.by, at)
+            })??;
+            if !known {
                 self.tally.count(&made);
             }
             places.push(place);
             rows.push(made);
+            if self.sight.take_changed().is_some() {
+                break;
+            }
         }
+        let rest = waiting.map(|(_, row)| row).collect();
         let now = rows.last().map_or(Timestamp::UNIX_EPOCH, |r| r.facts.now);
         let rows = Arc::new(rows);
         let ticket = self.core.store.admit(AdmitBatch {
@@ -305,18 +335,29 @@ impl Run<'_> {
             dead: Vec::new(),
             bulk: true,
         });
-        Ok((Batch { places, rows }, ticket))
+        Ok(((Batch { places, rows }, ticket), rest))
     }
 
     /// Route a batch again on what holds now: what was decided before holds no more.
     fn again(&mut self, batch: Batch) -> Result<Flight, Refused> {
-        self.sight = self.core.sight()?;
-        self.tally = Tally::load(self.core, &self.sight)?;
+        self.look()?;
         let mut waiting = Vec::with_capacity(batch.rows.len());
         for (place, row) in batch.places.into_iter().zip(&*batch.rows) {
             waiting.push(Waiting { place, ready: self.prepared(raw(row))?, at: row.facts.now });
         }
-        self.send(waiting)
+        let (flight, mut rest) = self.send(waiting)?;
+        // If the first part changes what holds, the others find their premise gone and come here
+        // again, each in its turn.
+        let mut more = Vec::new();
+        while !rest.is_empty() {
+            let (next, left) = self.send(rest)?;
+            more.push(next);
+            rest = left;
+        }
+        for next in more.into_iter().rev() {
+            self.flight.push_front(next);
+        }
+        Ok(flight)
     }
 
     /// A record made ready under the policy in force now.
@@ -331,7 +372,7 @@ impl Run<'_> {
     /// Which rows are stored already; asked only where facts count decisions, so that duplicates
     /// do not count twice.
     fn known(&self, rows: &[Waiting]) -> Result<Vec<bool>, Refused> {
-        if !Tally::matters(&self.sight) {
+        if !Tally::tells_known(&self.sight) {
             return Ok(Vec::new());
         }
         let ids: Vec<&str> = rows.iter().map(|r| r.ready.id.as_str()).collect();
@@ -441,8 +482,23 @@ impl Run<'_> {
         let ids: Vec<&str> = rows.iter().map(|r| r.ready.id.as_str()).collect();
         let known = self.core.store.known(&ids).map_err(refuse)?;
         for (row, known) in rows.into_iter().zip(known) {
-            let mut made = admission(*row.ready, &self.sight, &self.tally, self.by, row.at)?;
-            made.route.duplicate = known || !self.seen.insert(made.route.id.clone());
+            let seen = known || !self.seen.insert(row.ready.id.clone());
+            let mut gauges = match self.rehearsed.take() {
+                Some(gauges) => gauges,
+                None => self.core.with_gauges(&self.sight, row.at, |g| g.clone())?,
+            };
+            let mut aside = seen.then(|| gauges.clone());
+            let used = aside.as_mut().unwrap_or(&mut gauges);
+            let (tally, by) = (&self.tally, self.by);
+            let mut made = admission(self.core, *row.ready, &self.sight, (tally, used), by, row.at)?;
+            self.rehearsed = Some(gauges);
+            made.route.duplicate = seen;
+            // What an effect would have stopped is stopped for the rest of the rehearsal.
+            if let Some(control) = self.sight.take_changed().filter(|_| !seen) {
+                let control = Arc::new(control);
+                self.sight.control = Some(control.clone());
+                self.sight.stored = Some(control);
+            }
             if !made.route.duplicate {
                 self.tally.count(&made);
             }

@@ -219,7 +219,7 @@ impl Core {
                 .handle_incident(by, &id, act, note.as_deref())
                 .map(|view| Answer::Incident(Box::new(view))),
             Command::SetReference(ask) => self.set_reference(by, &ask).map(Answer::Reference),
-            Command::Canary(_) => Err(unbuilt()),
+            Command::Canary(ask) => self.canary(by, &ask).map(|()| Answer::Done),
             Command::Tick => {
                 authority::may(&self.actor(by)?, Act::Tick, Subject::default())?;
                 self.tick().map(Answer::Ticked)
@@ -304,11 +304,6 @@ impl Desk for Local {
         let core = self.core.clone();
         Box::pin(blocking(move || core.verify(&ask, &progress)))
     }
-}
-
-/// Not there yet.
-fn unbuilt() -> Refused {
-    Refused::new(Why::Unavailable, "this desk has no signals")
 }
 
 /// Run on a thread that may block.

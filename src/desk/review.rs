@@ -1,5 +1,6 @@
 //! A verdict, an own answer, an undo, a flag, feedback: what reviewers do to an item.
 
+use super::contain::EffectSubject;
 use super::core::{Core, Sight, Trouble, draft, json, no_decision, refuse};
 use super::settle::{at_once, decision_of, fire, policy_word, release, repaired, reversal, stand};
 use crate::audit::{Entry, EntryKind, Statement, verify_signature};
@@ -140,9 +141,13 @@ impl Core {
             Op::DropDraft { item: item.id.clone(), reviewer: by.to_owned() },
         ];
         // Freezes and stops act at once; the rest waits out the grace time.
-        let fired = fire(sight, &item.id, None, &firings, "policy", at)?;
+        let decision = decision_of(&stored).ok();
+        let level = actor.level;
+        let about = EffectSubject { id: &item.id, decision: decision.as_ref(), level };
+        let fired = fire(self, sight, &about, None, &firings, "policy", at)?;
         let mut effects = fired.words;
         ops.extend(fired.ops);
+        let mut state = Vec::new();
         let (mut result, given) = (next, review);
         if grace == 0 {
             let mut reviews = self.store.reviews(&item.id)?;
@@ -151,8 +156,9 @@ impl Core {
                 level: sight.level(&result.queue),
                 item: Box::new(result.clone()),
             });
-            if let Some(done) = release(sight, &stored, &result, &reviews, at)? {
+            if let Some(done) = release(self, sight, &stored, &result, &reviews, at)? {
                 ops.extend(done.ops);
+                state = done.state;
                 effects.extend(done.words);
                 result = done.item;
             }
@@ -162,7 +168,9 @@ impl Core {
                 item: Box::new(result.clone()),
             });
         }
+        ops.extend(sight.settings()?);
         let mut premises = sight.premises();
+        premises.state = state;
         premises.actor = Some((actor.name.clone(), actor.version));
         premises.item = Some((item.id.clone(), item.revision));
         premises.lease = match request.lease {
@@ -539,19 +547,52 @@ impl Core {
                 stand(&mut entry, item);
             }
             let bodies = note.iter().map(|n| ("note".to_owned(), n.clone().into_bytes())).collect();
-            self.commit(Write {
-                premises: crate::store::Premises {
-                    actor: Some((actor.name.clone(), actor.version)),
-                    ..Default::default()
-                },
-                now: sight.now,
-                ops: vec![
-                    Op::Entry(draft(entry, bodies)?),
-                    Op::PutFeedback { item: id.to_owned(), kind: word, at: sight.now },
-                ],
-            })?;
+            let mut ops = vec![
+                Op::Entry(draft(entry, bodies)?),
+                Op::PutFeedback { item: id.to_owned(), kind: word.clone(), at: sight.now },
+            ];
+            let mut premises = crate::store::Premises {
+                actor: Some((actor.name.clone(), actor.version)),
+                ..Default::default()
+            };
+            if let (Some(policy), Ok(d)) = (&sight.policy, decision_of(&stored)) {
+                let firings = policy.on_feedback(&d, &word);
+                if !firings.is_empty() {
+                    ops.extend(self.heard(sight, &stored, &d, actor.level, &firings)?);
+                    premises = crate::store::Premises { actor: premises.actor, ..sight.premises() };
+                    premises.item =
+                        Some((id.to_owned(), stored.item.as_ref().map_or(0, |i| i.revision)));
+                }
+            }
+            self.commit(Write { premises, now: sight.now, ops })?;
             Ok(())
         })
+    }
+}
+
+impl Core {
+    /// What the policy sets off when it hears of a decision that was acted on.
+    fn heard(
+        &self,
+        sight: &Sight,
+        stored: &StoredDecision,
+        d: &crate::domain::Decision,
+        level: u8,
+        firings: &[Firing],
+    ) -> Result<Vec<Op>, Refused> {
+        let escalates = firings.iter().flat_map(|f| &f.actions).any(|a| {
+            matches!(a, crate::policy::EffectAction::Escalate { .. })
+        });
+        // One that nobody had in hand comes before people now, after the fact.
+        let at = stored.item.clone().or_else(|| escalates.then(|| untouched(stored, "")));
+        let about = EffectSubject { id: &d.id, decision: Some(d), level };
+        let fired = fire(self, sight, &about, at.as_ref(), firings, "policy", sight.now)?;
+        let mut ops = fired.ops;
+        if let Some(item) = fired.item.filter(|i| Some(i) != stored.item.as_ref() && escalates) {
+            ops.push(Op::PutItem { level: sight.level(&item.queue), item: Box::new(item) });
+        }
+        ops.extend(sight.settings()?);
+        Ok(ops)
     }
 }
 

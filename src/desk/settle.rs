@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::admit::{describe, item_of, route_of, short};
+use super::admit::{describe, item_of, routed, short};
+use super::contain::{EffectSubject, canary_verdict, contained, cools};
 use super::core::{Core, Sight, Trouble, draft, draft_of, refuse};
 use super::prepare::{columns, texts};
 use crate::audit::{Entry, EntryKind};
@@ -12,7 +13,7 @@ use crate::domain::{
     Content, Decision, Facts, Fault, Item, ItemState, Kind, Outcome, Pending, Review, Timestamp,
     VerdictKind,
 };
-use crate::policy::{EffectAction, Firing, Policy};
+use crate::policy::{EffectAction, Firing, Policy, Routing};
 use crate::protocol::{Refused, Why};
 use crate::store::{Columns, Op, StoredDecision, Write, form};
 
@@ -29,24 +30,36 @@ pub(super) struct Fired {
     pub(super) words: Vec<String>,
 }
 
-/// Carry out firings on an item: escalations move it, the rest become rows for whoever handles
-/// them. Each firing is an entry with the values that fired it.
+/// Carry out firings on an item: escalations move it, containment is changed in the same write
+/// ([`Sight::settings`] belongs at its end), the rest become rows for whoever handles them. Each
+/// firing is an entry with the values that fired it; one that its cool-down silences says so.
 pub(super) fn fire(
+    core: &Core,
     sight: &Sight,
-    id: &str,
+    about: &EffectSubject<'_>,
     item: Option<&Item>,
     firings: &[Firing],
     by: &str,
     now: Timestamp,
 ) -> Result<Fired, Refused> {
     let mut fired = Fired { item: item.cloned(), ..Fired::default() };
+    let id = about.id;
     for firing in firings {
         let mut entry = Entry::new(EntryKind::EFFECT, by, now, sight.wall);
         entry.id = Some(id.to_owned());
         entry.d.insert("effect".into(), firing.effect.clone());
         let done: Vec<String> = firing.actions.iter().map(spelled).collect();
         entry.d.insert("do".into(), done.join(" "));
-        for action in &firing.actions {
+        let quiet = match firing.actions.iter().any(cools) {
+            true => core.quiet_until(sight, &firing.effect, about, now, &mut fired.ops)?,
+            false => None,
+        };
+        if let Some(until) = quiet {
+            entry.d.insert("quiet_until".into(), until.to_string());
+        }
+        let heard = |a: &&EffectAction| quiet.is_none() || !cools(a);
+        let mut set = Vec::new();
+        for action in firing.actions.iter().filter(heard) {
             match action {
                 EffectAction::Escalate { queue, sla } => {
                     let Some(at) = &fired.item else { continue };
@@ -64,6 +77,12 @@ pub(super) fn fire(
                     fired.words.push(words(action));
                     fired.ops.push(notice(sight, to, id, firing, now));
                 }
+                contained if at_once(contained) => {
+                    if let Some(done) = sight.set(contained, firing, about, now) {
+                        fired.words.push(words(contained));
+                        set.push(done);
+                    }
+                }
                 other => {
                     fired.words.push(words(other));
                     let spelled = spelled(other);
@@ -79,6 +98,10 @@ pub(super) fn fire(
                     });
                 }
             }
+        }
+        if !set.is_empty() {
+            entry.r#gen = Some(sight.snapshot.generation.saturating_add(1));
+            entry.d.insert("set".into(), set.join("; "));
         }
         if let Some(at) = &fired.item {
             stand(&mut entry, at);
@@ -157,11 +180,14 @@ pub(super) struct Release {
     pub(super) ops: Vec<Op>,
     pub(super) item: Item,
     pub(super) words: Vec<String>,
+    /// Small states it was decided on: premises of its write.
+    pub(super) state: Vec<(String, u64)>,
 }
 
 /// Everything a pending verdict does now that its grace time is over, as operations of one write;
 /// and the item it leaves.
 pub(super) fn release(
+    core: &Core,
     sight: &Sight,
     stored: &StoredDecision,
     item: &Item,
@@ -174,7 +200,7 @@ pub(super) fn release(
     };
     let verdict = &pending.verdict;
     if effect == Effect::Readmit {
-        return readmit(sight, stored, item, next, now).map(Some);
+        return readmit(core, sight, stored, item, next, now).map(Some);
     }
     let mut entry = Entry::new(
         match effect {
@@ -204,7 +230,7 @@ pub(super) fn release(
         entry.d.insert("example".into(), request_id.clone());
     }
     let mut ops = vec![Op::Entry(draft(entry, Vec::new())?)];
-    let mut words = Vec::new();
+    let (mut words, mut state) = (Vec::new(), Vec::new());
     if let Some(request_id) = example {
         ops.push(Op::PutCorrection { item: next.id.clone(), request_id, at: now });
     }
@@ -230,13 +256,21 @@ pub(super) fn release(
             })
             .filter(|f| !f.actions.is_empty())
             .collect();
-        let fired = fire(sight, &next.id, Some(&next), &firings, "policy", now)?;
+        let about = EffectSubject { id: &item.id, decision: Some(&d), level: pending.level };
+        let fired = fire(core, sight, &about, Some(&next), &firings, "policy", now)?;
         words = fired.words;
         ops.extend(fired.ops);
         next = fired.item.unwrap_or(next);
+        if verdict.verdict != VerdictKind::Escalate
+            && let Some((more, premise)) =
+                canary_verdict(core, sight, &d, verdict.verdict.overrides(), now)?
+        {
+            ops.extend(more);
+            state.push(premise);
+        }
     }
     ops.push(Op::PutItem { level: sight.level(&next.queue), item: Box::new(next.clone()) });
-    Ok(Some(Release { ops, item: next, words }))
+    Ok(Some(Release { ops, item: next, words, state }))
 }
 
 /// A verdict that overrules a decision which is done already.
@@ -345,6 +379,7 @@ pub(super) fn decision_of(stored: &StoredDecision) -> Result<Decision, Vec<Fault
 
 /// A repaired record goes through the route as if it came today.
 fn readmit(
+    core: &Core,
     sight: &Sight,
     stored: &StoredDecision,
     item: &Item,
@@ -355,19 +390,17 @@ fn readmit(
     let output = pending.and_then(|p| p.verdict.output.clone()).unwrap_or_default();
     let before = super::core::record_value(stored.raw.as_deref());
     let Repaired { bytes, parsed } = repaired(sight.policy.as_deref(), &before, &item.id, &output)?;
-    let facts = Facts {
+    let mut facts = Facts {
         control_readable: sight.control.is_some(),
         ..Facts::at(now, sight.snapshot.generation)
     };
-    let (mut route, firings) = route_of(
-        sight.policy.as_deref(),
-        &item.id,
-        match &parsed {
-            Ok(d) => Ok(d),
-            Err(faults) => Err(faults),
-        },
-        &facts,
-    );
+    let (mut route, firings) = core.with_gauges(sight, now, |gauges| {
+        let find = &mut |d: &Decision, facts: &Facts, routing: &Routing| {
+            contained(sight, gauges, d, facts, routing)
+        };
+        let shape = parsed.as_ref().map_err(Vec::as_slice);
+        routed(sight.policy.as_deref(), &item.id, shape, &mut facts, find)
+    })?;
     let by = pending.map_or("system", |p| p.reviewer.as_str());
     let mut next = item_of(&route, now, settled.revision).unwrap_or(Item {
         kind: Kind::Review,
@@ -381,9 +414,10 @@ fn readmit(
     entry.req = pending.map(|p| p.request_id.clone());
     let raw: serde_json::Value = super::core::record_value(Some(&bytes));
     let kept = texts(bytes, &raw, sight.policy.as_deref())?;
+    let decision = parsed.ok();
     let columns = Columns {
         level: sight.level(&next.queue),
-        ..parsed.map(columns).unwrap_or_else(|_| stored.columns.clone())
+        ..decision.clone().map_or_else(|| stored.columns.clone(), columns)
     };
     let row = form(&stored.content, &route, &facts, &columns);
     let mut ops = vec![Op::Entry(draft_of(entry, kept, Some(&row))?)];
@@ -391,7 +425,9 @@ fn readmit(
         Some(queue) => format!("re-admitted to {queue}"),
         None => format!("re-admitted: {}", route.outcome.as_str()),
     }];
-    let fired = fire(sight, &item.id, Some(&next), &firings, "policy", now)?;
+    let level = pending.map_or(1, |p| p.level);
+    let about = EffectSubject { id: &item.id, decision: decision.as_ref(), level };
+    let fired = fire(core, sight, &about, Some(&next), &firings, "policy", now)?;
     words.extend(fired.words);
     next = fired.item.unwrap_or(next);
     ops.push(Op::Readmit {
@@ -406,7 +442,7 @@ fn readmit(
         ops.extend(reply(&raw, &next, outcome, super::view::proposed(&raw), false, pending, now));
     }
     ops.push(Op::PutItem { level: sight.level(&next.queue), item: Box::new(next.clone()) });
-    Ok(Release { ops, item: next, words })
+    Ok(Release { ops, item: next, words, state: Vec::new() })
 }
 
 /// A repaired record: its bytes, and what they mean.
@@ -491,10 +527,11 @@ impl Core {
             }
             let reviews = self.store.reviews(&item.id)?;
             let at = sight.now;
-            let Some(Release { ops, .. }) = release(sight, &stored, now, &reviews, at)? else {
-                return Ok(false);
-            };
+            let done = release(self, sight, &stored, now, &reviews, at)?;
+            let Some(Release { mut ops, state, .. }) = done else { return Ok(false) };
+            ops.extend(sight.settings()?);
             let mut premises = sight.premises();
+            premises.state = state;
             premises.item = Some((item.id.clone(), item.revision));
             self.commit(Write { premises, now: at, ops }).map_err(Trouble::from)?;
             Ok(true)

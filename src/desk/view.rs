@@ -146,9 +146,17 @@ impl Core {
             seen,
             erased,
             usual,
-            frozen_by: None,
+            frozen_by: frozen_by(sight, stored, item),
         })
     }
+}
+
+/// The freeze that holds an item, while both are there.
+fn frozen_by(sight: &Sight, stored: &StoredDecision, item: &Item) -> Option<String> {
+    let found = &stored.facts.containment.as_ref()?.freeze.as_ref()?.id;
+    let holds = |c: &crate::containment::Control| c.freezes.iter().any(|f| f.id == *found);
+    let in_force = sight.control.as_deref().is_none_or(holds);
+    (in_force && item.state.is_open()).then(|| found.clone())
 }
 
 /// The reason shown on a blind item: the real one would quote the proposal.

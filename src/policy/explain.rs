@@ -126,7 +126,8 @@ impl Policy {
             add(RuleKind::Sample, &s.id, s.line, Some(&s.when), to, holds, false);
         }
         for e in self.effects.iter().filter(|e| e.on == On::Decision) {
-            let holds = e.when.holds(&reading);
+            // Also by a tag that another effect adds.
+            let holds = routing.firings.iter().any(|f| f.effect == e.id);
             add(RuleKind::Effect, &e.id, e.line, Some(&e.when), String::new(), holds, false);
         }
         Explanation {

@@ -275,10 +275,19 @@ impl Policy {
         })
     }
 
-    /// Effects on `review` that fire.
+    /// Effects on `review` that fire; those that wait for a tag which another one adds too.
     pub fn on_review(&self, d: &Decision, r: &ReviewFacts) -> Vec<Firing> {
-        let reading = Reading { review: Some(r), ..Reading::of(d, self.impact, &self.redact) };
-        self.fire(&reading, |on| on == On::Review)
+        let fire = |r: &ReviewFacts| {
+            let reading = Reading { review: Some(r), ..Reading::of(d, self.impact, &self.redact) };
+            self.fire(&reading, |on| on == On::Review)
+        };
+        let mut firings = fire(r);
+        let tags = route::tags_of(&firings, &r.tags);
+        if !tags.is_empty() {
+            let tagged = ReviewFacts { tags: [&r.tags[..], &tags].concat(), ..r.clone() };
+            route::add_new(&mut firings, fire(&tagged));
+        }
+        firings
     }
 
     /// Does the effect on `window` with this id fire on these figures?

@@ -77,7 +77,7 @@ impl Policy {
         let drawn = (settled.outcome == Outcome::Auto)
             .then(|| self.sample(d, &mut |r| r.holds(&reading)))
             .flatten();
-        let firings = self.fire(&reading, |on| on == On::Decision);
+        let firings = self.on_decision(d, facts);
         let tags = tags_of(&firings, &d.tags);
         let queue = settled.queue().or(drawn.as_ref().map(|(_, to)| *to));
         Routing {
@@ -293,6 +293,18 @@ impl Policy {
         share > 0.0 && self.chance.uniform(&format!("blind:{queue}"), id) < share
     }
 
+    /// Effects on `decision` that fire; those that wait for a tag which another one adds too.
+    fn on_decision(&self, d: &Decision, facts: &Facts) -> Vec<Firing> {
+        let mut firings = self.fire(&self.reading(d, facts), |on| on == On::Decision);
+        let tags = tags_of(&firings, &d.tags);
+        if !tags.is_empty() {
+            let tagged = Decision { tags: [&d.tags[..], &tags].concat(), ..d.clone() };
+            let again = self.fire(&self.reading(&tagged, facts), |on| on == On::Decision);
+            add_new(&mut firings, again);
+        }
+        firings
+    }
+
     /// Effects that fire on what is read.
     pub(super) fn fire(&self, reading: &Reading<'_>, on: impl Fn(On) -> bool) -> Vec<Firing> {
         let rules = self.effects.iter().filter(|e| on(e.on) && e.when.holds(reading));
@@ -358,8 +370,17 @@ fn firing(effect: &EffectRule, reading: &Reading<'_>) -> Firing {
     }
 }
 
+/// Add the firings of effects that have not fired: each fires once.
+pub(super) fn add_new(firings: &mut Vec<Firing>, more: Vec<Firing>) {
+    for firing in more {
+        if !firings.iter().any(|f| f.effect == firing.effect) {
+            firings.push(firing);
+        }
+    }
+}
+
 /// Tags that effects add and the record does not have, each once.
-fn tags_of(firings: &[Firing], own: &[String]) -> Vec<String> {
+pub(super) fn tags_of(firings: &[Firing], own: &[String]) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     for action in firings.iter().flat_map(|f| &f.actions) {
         if let EffectAction::Tag(tag) = action

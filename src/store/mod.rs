@@ -158,6 +158,9 @@ pub trait Store: Send + Sync + 'static {
     /// Decisions and open items by domain, action and model, from counters.
     fn tally(&self) -> Result<Vec<Tally>, StoreError>;
 
+    /// What limiters and budgets begin with, at desk time `now`.
+    fn lately(&self, now: Timestamp) -> Result<Lately, StoreError>;
+
     /// Open items of a cohort group (looks through all open items).
     fn open_in_cohort(&self, dimension: &str, group: &str) -> Result<u64, StoreError>;
 

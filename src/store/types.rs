@@ -571,3 +571,24 @@ pub struct Tally {
     pub decisions: u64,
     pub open: u64,
 }
+
+/// What happened lately.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Lately {
+    /// Settled automatically in the last minute.
+    pub automatic: Vec<Automatic>,
+    /// Decisions of the last hour that people have in hand, by the queue they are in now.
+    pub arrivals: BTreeMap<String, u64>,
+    /// Verdicts an hour by queue: the mean over those of the last 24 hours in which there was one.
+    pub per_hour: BTreeMap<String, f64>,
+}
+
+/// How many decisions of a kind were settled automatically.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Automatic {
+    pub domain: String,
+    pub action: String,
+    pub model: String,
+    pub version: String,
+    pub decisions: u64,
+}

@@ -5,14 +5,20 @@
 //! commit whose premises are the generation and the value's version: a change that was decided on
 //! an older state is decided again, and no decision taken before it commits after it.
 
+mod canary;
 mod control;
+mod effect;
 mod freeze;
+mod gauges;
 mod incident;
 mod requeue;
 mod switch;
 mod view;
 
+pub(super) use canary::verdict as canary_verdict;
 pub(super) use control::{Controls, Known};
+pub(super) use effect::{Subject as EffectSubject, cools};
+pub(super) use gauges::{Gauges, contained};
 pub(super) use view::{automation, effect};
 
 use super::core::{Core, Sight, Trouble, draft, refuse};

@@ -34,7 +34,7 @@ impl Core {
             breakers: breakers(control),
             limits: limits(control, &sight),
             budgets: Vec::new(),
-            canaries: Vec::new(),
+            canaries: self.canaries(control)?,
             freezes: control.freezes.iter().map(|f| f.view(0)).collect(),
             incidents: self.incidents()?,
             outgoing: self.outgoing()?,

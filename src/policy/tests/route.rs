@@ -277,3 +277,59 @@ fn due_times_follow_the_rule_then_the_queue() {
         "2026-11-20T16:56:00Z"
     );
 }
+
+#[test]
+fn an_effect_that_adds_a_tag_sets_off_those_that_wait_for_it_once() {
+    let policy = load(
+        r#"
+policy = "desk"
+[queues.level1]
+[default]
+to = "level1"
+[[tag]]
+id = "odd"
+[[tag]]
+id = "odder"
+[[effect]]
+id = "waits-longer"
+on = "decision"
+when = '"odder" in tags'
+do = ["escalate:level1"]
+[[effect]]
+id = "waits"
+on = "decision"
+when = '"odd" in tags'
+do = ["tag:odder"]
+[[effect]]
+id = "adds"
+on = "decision"
+when = 'confidence < 0.5'
+do = ["tag:odd"]
+[[effect]]
+id = "after"
+on = "review"
+when = '"odder" in tags'
+do = ["escalate:level1"]
+[[effect]]
+id = "before"
+on = "review"
+when = 'verdict == "reject"'
+do = ["tag:odder"]
+"#,
+    );
+    let d = decision(json!({"confidence": 0.4}));
+    let routing = policy.route(&d, &facts());
+    let fired: Vec<&str> = routing.firings.iter().map(|f| f.effect.as_str()).collect();
+    assert_eq!(fired, ["adds", "waits"], "once: what the second adds sets off nothing more");
+    assert_eq!(routing.tags, ["odd", "odder"]);
+    let review = ReviewFacts {
+        verdict: crate::domain::VerdictKind::Reject,
+        tags: Vec::new(),
+        level: 1,
+        reviewer: "ann".to_owned(),
+        reversal: false,
+    };
+    let fired: Vec<String> =
+        policy.on_review(&d, &review).into_iter().map(|f| f.effect).collect();
+    assert_eq!(fired, ["before", "after"]);
+}

@@ -7,7 +7,7 @@ use super::fixtures::*;
 use crate::audit::{Entry, EntryKind};
 use crate::domain::{ControlScope, Item, ItemState, Kind, VerdictKind};
 use crate::protocol::Filter;
-use crate::store::{AutomaticAsk, EntryDraft, Op, Store, Tally};
+use crate::store::{Automatic, AutomaticAsk, EntryDraft, Lately, Op, Store, Tally};
 
 pub(crate) fn following_names_what_each_entry_is_about(open: Open<'_>) {
     let store = open();
@@ -182,4 +182,47 @@ pub(crate) fn tallies_equal_a_recount(open: Open<'_>) {
     assert_eq!((of("cohort=sex:f"), of("cohort=sex:m"), of("cohort=age:f")), (3, 0, 0));
     let filter = Filter { cohort: Some("sex:f".to_owned()), ..Filter::default() };
     assert_eq!(store.page(&ask(filter)).unwrap().total, 3);
+}
+
+pub(crate) fn what_happened_lately_is_counted_by_kind_and_queue(open: Open<'_>) {
+    let store = open();
+    assert_eq!(store.lately(at(0)).unwrap(), Lately::default());
+    let (minute, hour) = (60, 3600);
+    let mut rows = Vec::new();
+    // Long ago, within the hour, within the minute.
+    for (n, seconds) in [10, 5 * hour, 5 * hour + 30 * minute, 6 * hour - 20, 6 * hour - 5]
+        .into_iter()
+        .enumerate()
+    {
+        let mut a = auto(&format!("a{n}"));
+        a.facts.now = at(seconds);
+        rows.push(a);
+        let mut w = waiting(&format!("w{n}"), "level1", None, seconds);
+        w.facts.now = at(seconds);
+        rows.push(w);
+    }
+    admit(&*store, rows);
+    // Verdicts in three hours of the last day: one, two and one; and one that was taken back.
+    for (n, seconds) in [hour, 2 * hour + 1, 2 * hour + 2, 6 * hour - 4, 6 * hour - 3]
+        .into_iter()
+        .enumerate()
+    {
+        let w = item(&*store, &format!("w{n}"));
+        let mut r = review(&format!("r{n}"), &w, "ann", VerdictKind::Accept);
+        r.at = at(seconds);
+        r.queue = "level1".to_owned();
+        apply(&*store, reviewed(&r));
+    }
+    apply(&*store, vec![Op::UndoReview { request_id: "r4".to_owned() }]);
+    let lately = store.lately(at(6 * hour)).unwrap();
+    let kind = Automatic {
+        domain: "loan".to_owned(),
+        action: "approve".to_owned(),
+        model: "lap".to_owned(),
+        version: "1".to_owned(),
+        decisions: 2,
+    };
+    assert_eq!(lately.automatic, [kind]);
+    assert_eq!(lately.arrivals, BTreeMap::from([("level1".to_owned(), 3)]));
+    assert_eq!(lately.per_hour, BTreeMap::from([("level1".to_owned(), 4.0 / 3.0)]));
 }

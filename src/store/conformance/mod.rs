@@ -64,6 +64,7 @@ macro_rules! suite {
             following_names_what_each_entry_is_about,
             automatic_decisions_of_a_scope,
             tallies_equal_a_recount,
+            what_happened_lately_is_counted_by_kind_and_queue,
             reviewers_and_policies,
             blind_answers_are_given_once,
             desk_time_never_runs_backwards,

@@ -14,6 +14,7 @@ mod fault;
 mod follow;
 mod items;
 mod jobs;
+mod lately;
 mod leases;
 mod names;
 mod open;
@@ -53,7 +54,7 @@ use self::pool::Pool;
 use self::writer::{Queue, Writer};
 use crate::domain::{Item, Review, Reviewer, Timestamp};
 use crate::store::{
-    AdmitBatch, AdmitResult, AutomaticAsk, AutomaticPage, Committed, Counts, Followed, Lease,
+    AdmitBatch, AdmitResult, AutomaticAsk, AutomaticPage, Committed, Counts, Followed, Lately, Lease,
     OutgoingAsk, OutgoingCount, PageQuery, QueueCount, Seen, SignCheckpoint, Snapshot, Store,
     StoreError, StoredAnswer, StoredCorrection, StoredDeadLetter, StoredDecision, StoredEffect,
     StoredPage, StoredPolicy, StoredState, TakeLease, Tally, Ticket, TrailSink, WindowAsk,
@@ -382,6 +383,10 @@ impl Store for Sqlite {
 
     fn tally(&self) -> Result<Vec<Tally>, StoreError> {
         self.pool.read("read the counters", scopes::tally)
+    }
+
+    fn lately(&self, now: Timestamp) -> Result<Lately, StoreError> {
+        self.pool.read("read what happened lately", |conn| lately::lately(conn, now))
     }
 
     fn open_in_cohort(&self, dimension: &str, group: &str) -> Result<u64, StoreError> {
