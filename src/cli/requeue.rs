@@ -8,7 +8,7 @@ use super::open::How;
 use super::out::clean_line;
 use super::session::variant;
 use super::time::{Since, stamp};
-use crate::domain::ControlScope;
+use crate::domain::{ControlScope, Timestamp};
 use crate::protocol::{Answer, Command};
 
 /// Put what was automatic in a scope before people, after the fact
@@ -36,9 +36,12 @@ impl Requeue {
         let session = app.open_how(How::contain())?;
         let since = match &self.since {
             Since::At(at) => *at,
-            ago => ago
-                .seen_from(session.header()?.now)
-                .ok_or_else(|| Failure::usage("--since lies before all time"))?,
+            ago => {
+                // Who may not even ask for the time is refused with the command itself.
+                let now = session.header().map_or_else(|_| Timestamp::now(), |h| h.now);
+                ago.seen_from(now)
+                    .ok_or_else(|| Failure::usage("--since lies before all time"))?
+            }
         };
         let reason = self.reason.unwrap_or_else(|| "put before people after the fact".into());
         let command = Command::Requeue { scope: self.scope.clone(), since, reason };

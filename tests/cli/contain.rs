@@ -138,7 +138,7 @@ fn each_mode_says_what_becomes_of_the_decisions_and_covers_its_scope_only() {
     assert_eq!(bench.admit(&[sure("b-1", "support")])[0]["outcome"], "auto");
     // What was decided under a stop is explained by it, and still is after the restart.
     let explained = bench.json(&["policy", "explain", "a-1"]);
-    assert_eq!(explained["same"], true, "{explained}");
+    assert_eq!(explained["reproduced"], true, "{explained}");
 }
 
 #[test]
