@@ -289,6 +289,7 @@ do = ["automation.pause", "notify:ops"]
 cooldown = "1h"
 [notify.ops]
 kind = "webhook"
+secret_env = "OVERRULE_WEBHOOK_KEY"
 url = "https://example.org/hook"
 "#,
     );
