@@ -89,12 +89,19 @@ impl Desk {
     fn resume(&self, scope: &str) {
         let (scope, reason) = (scope.parse().unwrap(), "mended".to_owned());
         for by in ["root", "oncall"] {
-            let command = Command::Resume { scope: std::clone::Clone::clone(&scope), reason: reason.clone() };
+            let command =
+                Command::Resume { scope: std::clone::Clone::clone(&scope), reason: reason.clone() };
             self.tell(by, command).unwrap();
         }
     }
 
-    fn say(&self, by: &str, id: &str, verdict: Verdict, grace_ms: u64) -> Result<Reviewed, Refused> {
+    fn say(
+        &self,
+        by: &str,
+        id: &str,
+        verdict: Verdict,
+        grace_ms: u64,
+    ) -> Result<Reviewed, Refused> {
         let request = ReviewRequest {
             request_id: uuid::Uuid::now_v7().to_string(),
             item: id.into(),
@@ -246,19 +253,19 @@ do = ["freeze.similar", "escalate:level2"]
 "#,
     );
     desk.admit(&unsure("bad"));
-    let verdict = Verdict {
-        tags: vec!["policy_violation".into()],
-        ..Verdict::plain(VerdictKind::Reject)
-    };
+    let verdict =
+        Verdict { tags: vec!["policy_violation".into()], ..Verdict::plain(VerdictKind::Reject) };
     // The verdict itself waits out a grace time; the freeze does not.
     let done = desk.say("ann", "bad", verdict, 60_000).unwrap();
-    assert_eq!((done.state, done.effects.as_slice()), (
-        ItemState::Decided,
-        &["freezes similar".to_owned()][..]
-    ));
+    assert_eq!(
+        (done.state, done.effects.as_slice()),
+        (ItemState::Decided, &["freezes similar".to_owned()][..])
+    );
     let held = desk.admit(&sure("next"));
     assert_eq!(said(&held), (Outcome::Review, "freeze", Some("level1")));
-    assert!(held.reason.starts_with("like bad (same domain, action and cohort), frozen by violation"));
+    assert!(
+        held.reason.starts_with("like bad (same domain, action and cohort), frozen by violation")
+    );
     assert_eq!(said(&admit(&desk.beside(), &[sure("there")])[0]).1, "freeze");
     let mut other = sure("other");
     other["action"] = json!("deny");
@@ -298,7 +305,10 @@ url = "https://example.org/hook"
     let routes = admit(&desk.desk, &[sure("a"), odd, sure("b"), version("c", "2")]);
     let rules: Vec<&str> = routes.iter().map(|r| r.rule.as_str()).collect();
     assert_eq!(rules, ["default", "default", "paused", "default"]);
-    assert_eq!(routes[2].reason, "automation for model=m@1 is paused by outlier: business_impact 9.5 > 9");
+    assert_eq!(
+        routes[2].reason,
+        "automation for model=m@1 is paused by outlier: business_impact 9.5 > 9"
+    );
     assert_eq!((routes[1].generation, routes[2].generation), (0, 1));
     let switch = desk.containment().switches.into_iter().find(|s| s.by.is_some()).unwrap();
     assert_eq!(switch.scope.to_string(), "model=m@1");
@@ -348,12 +358,16 @@ do = ["automation.limit:2"]
     assert_eq!(desk.admit(&sure("b")).rule, "default");
     desk.tell("ann", feedback(FeedbackKind::Error)).unwrap();
     // One of this minute counts already.
-    let rules: Vec<String> =
-        (0..3).map(|n| desk.admit(&sure(&format!("c{n}"))).rule).collect();
+    let rules: Vec<String> = (0..3).map(|n| desk.admit(&sure(&format!("c{n}"))).rule).collect();
     assert_eq!(rules, ["default", "limit", "limit"]);
     assert_eq!(desk.containment().limits[0].name, "model=m@1");
     let reason = desk.explain("c2").route.reason;
-    assert!(reason.starts_with("beyond the limit model=m@1 of 2 automatic decisions a minute, set by errors"), "{reason}");
+    assert!(
+        reason.starts_with(
+            "beyond the limit model=m@1 of 2 automatic decisions a minute, set by errors"
+        ),
+        "{reason}"
+    );
     desk.verified();
 }
 
@@ -384,10 +398,10 @@ fn beyond_a_budget_reviews_give_way_and_what_must_be_seen_does_not() {
     let outcomes: Vec<Outcome> = routes.iter().map(|r| r.outcome).collect();
     use Outcome::{Auto, Review};
     assert_eq!(outcomes, [Review, Review, Review, Auto, Auto]);
-    assert_eq!((routes[3].rule.as_str(), routes[3].tags.as_slice()), (
-        "budget",
-        &["auto_flagged".to_owned()][..]
-    ));
+    assert_eq!(
+        (routes[3].rule.as_str(), routes[3].tags.as_slice()),
+        ("budget", &["auto_flagged".to_owned()][..])
+    );
     let figures = "level1 has 3 reviews an hour and 4 came";
     assert!(routes[3].reason.contains(figures), "{}", routes[3].reason);
     let mut grave = unsure("grave");
@@ -416,7 +430,11 @@ fn a_measured_budget_is_what_people_did() {
     // Two an hour, and six came in this one.
     let blocked = desk.admit(&unsure("b"));
     assert_eq!(said(&blocked), (Outcome::Block, "budget", None));
-    assert!(blocked.reason.starts_with("blocked: level1 has 2 reviews an hour and 7 came"), "{}", blocked.reason);
+    assert!(
+        blocked.reason.starts_with("blocked: level1 has 2 reviews an hour and 7 came"),
+        "{}",
+        blocked.reason
+    );
     desk.explain("b");
     desk.verified();
 }
@@ -494,7 +512,8 @@ fn a_good_canary_advances_by_itself_and_a_person_promotes_it() {
     let canary = desk.canary();
     assert_eq!((canary.step, canary.share, canary.verdict.as_str()), (2, 1.0, "no_worse"));
     assert_eq!(desk.admit(&version("whole", "2")).outcome, Outcome::Auto);
-    let promote = || Command::Canary(CanaryAct::Promote { model: "m".into(), reason: "good".into() });
+    let promote =
+        || Command::Canary(CanaryAct::Promote { model: "m".into(), reason: "good".into() });
     assert_eq!(desk.tell("ann", promote()).unwrap_err().kind, Why::Authority);
     desk.tell("root", promote()).unwrap();
     assert_eq!(desk.canary().state, "promoted");
@@ -526,8 +545,7 @@ to = "level1"
     );
     desk.tell("root", start(&[1.0], 1000)).unwrap();
     admit(&desk.desk, &[sure("old"), version("new", "2")]);
-    let biased =
-        || Verdict { tags: vec!["bias".into()], ..Verdict::plain(VerdictKind::Reject) };
+    let biased = || Verdict { tags: vec!["bias".into()], ..Verdict::plain(VerdictKind::Reject) };
     desk.say("ann", "old", biased(), 0).unwrap();
     assert_eq!(desk.canary().state, "running");
     desk.say("ann", "new", biased(), 0).unwrap();

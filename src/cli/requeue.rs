@@ -39,8 +39,7 @@ impl Requeue {
             ago => {
                 // Who may not even ask for the time is refused with the command itself.
                 let now = session.header().map_or_else(|_| Timestamp::now(), |h| h.now);
-                ago.seen_from(now)
-                    .ok_or_else(|| Failure::usage("--since lies before all time"))?
+                ago.seen_from(now).ok_or_else(|| Failure::usage("--since lies before all time"))?
             }
         };
         let reason = self.reason.unwrap_or_else(|| "put before people after the fact".into());

@@ -13,7 +13,8 @@ use crate::audit::{Entry, EntryKind, RowMark, Salt};
 use crate::authority::{self, Subject};
 use crate::containment::{Applied, apply};
 use crate::domain::{
-    Contained, DATAOPS, Decision, Facts, Fallback, Fault, Item, ItemState, Kind, Outcome, Route, Timestamp,
+    Contained, DATAOPS, Decision, Facts, Fallback, Fault, Item, ItemState, Kind, Outcome, Route,
+    Timestamp,
 };
 use crate::policy::{EffectAction, Firing, Policy, Routing};
 use crate::protocol::{Act, Admitted, Line, Refusal, Refused, Why};
@@ -125,34 +126,35 @@ pub(super) fn routed(
         _ => Vec::new(),
     };
     let hash = policy.map_or_else(|| "none".to_owned(), |p| p.hash().to_owned());
-    let route = |routing: Routing, fallback: Option<Fallback>, facts: &Facts, faults: Vec<Fault>| {
-        let queue = routing.queue.clone();
-        let waits = matches!(routing.outcome, Outcome::Review | Outcome::Quarantine);
-        let due_at = match (&queue, policy) {
-            (Some(q), Some(p)) => p.due_at(q, facts.now, routing.sla),
-            _ => None,
+    let route =
+        |routing: Routing, fallback: Option<Fallback>, facts: &Facts, faults: Vec<Fault>| {
+            let queue = routing.queue.clone();
+            let waits = matches!(routing.outcome, Outcome::Review | Outcome::Quarantine);
+            let due_at = match (&queue, policy) {
+                (Some(q), Some(p)) => p.due_at(q, facts.now, routing.sla),
+                _ => None,
+            };
+            Route {
+                id: id.to_owned(),
+                outcome: routing.outcome,
+                queue,
+                due_at,
+                approvals: routing.approvals,
+                rule: routing.rule,
+                matched: routing.matched,
+                reason: routing.reason,
+                sample: routing.sample,
+                fallback,
+                policy: hash.clone(),
+                generation: facts.generation,
+                state: if waits { ItemState::Waiting } else { ItemState::Settled },
+                duplicate: false,
+                faults,
+                priority: routing.priority,
+                tags: routing.tags,
+                blind: routing.blind,
+            }
         };
-        Route {
-            id: id.to_owned(),
-            outcome: routing.outcome,
-            queue,
-            due_at,
-            approvals: routing.approvals,
-            rule: routing.rule,
-            matched: routing.matched,
-            reason: routing.reason,
-            sample: routing.sample,
-            fallback,
-            policy: hash.clone(),
-            generation: facts.generation,
-            state: if waits { ItemState::Waiting } else { ItemState::Settled },
-            duplicate: false,
-            faults,
-            priority: routing.priority,
-            tags: routing.tags,
-            blind: routing.blind,
-        }
-    };
     match shape {
         Ok(d) if extra.is_empty() => {
             let mut routing =

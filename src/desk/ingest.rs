@@ -490,7 +490,8 @@ impl Run<'_> {
             let mut aside = seen.then(|| gauges.clone());
             let used = aside.as_mut().unwrap_or(&mut gauges);
             let (tally, by) = (&self.tally, self.by);
-            let mut made = admission(self.core, *row.ready, &self.sight, (tally, used), by, row.at)?;
+            let mut made =
+                admission(self.core, *row.ready, &self.sight, (tally, used), by, row.at)?;
             self.rehearsed = Some(gauges);
             made.route.duplicate = seen;
             // What an effect would have stopped is stopped for the rest of the rehearsal.

@@ -580,9 +580,10 @@ impl Core {
         level: u8,
         firings: &[Firing],
     ) -> Result<Vec<Op>, Refused> {
-        let escalates = firings.iter().flat_map(|f| &f.actions).any(|a| {
-            matches!(a, crate::policy::EffectAction::Escalate { .. })
-        });
+        let escalates = firings
+            .iter()
+            .flat_map(|f| &f.actions)
+            .any(|a| matches!(a, crate::policy::EffectAction::Escalate { .. }));
         // One that nobody had in hand comes before people now, after the fact.
         let at = stored.item.clone().or_else(|| escalates.then(|| untouched(stored, "")));
         let about = EffectSubject { id: &d.id, decision: Some(d), level };

@@ -73,9 +73,8 @@ fn killed_while_it_runs(n: usize, after: usize, mode: &[&str]) {
 
     let trail = trail(&bench);
     let at = trail.iter().position(|e| e["t"] == "switch").unwrap();
-    let loan = |e: &&Value| {
-        e["t"] == "admit" && e["id"].as_str().is_some_and(|id| id.starts_with("loan"))
-    };
+    let loan =
+        |e: &&Value| e["t"] == "admit" && e["id"].as_str().is_some_and(|id| id.starts_with("loan"));
     let (before, afterwards) = trail.split_at(at);
     let late: Vec<_> = afterwards.iter().filter(loan).collect();
     let auto: Vec<_> = late.iter().filter(|e| e["outcome"] == "auto").collect();
@@ -122,7 +121,11 @@ fn each_mode_says_what_becomes_of_the_decisions_and_covers_its_scope_only() {
         let kill = ["kill", "--scope", scope, "--reason", "x"];
         assert_eq!(bench.json(&[&kill[..], args].concat())["scope"], scope);
         let route = &bench.admit(&[sure(&format!("a-{}", round + 1), "loan")])[0];
-        assert_eq!((&route["outcome"], &route["rule"]), (&json!(outcome), &json!("kill")), "{scope}");
+        assert_eq!(
+            (&route["outcome"], &route["rule"]),
+            (&json!(outcome), &json!("kill")),
+            "{scope}"
+        );
         assert_eq!(route["reason"].as_str().unwrap().contains(scope), true, "{route}");
         if outcome == "fallback" {
             assert_eq!(route["fallback"]["version"], "3.0");
@@ -221,10 +224,8 @@ fn a_control_state_that_cannot_be_read_sends_everything_to_people_until_two_rest
         assert_eq!(bench.admit(&[sure(&format!("d-{n}"), "loan")])[0]["outcome"], "auto");
     }
     let trail = trail(&bench);
-    let replaced: Vec<_> = of_kind(&trail, "switch")
-        .into_iter()
-        .filter(|e| e["d"]["replaced"].is_string())
-        .collect();
+    let replaced: Vec<_> =
+        of_kind(&trail, "switch").into_iter().filter(|e| e["d"]["replaced"].is_string()).collect();
     assert_eq!(replaced.len(), 3);
     assert_eq!(bench.json(&["audit", "verify"])["ok"], true);
 }
@@ -251,7 +252,8 @@ fn what_was_automatic_goes_before_people_once() {
 
     let trail = trail(&bench);
     let requeue = of_kind(&trail, "requeue");
-    let (asked, put): (Vec<&Value>, Vec<&Value>) = requeue.into_iter().partition(|e| e["id"].is_null());
+    let (asked, put): (Vec<&Value>, Vec<&Value>) =
+        requeue.into_iter().partition(|e| e["id"].is_null());
     assert_eq!((asked.len(), put.len()), (4, 250));
     assert!(put.iter().all(|e| e["state"] == "waiting" && e["queue"] == "level1"));
     assert_eq!(bench.json(&["audit", "verify"])["ok"], true);
@@ -354,8 +356,17 @@ fn a_canary_is_started_promoted_by_its_level_and_rolled_back() {
     let bench = Bench::with(&[sure("a-0", "loan")]);
     bench.run(&["reviewer", "add", "ann", "--level", "1", "--role", "on-call"]);
     let start = [
-        "canary", "start", "loan-model", "--version", "4.0", "--baseline", "3.1", "--steps",
-        "0.25,1", "--promote-level", "2",
+        "canary",
+        "start",
+        "loan-model",
+        "--version",
+        "4.0",
+        "--baseline",
+        "3.1",
+        "--steps",
+        "0.25,1",
+        "--promote-level",
+        "2",
     ];
     let canary = bench.json(&start)["canaries"][0].clone();
     assert_eq!(
@@ -394,14 +405,21 @@ fn a_canary_is_started_promoted_by_its_level_and_rolled_back() {
     let mut late = sure("d-0", "loan");
     late["model"]["version"] = json!("5.0");
     let route = &bench.admit(&[late])[0];
-    assert_eq!((&route["outcome"], &route["fallback"]["version"]), (&json!("fallback"), &json!("4.0")));
+    assert_eq!(
+        (&route["outcome"], &route["fallback"]["version"]),
+        (&json!("fallback"), &json!("4.0"))
+    );
     // Without a version, last-good is the one that was in use before.
-    let killed = ["kill", "--scope", "model=loan-model@4.0", "--mode", "last-good", "--reason", "x"];
+    let killed =
+        ["kill", "--scope", "model=loan-model@4.0", "--mode", "last-good", "--reason", "x"];
     assert_eq!(bench.run(&killed).code, 0);
     let mut stopped = sure("d-1", "loan");
     stopped["model"]["version"] = json!("4.0");
     let route = &bench.admit(&[stopped])[0];
-    assert_eq!((&route["outcome"], &route["fallback"]["version"]), (&json!("fallback"), &json!("3.1")));
+    assert_eq!(
+        (&route["outcome"], &route["fallback"]["version"]),
+        (&json!("fallback"), &json!("3.1"))
+    );
 
     let trail = trail(&bench);
     let acts: Vec<_> =

@@ -42,8 +42,7 @@ impl Core {
                 let reason = reasoned(reason, "a rollback")?;
                 self.retry(|sight| {
                     let what = format!("canary {model}");
-                    let actor =
-                        self.allowed(by, Act::RollBackCanary, Subject::default(), &what)?;
+                    let actor = self.allowed(by, Act::RollBackCanary, Subject::default(), &what)?;
                     self.contain(sight, &actor, |mut control| {
                         let mut entry = entry(sight, by, "rollback", model);
                         name(&mut entry, &control, model);

@@ -25,10 +25,7 @@ impl Subject<'_> {
     /// What a pause or a limit covers: the model version that decided.
     fn scope(&self) -> Option<ControlScope> {
         let model = &self.decision?.model;
-        Some(ControlScope::Model {
-            name: model.name.clone(),
-            version: Some(model.version.clone()),
-        })
+        Some(ControlScope::Model { name: model.name.clone(), version: Some(model.version.clone()) })
     }
 }
 
@@ -87,11 +84,8 @@ impl Sight {
         };
         let done = match (action, about.decision) {
             (EffectAction::FreezeSimilar, Some(d)) => {
-                let who = FrozenBy {
-                    by: &firing.effect,
-                    level: about.level,
-                    reason: &firing.reason,
-                };
+                let who =
+                    FrozenBy { by: &firing.effect, level: about.level, reason: &firing.reason };
                 let id = control.freeze(d, &self.snapshot.key, who, now)?;
                 format!("froze {id}")
             }
@@ -104,8 +98,7 @@ impl Sight {
     /// The control state changed by effects of this write, as operations of it: last, and once.
     pub(in crate::desk) fn settings(&self) -> Result<Vec<Op>, Refused> {
         let Some(control) = &*lock(&self.changed) else { return Ok(Vec::new()) };
-        let value =
-            control.to_json().map_err(|e| Refused::new(Why::Internal, e.to_string()))?;
+        let value = control.to_json().map_err(|e| Refused::new(Why::Internal, e.to_string()))?;
         let put = Op::PutState { key: KEY.to_owned(), value: Some(value) };
         Ok(vec![put, Op::BumpGeneration])
     }

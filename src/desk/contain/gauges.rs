@@ -36,10 +36,8 @@ impl Core {
         work: impl FnOnce(&mut Gauges) -> T,
     ) -> Result<T, Refused> {
         let mut slot = lock(&self.gauges);
-        let gauges = slot.get_or_insert_with(|| Gauges {
-            live: Live::new(&sight.snapshot.key),
-            measured: None,
-        });
+        let gauges = slot
+            .get_or_insert_with(|| Gauges { live: Live::new(&sight.snapshot.key), measured: None });
         let (policy, control) = (sight.policy.as_deref(), sight.control.as_deref());
         if gauges.are_behind(policy, control, now) {
             let lately = self.store.lately(now).map_err(refuse)?;

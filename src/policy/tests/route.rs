@@ -329,7 +329,6 @@ do = ["tag:odder"]
         reviewer: "ann".to_owned(),
         reversal: false,
     };
-    let fired: Vec<String> =
-        policy.on_review(&d, &review).into_iter().map(|f| f.effect).collect();
+    let fired: Vec<String> = policy.on_review(&d, &review).into_iter().map(|f| f.effect).collect();
     assert_eq!(fired, ["before", "after"]);
 }

@@ -190,9 +190,8 @@ pub(crate) fn what_happened_lately_is_counted_by_kind_and_queue(open: Open<'_>) 
     let (minute, hour) = (60, 3600);
     let mut rows = Vec::new();
     // Long ago, within the hour, within the minute.
-    for (n, seconds) in [10, 5 * hour, 5 * hour + 30 * minute, 6 * hour - 20, 6 * hour - 5]
-        .into_iter()
-        .enumerate()
+    for (n, seconds) in
+        [10, 5 * hour, 5 * hour + 30 * minute, 6 * hour - 20, 6 * hour - 5].into_iter().enumerate()
     {
         let mut a = auto(&format!("a{n}"));
         a.facts.now = at(seconds);
@@ -203,9 +202,8 @@ pub(crate) fn what_happened_lately_is_counted_by_kind_and_queue(open: Open<'_>) 
     }
     admit(&*store, rows);
     // Verdicts in three hours of the last day: one, two and one; and one that was taken back.
-    for (n, seconds) in [hour, 2 * hour + 1, 2 * hour + 2, 6 * hour - 4, 6 * hour - 3]
-        .into_iter()
-        .enumerate()
+    for (n, seconds) in
+        [hour, 2 * hour + 1, 2 * hour + 2, 6 * hour - 4, 6 * hour - 3].into_iter().enumerate()
     {
         let w = item(&*store, &format!("w{n}"));
         let mut r = review(&format!("r{n}"), &w, "ann", VerdictKind::Accept);

@@ -54,11 +54,11 @@ use self::pool::Pool;
 use self::writer::{Queue, Writer};
 use crate::domain::{Item, Review, Reviewer, Timestamp};
 use crate::store::{
-    AdmitBatch, AdmitResult, AutomaticAsk, AutomaticPage, Committed, Counts, Followed, Lately, Lease,
-    OutgoingAsk, OutgoingCount, PageQuery, QueueCount, Seen, SignCheckpoint, Snapshot, Store,
-    StoreError, StoredAnswer, StoredCorrection, StoredDeadLetter, StoredDecision, StoredEffect,
-    StoredPage, StoredPolicy, StoredState, TakeLease, Tally, Ticket, TrailSink, WindowAsk,
-    WindowRow, Write,
+    AdmitBatch, AdmitResult, AutomaticAsk, AutomaticPage, Committed, Counts, Followed, Lately,
+    Lease, OutgoingAsk, OutgoingCount, PageQuery, QueueCount, Seen, SignCheckpoint, Snapshot,
+    Store, StoreError, StoredAnswer, StoredCorrection, StoredDeadLetter, StoredDecision,
+    StoredEffect, StoredPage, StoredPolicy, StoredState, TakeLease, Tally, Ticket, TrailSink,
+    WindowAsk, WindowRow, Write,
 };
 
 /// A good size for bulk batches: as many are put into one commit as the moment allows, and one of
