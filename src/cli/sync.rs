@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -243,7 +244,14 @@ fn forever(app: &App, session: &Session) -> Outcome {
     let courier = courier(&session.local)?;
     app.out.note("sending what waits; Ctrl-C ends it");
     session.runtime().block_on(courier.run(Timestamp::now, async {
-        let _ = tokio::signal::ctrl_c().await;
+        // Where nobody can ask it to end, it goes on.
+        let Ok(mut asked) = signal(SignalKind::terminate()) else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = asked.recv() => {}
+        }
     }));
     session.wrote();
     Ok(())

@@ -23,8 +23,8 @@ use crate::protocol::{Refused, Why};
 /// How many parcels are read at once, and how often in one look.
 const PAGE: usize = 1000;
 const PAGES: usize = 20;
-/// How long a turn is held; longer than a worker can be at work.
-const TURN: Duration = Duration::from_secs(120);
+/// How long a turn is held; half of it is longer than a worker can be at work.
+const TURN: Duration = Duration::from_secs(60);
 /// How often [`Courier::run`] looks; the more waits, the less often.
 const POLL: Duration = Duration::from_secs(1);
 
