@@ -22,8 +22,8 @@ use super::{Drift, counts::float};
 pub const PSI_ALARM: f64 = 0.1;
 /// A window with fewer decisions is not judged.
 pub const MIN_CURRENT: u64 = 200;
-/// A reference with fewer decisions does not judge.
-pub const MIN_REFERENCE: u64 = 100;
+/// A reference with fewer decisions does not judge: under fifteen to a decile, rare values decide.
+pub const MIN_REFERENCE: u64 = 150;
 
 /// A population against its reference.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -149,7 +149,7 @@ mod tests {
         assert_eq!((p.js, p.verdict()), (1.0, Drift::NotEnoughData));
         let p = Population::compare(&[1000, 0], &[0, 200]).unwrap();
         assert_eq!(p.verdict(), Drift::Drift);
-        let p = Population::compare(&[99, 0], &[0, 200]).unwrap();
+        let p = Population::compare(&[149, 0], &[0, 200]).unwrap();
         assert_eq!(p.verdict(), Drift::NotEnoughData);
         assert_eq!(Population::compare(&[0, 0], &[1, 2]), None);
     }

@@ -20,6 +20,7 @@ mod people;
 mod policy;
 mod readme;
 mod review;
+mod signals;
 mod tamper;
 mod terminal;
 mod told;

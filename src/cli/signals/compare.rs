@@ -19,7 +19,7 @@ use crate::signals::{self, Compared, Drift};
 ///
 /// Bins are frozen from REF: deciles of numbers, one bin per level, one for what REF does not know,
 /// one for what is missing. `drift` is a PSI of 0.1 or more that chance would give less than once in
-/// a thousand times; with fewer than 200 decisions in CUR (100 in REF) nothing is said.
+/// a thousand times; with fewer than 200 decisions in CUR (150 in REF) nothing is said.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   overrule signals compare june.jsonl july.jsonl

@@ -29,7 +29,7 @@ enum ReferenceCommand {
 /// Freeze the reference from a period of this desk, or from a file
 ///
 /// Models that are not in it keep the reference they have. A model that has none gets one by
-/// itself: of its first 1,000 decisions, or of its first seven days (but at least 100 decisions).
+/// itself: of its first 1,000 decisions, or of its first seven days (but at least 150 decisions).
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   overrule signals reference set --from 2026-06-01 --to 2026-07-01

@@ -18,7 +18,7 @@ use crate::signals::overrides::{Overrides, overrides};
 use crate::signals::sequential::Arm;
 use crate::signals::{
     Count, Counts, Drift, Feature, Figures, ModelReference, Part, Population, Reference, Row,
-    Slice, Sums, View, Window,
+    Slice, Sums, View, Window, chi2,
 };
 
 /// Entries that a look takes in by itself, when nobody ticks.
@@ -63,7 +63,8 @@ pub(in crate::desk) struct Figure {
     pub(in crate::desk) facts: WindowFacts,
     pub(in crate::desk) overrides: Overrides,
     /// Features with enough data by PSI, largest first: name (`model: feature` where a slice has
-    /// several models), PSI, its probability without drift, and whether that is an alarm.
+    /// several models), PSI, how probable as much is without drift (by PSI's own null or by the χ²
+    /// test, whichever is more probable: rare values inflate the first), and whether it is an alarm.
     pub(in crate::desk) features: Vec<(String, f64, f64, bool)>,
     /// Decisions in the view.
     pub(in crate::desk) decisions: u64,
@@ -224,7 +225,9 @@ impl Seen {
                     m.feature.to_string()
                 };
                 let alarm = m.population.verdict() == Drift::Drift;
-                (name, m.population.psi, m.population.p_value(), alarm)
+                let test = chi2::homogeneity(&m.reference, &m.current);
+                let p = m.population.p_value().max(test.map_or(0.0, |t| t.p));
+                (name, m.population.psi, p, alarm)
             })
             .collect();
         Figure {

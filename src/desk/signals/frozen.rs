@@ -2,7 +2,7 @@
 //!
 //! A person freezes one from a period or a file. A model that has none gets one by itself: of its
 //! first 1,000 decisions, or of those of its first seven days where these are fewer, but of no
-//! fewer than 100 (fewer cannot judge). Whatever was counted before has no bins; windows of its
+//! fewer than 150 (fewer cannot judge). Whatever was counted before has no bins; windows of its
 //! features begin with the freezing.
 
 use std::collections::BTreeMap;
@@ -105,7 +105,7 @@ impl Core {
         let decisions = gathered.decisions();
         if decisions == 0 {
             return Err(Refused::new(Why::Invalid, format!("there are no decisions in {name}"))
-                .hint("a reference needs at least 100 decisions a model, better 1,000; overrule signals show says what there is"));
+                .hint("a reference needs at least 150 decisions a model, better 1,000; overrule signals show says what there is"));
         }
         // Reading and freezing take long; only the commit is tried again.
         let models = gathered.freeze(0);

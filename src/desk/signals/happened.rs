@@ -36,8 +36,8 @@ pub(super) struct Follower {
     pub(super) reference: Arc<Reference>,
     /// Models without a reference.
     pub(super) firsts: BTreeMap<String, First>,
-    /// Somebody set another reference: it counts from the entry of this index on.
-    pub(super) set_anew: Option<u64>,
+    /// Somebody set another reference.
+    pub(super) set_anew: bool,
     /// The windows are those of the store: a bucket is read before it is added to.
     kept: bool,
     ids: Vec<SliceId>,
@@ -52,7 +52,7 @@ impl Follower {
             windows: Windows::new(registry),
             reference,
             firsts: BTreeMap::new(),
-            set_anew: None,
+            set_anew: false,
             kept,
             ids: Vec::new(),
             watched: Vec::new(),
@@ -65,7 +65,7 @@ impl Follower {
         // What the trail cannot make sense of is for `audit verify` to say; nothing is counted.
         let Ok(entry) = Entry::parse(&seen.entry) else { return Ok(()) };
         if entry.t == EntryKind::REFERENCE && entry.by != frozen::SYSTEM {
-            self.set_anew = Some(seen.index);
+            self.set_anew = true;
         }
         let Some(stored) = &seen.decision else { return Ok(()) };
         let is = |kind: EntryKind| entry.t == kind;

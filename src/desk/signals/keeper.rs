@@ -38,6 +38,9 @@ pub(super) struct Cursor {
     /// The hour (seconds) up to which old windows were dropped.
     #[serde(default)]
     pub(super) dropped: i64,
+    /// The version of the reference whose bins everything before `next` is counted in.
+    #[serde(default)]
+    pub(super) reference: u64,
 }
 
 /// What a call did.
@@ -141,6 +144,7 @@ impl Keeper {
             empty => empty.insert(At::load(core)?),
         };
         at.follower.windows.advance_to(sight.now);
+        at.renew(core, sight.now)?;
         let page = core.store.follow(at.cursor.next, BATCH)?;
         for seen in &page {
             at.follower.take(core, seen)?;
@@ -149,16 +153,18 @@ impl Keeper {
         if let Some(last) = page.last() {
             at.cursor.next = last.index + 1;
         }
-        if let Some(index) = at.follower.set_anew.take() {
-            at.replay(core, sight.now, index)?;
+        if std::mem::take(&mut at.follower.set_anew) {
+            at.renew(core, sight.now)?;
         }
         at.save(core, sight, fence)?;
         let ready: Vec<(String, First)> =
             at.cursor.firsts.iter().map(|(name, first)| (name.clone(), first.clone())).collect();
         for (model, first) in ready {
             if core.freeze_first(sight, &model, &first, fence)? {
+                // What it was made of is not compared with it: its windows begin here.
                 at.follower.reference = core.reference()?;
                 at.follower.firsts.remove(&model);
+                at.cursor.reference = at.follower.reference.version;
             }
         }
         Ok((entries, at.cursor.next))
@@ -186,22 +192,27 @@ impl At {
         Ok(Self { follower, saved: cursor.clone(), cursor, version, slices: (slices, known) })
     }
 
-    /// Somebody set another reference: count the features of the last four weeks in its bins, as
-    /// far as the last entries go back.
-    fn replay(&mut self, core: &Core, now: Timestamp, index: u64) -> Result<(), Refused> {
+    /// Where another reference is in force than everything so far is counted in: count the features
+    /// of the last four weeks in its bins, as far as the last entries go back.
+    fn renew(&mut self, core: &Core, now: Timestamp) -> Result<(), Refused> {
         let reference = core.reference()?;
-        self.follower.firsts.retain(|model, _| !reference.models.contains_key(model));
+        let before = std::mem::replace(&mut self.cursor.reference, reference.version);
         self.follower.reference = reference.clone();
+        if before == reference.version {
+            return Ok(());
+        }
+        self.follower.firsts.retain(|model, _| !reference.models.contains_key(model));
+        let end = self.cursor.next;
         let since = Timestamp::from_second(now.as_second() - 28 * 86_400).unwrap_or(now);
-        let mut next = core.first_entry_at(since)?.max(index.saturating_sub(REPLAY));
-        while next < index {
+        let mut next = core.first_entry_at(since)?.max(end.saturating_sub(REPLAY));
+        while next < end {
             let page = core.store.follow(next, BATCH).map_err(refuse)?;
             let Some(last) = page.last() else { break };
             next = last.index + 1;
-            for seen in page.iter().filter(|seen| seen.index < index) {
+            for seen in page.iter().filter(|seen| seen.index < end) {
                 let anew = seen.decision.as_ref().is_some_and(|d| {
                     let model = reference.models.get(&d.columns.model);
-                    model.is_some_and(|m| m.version == reference.version)
+                    model.is_some_and(|m| m.version > before)
                 });
                 if anew {
                     self.follower.features(core, seen)?;
