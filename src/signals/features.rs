@@ -55,6 +55,16 @@ impl fmt::Display for Feature {
 }
 
 impl Feature {
+    /// Where it is in a record, dotted, as policies spell it; `None` where it is computed.
+    pub fn path(&self) -> Option<String> {
+        match self {
+            Self::Input(path) | Self::InputChars(path) => Some(format!("input.{}", path.join("."))),
+            Self::OutputChars => Some("output".into()),
+            Self::EnsembleSpread => None,
+            other => Some(other.to_string()),
+        }
+    }
+
     /// Its value in a decision. Numbers that are not finite are missing.
     pub fn of<'a>(&self, d: &'a Decision) -> Value<'a> {
         let number =

@@ -120,10 +120,20 @@ impl Shape {
 impl ModelReference {
     /// Freeze what these decisions (of one model) show. `None` without any.
     pub fn freeze(version: u64, decisions: &[Decision]) -> Option<Self> {
+        Self::freeze_only(version, decisions, |_| true)
+    }
+
+    /// As [`Self::freeze`], of these features only: what is left out leaves no trace.
+    pub fn freeze_only(
+        version: u64,
+        decisions: &[Decision],
+        only: impl Fn(&Feature) -> bool,
+    ) -> Option<Self> {
         let found = discover(decisions);
         let features: Vec<Watched> = found
             .features
             .into_iter()
+            .filter(|feature| only(feature))
             .filter_map(|feature| {
                 let mut numbers: Vec<f64> = Vec::new();
                 let mut levels = Vec::new();
@@ -282,12 +292,17 @@ impl ReferenceBuilder {
         self.models.values().map(|g| g.seen).sum()
     }
 
-    /// Freeze what was gathered.
-    pub fn freeze(self, version: u64) -> BTreeMap<String, Arc<ModelReference>> {
+    /// Freeze what was gathered, of these features only.
+    pub fn freeze(
+        self,
+        version: u64,
+        only: impl Fn(&Feature) -> bool,
+    ) -> BTreeMap<String, Arc<ModelReference>> {
         self.models
             .into_iter()
             .filter_map(|(name, gathered)| {
-                Some((name, Arc::new(ModelReference::freeze(version, &gathered.kept)?)))
+                let frozen = ModelReference::freeze_only(version, &gathered.kept, &only)?;
+                Some((name, Arc::new(frozen)))
             })
             .collect()
     }
@@ -356,7 +371,8 @@ mod tests {
             builder.add(one.clone());
         }
         assert_eq!(builder.decisions(), KEPT as u64 * 2 + 5);
-        let model = &builder.freeze(1)["m"];
+        let model = &builder.freeze(1, |f| *f != Feature::Confidence)["m"];
+        assert!(model.features.iter().all(|w| w.feature != Feature::Confidence));
         // Every second up to 2·KEPT, then every fourth.
         assert_eq!(model.decisions, KEPT as u64 / 2 + 2);
     }

@@ -17,7 +17,7 @@ use crate::audit::{Entry, EntryKind};
 use crate::domain::record::{self, Intake, Limits};
 use crate::domain::{Outcome, Timestamp};
 use crate::protocol::{Act, Line, ReferenceAsk, ReferenceView, Refused, Why};
-use crate::signals::{MIN_REFERENCE, ModelReference, Reference, ReferenceBuilder};
+use crate::signals::{Feature, MIN_REFERENCE, ModelReference, Reference, ReferenceBuilder};
 use crate::store::{Op, Premises, Write};
 
 /// Who froze a reference that nobody set.
@@ -108,7 +108,7 @@ impl Core {
                 .hint("a reference needs at least 150 decisions a model, better 1,000; overrule signals show says what there is"));
         }
         // Reading and freezing take long; only the commit is tried again.
-        let models = gathered.freeze(0);
+        let models = gathered.freeze(0, open_to(&self.sight()?));
         self.retry(|sight| {
             let premises = Premises {
                 actor: Some((actor.name.clone(), actor.version)),
@@ -202,7 +202,7 @@ impl Core {
         }
         let name = format!("the first {decisions} decisions of {model}");
         let premises = Premises { state: fence.to_vec(), ..Premises::default() };
-        self.freeze(sight, &name, SYSTEM, decisions, &gathered.freeze(0), premises)?;
+        self.freeze(sight, &name, SYSTEM, decisions, &gathered.freeze(0, open_to(sight)), premises)?;
         Ok(true)
     }
 
@@ -243,6 +243,18 @@ impl Core {
             if before { low = middle + 1 } else { high = middle }
         }
         Ok(low)
+    }
+}
+
+/// Features of which nothing the policy redacts could be read back: bins hold values.
+fn open_to(sight: &Sight) -> impl Fn(&Feature) -> bool + use<> {
+    let policy = sight.policy.clone();
+    move |feature| match (&policy, feature.path()) {
+        // The length of an output tells none of it.
+        (Some(policy), Some(path)) if *feature != Feature::OutputChars => {
+            !policy.redact().touches(&path)
+        }
+        _ => true,
     }
 }
 
