@@ -248,7 +248,10 @@ impl Follower {
         let resolving = item
             .filter(|i| settled && i.kind != Kind::Retrospective)
             .map(|_| between(stored.admitted_at, entry.at));
-        let escalated = if settled && entry.rev.is_some_and(|rev| rev > 1) {
+        // Whoever escalated it moved it out of the queue it was routed to.
+        let elsewhere =
+            |i: &&Item| settled && stored.route.queue.as_deref() != Some(i.queue.as_str());
+        let escalated = if item.filter(elsewhere).is_some() {
             let reviews = core.store.reviews(&review.item).map_err(refuse)?;
             let first = reviews.iter().find(|r| {
                 !r.undone && r.verdict.verdict == VerdictKind::Escalate && r.at < review.at
