@@ -51,7 +51,7 @@ fn two_files_are_compared_without_a_store() {
     assert_eq!(found["features"][0]["feature"], "input.income", "what moved most comes first");
 
     let text = bench.run(&["signals", "compare", &before, &after]);
-    assert!(text.out.contains("1 of 6 features drift"), "{text:?}");
+    assert!(text.out.contains("1 of 5 features drift"), "{text:?}");
     assert!(!text.out.contains('\u{1b}'), "no colour in a pipe");
     assert!(!bench.path("desk.db").exists(), "no store was made");
 }
@@ -187,7 +187,7 @@ fn an_item_stands_against_what_is_usual_for_its_cohort() {
     let set = bench.json(&["signals", "reference", "set", "--file", &file]);
     assert_eq!((&set["version"], &set["decisions"], &set["name"]), (&json!(1), &json!(400), &json!(file)));
     let usual = |id: &str| {
-        let item = bench.json(&["show", id, "--json"]);
+        let item = bench.json(&["show", id]);
         let list = item["usual"].as_array().unwrap().clone();
         list.into_iter().find(|u| u["field"] == "input.income").unwrap_or_else(|| panic!("{item}"))
     };

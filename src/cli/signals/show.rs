@@ -31,8 +31,8 @@ pub(super) struct Show {
     #[arg(long, value_name = "W", default_value = "24h", value_parser = ["15m", "1h", "24h", "7d", "28d"])]
     window: String,
     /// Only slices of this kind: overall, domain, model, cohort, queue, reviewer or rule
-    #[arg(long, value_name = "KIND", value_parser = crate::signals::Slice::KINDS)]
-    by: Option<String>,
+    #[arg(long = "by", value_name = "KIND", value_parser = crate::signals::Slice::KINDS)]
+    kind: Option<String>,
     /// Drift of this slice instead of every model's: model:NAME@VERSION, cohort:DIM:GROUP, domain:D
     #[arg(long, value_name = "SLICE")]
     slice: Option<String>,
@@ -41,7 +41,7 @@ pub(super) struct Show {
 impl Show {
     pub(super) fn run(self, app: &App) -> Outcome {
         let session = app.open(Fresh::No)?;
-        let ask = SignalsAsk { window: self.window, by: self.by, slice: self.slice };
+        let ask = SignalsAsk { window: self.window, by: self.kind, slice: self.slice };
         let view = variant!(session.ask(Query::Signals(ask))?, Reply::Signals(view) => *view)?;
         if app.out.json {
             return app.out.json(&view);
