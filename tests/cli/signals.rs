@@ -36,13 +36,22 @@ fn feature<'v>(found: &'v Value, name: &str) -> &'v Value {
 #[test]
 fn two_files_are_compared_without_a_store() {
     let bench = Bench::new();
-    let before: Vec<Value> = (0..300).map(|i| loan(i, spread(i), 50.0 + 10.0 * spread(i * 3), "a")).collect();
-    let after: Vec<Value> = (300..600).map(|i| loan(i, spread(i), 58.0 + 10.0 * spread(i * 3), "a")).collect();
-    let (before, after) = (written(&bench, "before.jsonl", &before), written(&bench, "after.jsonl", &after));
+    let before: Vec<Value> =
+        (0..300).map(|i| loan(i, spread(i), 50.0 + 10.0 * spread(i * 3), "a")).collect();
+    let after: Vec<Value> =
+        (300..600).map(|i| loan(i, spread(i), 58.0 + 10.0 * spread(i * 3), "a")).collect();
+    let (before, after) =
+        (written(&bench, "before.jsonl", &before), written(&bench, "after.jsonl", &after));
     let found = bench.json(&["signals", "compare", &before, &after]);
     let income = feature(&found, "input.income");
-    assert_eq!((&income["verdict"], &income["n_ref"], &income["n_cur"]), (&json!("drift"), &json!(300), &json!(300)));
-    assert!(income["psi"].as_f64().unwrap() > 1.0 && income["ks_p"].as_f64().unwrap() < 1e-9, "{income}");
+    assert_eq!(
+        (&income["verdict"], &income["n_ref"], &income["n_cur"]),
+        (&json!("drift"), &json!(300), &json!(300))
+    );
+    assert!(
+        income["psi"].as_f64().unwrap() > 1.0 && income["ks_p"].as_f64().unwrap() < 1e-9,
+        "{income}"
+    );
     let confidence = feature(&found, "confidence");
     assert_eq!(confidence["verdict"], "stable");
     for field in ["psi", "kl", "js", "ks", "ks_p"] {
@@ -91,8 +100,12 @@ fn the_planted_shift_of_the_loans_is_found_and_healthy_cells_are_left_alone() {
     // The cells have no shift; 143 of them against 142 are not judged, nor are all against half.
     for at in [142, 85] {
         let cells = halves(&files[1], at);
-        let drifted: Vec<&Value> =
-            cells["features"].as_array().unwrap().iter().filter(|f| f["verdict"] == "drift").collect();
+        let drifted: Vec<&Value> = cells["features"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|f| f["verdict"] == "drift")
+            .collect();
         assert!(drifted.is_empty(), "{drifted:?}");
     }
 }
@@ -110,16 +123,28 @@ fn a_store_shows_its_windows_and_compares_them_with_a_frozen_reference() {
     let file = written(&bench, "loans.jsonl", &records);
     bench.run(&["ingest", &file, "--policy", "policy.toml", "--clock", "record"]);
 
-    let set = bench.json(&["signals", "reference", "set", "--from", "2026-05-01", "--to", "2026-05-02"]);
-    assert_eq!((&set["version"], &set["decisions"]), (&json!(2), &json!(1440)), "the first was frozen by itself");
+    let set =
+        bench.json(&["signals", "reference", "set", "--from", "2026-05-01", "--to", "2026-05-02"]);
+    assert_eq!(
+        (&set["version"], &set["decisions"]),
+        (&json!(2), &json!(1440)),
+        "the first was frozen by itself"
+    );
 
     let shown = bench.json(&["signals", "show", "--window", "1h", "--by", "cohort"]);
     assert_eq!((&shown["window"], &shown["reference"]["version"]), (&json!("1h"), &json!(2)));
     let slices = shown["slices"].as_array().unwrap();
-    assert_eq!(slices.iter().map(|s| s["slice"]["cohort"].clone()).collect::<Vec<_>>(), [json!("race:a"), json!("race:b")]);
+    assert_eq!(
+        slices.iter().map(|s| s["slice"]["cohort"].clone()).collect::<Vec<_>>(),
+        [json!("race:a"), json!("race:b")]
+    );
     // The hour before 15:59 and the minutes of now: 61 decisions.
     assert_eq!(slices.iter().map(|s| s["decisions"].as_u64().unwrap()).sum::<u64>(), 61);
-    assert!(slices.iter().all(|s| s["verdict"] == "not_enough_data" && s["override_rate"] == Value::Null));
+    assert!(
+        slices
+            .iter()
+            .all(|s| s["verdict"] == "not_enough_data" && s["override_rate"] == Value::Null)
+    );
 
     let day = bench.json(&["signals", "show", "--window", "24h"]);
     let of = |name: &str| {
@@ -127,10 +152,19 @@ fn a_store_shows_its_windows_and_compares_them_with_a_frozen_reference() {
     };
     let income = of("input.income");
     assert_eq!((&income["slice"], &income["verdict"]), (&json!({"model": "m@1"}), &json!("drift")));
-    assert_eq!((of("confidence")["verdict"].as_str(), income["n_ref"].as_u64()), (Some("stable"), Some(1440)));
+    assert_eq!(
+        (of("confidence")["verdict"].as_str(), income["n_ref"].as_u64()),
+        (Some("stable"), Some(1440))
+    );
     // From 15:00 the day before to 15:59: 25 hours, of which 24 hours are in the trail.
     assert_eq!(income["n_cur"], 1500);
-    let overall = day["slices"].as_array().unwrap().iter().find(|s| s["slice"] == json!({"overall": "all"})).unwrap().clone();
+    let overall = day["slices"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|s| s["slice"] == json!({"overall": "all"}))
+        .unwrap()
+        .clone();
     assert_eq!(overall["decisions"], 1500);
 
     // The same again: what was counted and stored is what was shown before it was.
@@ -152,12 +186,24 @@ fn verdicts_count_in_every_slice_they_belong_to() {
         })
         .collect();
     let verdicts = written(&bench, "verdicts.jsonl", &verdicts);
-    let ran = bench.run(&["ingest", &file, "--policy", "policy.toml", "--clock", "record", "--verdicts", &verdicts]);
+    let ran = bench.run(&[
+        "ingest",
+        &file,
+        "--policy",
+        "policy.toml",
+        "--clock",
+        "record",
+        "--verdicts",
+        &verdicts,
+    ]);
     assert_eq!(ran.code, 0, "{ran:?}");
     let shown = bench.json(&["signals", "show", "--window", "24h"]);
     let slice = |kind: &str, value: &str| {
         let list = shown["slices"].as_array().unwrap();
-        list.iter().find(|s| s["slice"][kind] == value).unwrap_or_else(|| panic!("{kind} {value}: {shown}")).clone()
+        list.iter()
+            .find(|s| s["slice"][kind] == value)
+            .unwrap_or_else(|| panic!("{kind} {value}: {shown}"))
+            .clone()
     };
     let counts = |s: &Value| (s["reviewed"].as_u64().unwrap(), s["overridden"].as_u64().unwrap());
     assert_eq!(counts(&slice("overall", "all")), (40, 5));
@@ -167,8 +213,12 @@ fn verdicts_count_in_every_slice_they_belong_to() {
     assert_eq!(counts(&slice("queue", "level1")), (40, 5));
     let a = slice("cohort", "race:a");
     assert_eq!(a["override_rate"], 0.25);
-    let interval: Vec<f64> = a["override_interval"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect();
-    assert!((interval[0] - 0.111_862).abs() < 1e-5 && (interval[1] - 0.468_705).abs() < 1e-5, "{interval:?}");
+    let interval: Vec<f64> =
+        a["override_interval"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect();
+    assert!(
+        (interval[0] - 0.111_862).abs() < 1e-5 && (interval[1] - 0.468_705).abs() < 1e-5,
+        "{interval:?}"
+    );
     let calibration = &shown["calibration"][0];
     assert_eq!((&calibration["model"], &calibration["n"]), (&json!("m@1"), &json!(40)));
     // Confidence 0.5 throughout, right in 35 of 40.
@@ -185,19 +235,31 @@ fn an_item_stands_against_what_is_usual_for_its_cohort() {
     let file = written(&bench, "june.jsonl", &usual);
     bench.admit(&[loan(1_000, 0.5, 90.0, "a"), loan(1_001, 0.5, 55.0, "c")]);
     let set = bench.json(&["signals", "reference", "set", "--file", &file]);
-    assert_eq!((&set["version"], &set["decisions"], &set["name"]), (&json!(1), &json!(400), &json!(file)));
+    assert_eq!(
+        (&set["version"], &set["decisions"], &set["name"]),
+        (&json!(1), &json!(400), &json!(file))
+    );
     let usual = |id: &str| {
         let item = bench.json(&["show", id]);
         let list = item["usual"].as_array().unwrap().clone();
         list.into_iter().find(|u| u["field"] == "input.income").unwrap_or_else(|| panic!("{item}"))
     };
     let high = usual("l-1000");
-    assert_eq!((&high["value"], &high["unusual"], &high["rank"]), (&json!(90.0), &json!("high"), &json!(1.0)));
-    assert_eq!((&high["against"], &high["n"], &high["bin"]), (&json!("cohort race:a · m@1"), &json!(200), &json!(15)));
+    assert_eq!(
+        (&high["value"], &high["unusual"], &high["rank"]),
+        (&json!(90.0), &json!("high"), &json!(1.0))
+    );
+    assert_eq!(
+        (&high["against"], &high["n"], &high["bin"]),
+        (&json!("cohort race:a · m@1"), &json!(200), &json!(15))
+    );
     let shares: Vec<f64> = serde_json::from_value(high["shares"].clone()).unwrap();
     assert!(shares.len() == 16 && (shares.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{shares:?}");
     let middle = usual("l-1001");
-    assert_eq!((&middle["against"], &middle["n"], &middle["unusual"]), (&json!("m@1"), &json!(400), &Value::Null));
+    assert_eq!(
+        (&middle["against"], &middle["n"], &middle["unusual"]),
+        (&json!("m@1"), &json!(400), &Value::Null)
+    );
     assert!((middle["rank"].as_f64().unwrap() - 0.5).abs() < 0.05, "{middle}");
 
     let shown = bench.json(&["signals", "show"]);

@@ -202,7 +202,14 @@ impl Core {
         }
         let name = format!("the first {decisions} decisions of {model}");
         let premises = Premises { state: fence.to_vec(), ..Premises::default() };
-        self.freeze(sight, &name, SYSTEM, decisions, &gathered.freeze(0, open_to(sight)), premises)?;
+        self.freeze(
+            sight,
+            &name,
+            SYSTEM,
+            decisions,
+            &gathered.freeze(0, open_to(sight)),
+            premises,
+        )?;
         Ok(true)
     }
 
