@@ -188,8 +188,10 @@ impl Signals {
     }
 }
 
+/// Drift of a slice that several models decided is told apart by its model.
 fn drift_name(drift: &DriftView) -> String {
-    format!("{} {}", slice_word(&drift.slice), drift.feature)
+    let parts: Vec<String> = drift.slice.iter().map(|(k, v)| format!("{k}:{v}")).collect();
+    format!("{} {}", parts.join(" "), drift.feature)
 }
 
 impl State {

@@ -41,7 +41,7 @@ pub enum RunError {
     Terminal(#[from] io::Error),
     #[error("a part of the app failed; what was acknowledged is stored")]
     Panicked,
-    #[error("the desk did not answer in time; the last {0} of your verdicts may not be stored")]
+    #[error("the desk did not answer in time; the last {0} of your verdicts and stops may not be stored")]
     Undelivered(usize),
 }
 
@@ -163,7 +163,8 @@ impl<S: Surface> Runtime<S> {
             if let Some(since) = self.stopping
                 && since.elapsed() > PATIENCE
             {
-                return Err(RunError::Undelivered(self.state.verdicts.unanswered().count()));
+                let verdicts = self.state.verdicts.unanswered().count();
+                return Err(RunError::Undelivered(verdicts + self.state.control.ordered.len()));
             }
             self.paint()?;
         }

@@ -118,6 +118,23 @@ fn the_cursor_stays_on_its_row_when_others_come() {
 }
 
 #[test]
+fn the_same_feature_of_two_models_is_two_rows() {
+    let mut rig = Rig::stocked();
+    rig.press("2 Tab");
+    let mut view = (*rig.state.signals.seen.view.clone().unwrap()).clone();
+    view.drift.truncate(1);
+    view.drift[0].slice = [("cohort".into(), "race:black".into()), ("model".into(), "m@1".into())].into();
+    let mut other = view.drift[0].clone();
+    other.slice.insert("model".into(), "m@2".into());
+    other.psi = Some(0.01);
+    view.drift.push(other);
+    rig.state.signals.seen.view = Some(std::sync::Arc::new(view));
+    rig.press("j");
+    assert_eq!(rig.state.signals.selected(signals::Part::Drift), 1);
+    assert!(rig.screen().contains("m@2 · KL"), "{}", rig.screen());
+}
+
+#[test]
 fn a_refusal_is_said_and_old_figures_stay() {
     let mut rig = Rig::stocked();
     rig.press("2");

@@ -57,7 +57,7 @@ pub fn draw(ui: &mut Ui<'_, '_>, body: Rect) {
         ui.put(Rect { y: foot.y - 1, height: 1, ..room }, 0, &rule);
         room.height -= height + 1;
     }
-    if room.width >= WIDE {
+    if room.width >= WIDE && rows.iter().any(happened) {
         let left = room.width * 57 / 100;
         // Left what is set, right what happened.
         let (second, first): (Vec<usize>, Vec<usize>) =

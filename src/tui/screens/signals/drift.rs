@@ -5,7 +5,7 @@ use ratatui::text::{Line, Span};
 use super::{Section, heading, mark, skeleton, verdict};
 use crate::protocol::DriftView;
 use crate::text::{Clean, humanise_key, pad, pad_left, width};
-use crate::tui::app::signals::{Part, slice_word};
+use crate::tui::app::signals::Part;
 use crate::tui::screens::chart::{eighths, said, sparkline, statistic};
 use crate::tui::screens::paint::{Ui, count, fit, selected};
 use crate::tui::theme::Role;
@@ -82,6 +82,12 @@ impl Widths {
     }
 }
 
+/// The model where it is named, else the slice.
+fn whose(drift: &DriftView) -> &str {
+    let named = drift.slice.get("model").or_else(|| drift.slice.values().next());
+    named.map_or("all decisions", String::as_str)
+}
+
 /// The feature; with its slice where it would be taken for another one's.
 fn name(drift: &DriftView, all: &[&DriftView]) -> String {
     let feature = drift.feature.strip_prefix("input.").unwrap_or(&drift.feature);
@@ -89,9 +95,7 @@ fn name(drift: &DriftView, all: &[&DriftView]) -> String {
     let text = match twice {
         false => humanise_key(feature),
         true => {
-            let word = slice_word(&drift.slice);
-            let slice = word.split_once(':').map_or(word.as_str(), |(_, v)| v);
-            format!("{} · {slice}", humanise_key(feature))
+            format!("{} · {}", humanise_key(feature), whose(drift))
         }
     };
     Clean::line_first(&text, 80).to_string()
@@ -127,9 +131,7 @@ fn row(
 }
 
 fn particulars(ui: &Ui<'_, '_>, drift: &DriftView, cols: usize) -> Vec<Line<'static>> {
-    let slice = slice_word(&drift.slice);
-    let slice = slice.split_once(':').map_or(slice.as_str(), |(_, v)| v);
-    let mut facts = vec![Clean::line_first(slice, 60).to_string()];
+    let mut facts = vec![Clean::line_first(whose(drift), 60).to_string()];
     for (name, value) in [("KL", drift.kl), ("JS", drift.js), ("KS", drift.ks), ("χ²", drift.chi2)]
     {
         if value.is_some() {

@@ -190,8 +190,9 @@ fn place(ui: &mut Ui<'_, '_>, area: Rect, section: &Section) {
         let note = Line::from(ui.span(Role::Dim, format!(" {more} more ↓")));
         let width = u16::try_from(cells(&note.spans)).unwrap_or(0);
         let x = area.right().saturating_sub(width + 1).max(area.x);
-        // Above the rows, where no figure stands.
-        ui.put(Rect { x, width: area.right() - x, ..area }, 0, &note);
+        // Below the rows where a line is free, else in the heading.
+        let y = if foot > 0 { below(head + shown).y } else { area.y };
+        ui.put(Rect { x, y, width: area.right() - x, height: 1 }, 0, &note);
     }
     if foot > 0 {
         ui.put_lines(below(head + shown + 1), &section.foot, 0);
