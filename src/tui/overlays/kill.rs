@@ -165,7 +165,7 @@ fn word(ui: &Ui<'_, '_>, form: &KillForm, word: Option<&str>, cols: usize) -> Ve
     ask.extend(ui.one(Role::Strong, word));
     ask.push(ui.span(role, " to stop it: "));
     let room = cols.saturating_sub(cells(&ask) + 2);
-    if room >= cells(&ui.one(Role::Text, word)).min(24) + 1 {
+    if room > cells(&ui.one(Role::Text, word)).min(24) {
         let mut line = [vec![mark], ask].concat();
         line.extend(input(ui, &form.word, focus, room));
         return vec![Line::from(fit(line, cols))];
