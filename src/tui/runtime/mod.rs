@@ -41,7 +41,9 @@ pub enum RunError {
     Terminal(#[from] io::Error),
     #[error("a part of the app failed; what was acknowledged is stored")]
     Panicked,
-    #[error("the desk did not answer in time; the last {0} of your verdicts and stops may not be stored")]
+    #[error(
+        "the desk did not answer in time; the last {0} of your verdicts and stops may not be stored"
+    )]
     Undelivered(usize),
 }
 

@@ -123,7 +123,8 @@ fn the_same_feature_of_two_models_is_two_rows() {
     rig.press("2 Tab");
     let mut view = (*rig.state.signals.seen.view.clone().unwrap()).clone();
     view.drift.truncate(1);
-    view.drift[0].slice = [("cohort".into(), "race:black".into()), ("model".into(), "m@1".into())].into();
+    view.drift[0].slice =
+        [("cohort".into(), "race:black".into()), ("model".into(), "m@1".into())].into();
     let mut other = view.drift[0].clone();
     other.slice.insert("model".into(), "m@2".into());
     other.psi = Some(0.01);
