@@ -276,10 +276,16 @@ fn all_real_data_is_admitted_twice_without_a_trace_of_the_second_time() {
     assert_eq!(first.code, 0, "{}", first.err);
     let total = first.lines().len();
     assert_eq!(total, 230 + 285 + 1149);
-    let entries = bench.json(&["audit", "verify"])["entries"].clone();
+    // What the desk does by itself (freezing a reference) is no trace of the second time.
+    let admitted = || {
+        let log = bench.json(&["audit", "log", "--limit", "100000"]);
+        log["entries"].as_array().unwrap().iter().filter(|e| e["entry"]["t"] == "admit").count()
+    };
+    assert_eq!(admitted(), total);
     let second = bench.run(&args);
     assert_eq!(second.lines().iter().filter(|r| r["duplicate"] == true).count(), total);
-    assert_eq!(bench.json(&["audit", "verify"])["entries"], entries);
+    assert_eq!(admitted(), total);
+    assert_eq!(bench.json(&["audit", "verify"])["ok"], true);
 }
 
 #[test]
