@@ -45,9 +45,10 @@ impl Checkpointer {
         Self { wake: Some(wake), thread, since: 0 }
     }
 
-    /// So much was committed.
-    pub(super) fn written(&mut self, people: usize, bulk: usize) {
-        self.since += people * PERSON + bulk;
+    /// So much was committed. While others wait (`crowded`) it is moved in smaller parts: their
+    /// small flushes queue behind our large ones.
+    pub(super) fn written(&mut self, people: usize, bulk: usize, crowded: bool) {
+        self.since += people * PERSON + if crowded { bulk * 4 } else { bulk };
         if self.since >= ROWS
             && let Some(wake) = &self.wake
         {

@@ -11,7 +11,7 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use rusqlite::Connection;
@@ -26,8 +26,11 @@ use crate::store::StoreError;
 
 /// Rows of bulk between two looks at who else waits.
 pub(super) const STRIDE: usize = 200;
-/// Rows of bulk in one transaction while nobody waits.
+/// Rows of bulk in one transaction while nobody is about.
 const BULK: usize = 1_000;
+/// For so long after a person waited, bulk keeps its transactions short: the next one may
+/// come while a commit is on its way to the disk, and then waits for all of it.
+const POLITE: Duration = Duration::from_secs(5);
 /// Operations in one transaction: bounds how long the first of them waits for the last.
 const GROUP: usize = 1_000;
 
@@ -94,6 +97,8 @@ pub(super) struct Writer {
     /// Bulk that is not done yet, in order.
     begun: VecDeque<Box<dyn Job>>,
     bulk_stopped: bool,
+    /// When a person last waited, here or elsewhere.
+    crowded: Option<Instant>,
 }
 
 impl Writer {
@@ -120,6 +125,7 @@ impl Writer {
             bulk: bulk_in,
             begun: VecDeque::new(),
             bulk_stopped: false,
+            crowded: None,
         };
         let thread =
             std::thread::Builder::new().name("store-writer".into()).spawn(|| writer.run())?;
@@ -137,7 +143,11 @@ impl Writer {
             }
             if people.is_empty() {
                 // Stand aside before, not in, a transaction.
-                self.want.stand_aside(|| !self.people.is_empty());
+                if self.want.stand_aside(|| !self.people.is_empty()) {
+                    self.crowded = Some(Instant::now());
+                }
+            } else if self.interactive {
+                self.crowded = Some(Instant::now());
             }
             self.group(people);
         }
@@ -210,7 +220,8 @@ impl Writer {
         let Some(failure) = failure else {
             self.conn = Some(conn);
             jobs.into_iter().for_each(|ended| ended.job.settle(ended.outcome));
-            self.checkpointer.written(n_people, bulk_rows);
+            let crowded = self.crowded.is_some_and(|at| at.elapsed() < POLITE);
+            self.checkpointer.written(n_people, bulk_rows, crowded);
             return;
         };
         let grave = failure.is_grave();
@@ -242,8 +253,16 @@ impl Writer {
         };
         let failure = match people.is_empty() {
             true => {
-                let crowded = || !self.people.is_empty() || self.want.elsewhere();
-                bulk(&mut tx, &mut ended, queue, crowded)
+                let polite = self.crowded.is_some_and(|at| at.elapsed() < POLITE);
+                let most = if polite { STRIDE } else { BULK };
+                let crowded = || {
+                    let elsewhere = self.want.elsewhere();
+                    if elsewhere {
+                        self.crowded = Some(Instant::now());
+                    }
+                    elsewhere || !self.people.is_empty()
+                };
+                bulk(&mut tx, &mut ended, queue, most, crowded)
             }
             false => run_all(&mut tx, &mut ended, people),
         };
@@ -362,19 +381,20 @@ impl Bulk<'_> {
     }
 }
 
-/// As much bulk as the moment allows: a stride where people wait, more where nobody does.
+/// As much bulk as the moment allows: `most` rows, but no more than a stride after others wait.
 fn bulk(
     tx: &mut Tx<'_>,
     ended: &mut Ended,
     mut queue: Bulk<'_>,
-    crowded: impl Fn() -> bool,
+    most: usize,
+    mut crowded: impl FnMut() -> bool,
 ) -> Option<Fail> {
     let mut enough = false;
     while !enough && let Some(mut job) = queue.next() {
         let ran = tx.all_or_nothing(|tx| {
             loop {
                 ended.bulk_rows += job.run(tx, STRIDE)?;
-                enough = ended.bulk_rows >= BULK || crowded();
+                enough = crowded() || ended.bulk_rows >= most;
                 if job.is_done() || enough {
                     return Ok(());
                 }

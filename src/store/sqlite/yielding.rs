@@ -55,12 +55,15 @@ impl Want {
     }
 
     /// Stand aside while somebody else needs the writer, but not for ever. `called`: somebody in
-    /// this process needs it, so that waiting ends.
-    pub(super) fn stand_aside(&self, called: impl Fn() -> bool) {
+    /// this process needs it, so that waiting ends. Says whether there was anybody.
+    pub(super) fn stand_aside(&self, called: impl Fn() -> bool) -> bool {
         let since = Instant::now();
+        let mut anybody = false;
         while since.elapsed() < ASIDE && !called() && self.elsewhere() {
+            anybody = true;
             std::thread::sleep(Duration::from_micros(500));
         }
+        anybody
     }
 }
 
@@ -99,8 +102,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s.db");
         let (bulk, one) = (Want::open(&path), Want::open(&path));
+        assert!(!bulk.stand_aside(|| false));
         let _held = one.raise();
-        bulk.stand_aside(|| false);
+        assert!(bulk.stand_aside(|| false));
         assert!(bulk.elsewhere());
     }
 }
