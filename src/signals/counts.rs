@@ -111,7 +111,8 @@ impl Counts {
     /// An outcome is known: the model said `confidence` (0..=1) and was right or not; it was
     /// looked at with this probability (1 for what goes to people anyway). Others are left out.
     pub fn outcome(&mut self, confidence: f64, right: bool, probability: f64) {
-        if !(0.0..=1.0).contains(&confidence) || !(probability > 0.0 && probability <= 1.0) {
+        let said = (0.0..=1.0).contains(&confidence);
+        if !(said && probability > 0.0 && probability <= 1.0) {
             return;
         }
         let weight = 1.0 / probability;

@@ -29,8 +29,11 @@ pub struct Registry {
     /// Names of a kind (of a cohort: of its dimension) that have a slice, and how often one had not.
     kinds: BTreeMap<String, Kind>,
     /// Numbers of what decisions name (overall, domain, model, cohort) by the two parts of the name.
-    named: [HashMap<Box<str>, HashMap<Box<str>, SliceId>>; 4],
+    named: [Named; 4],
 }
+
+/// Numbers by the first part of a name, then by the second.
+type Named = HashMap<Box<str>, HashMap<Box<str>, SliceId>>;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Kind {

@@ -114,7 +114,7 @@ impl Core {
                 actor: Some((actor.name.clone(), actor.version)),
                 ..Premises::default()
             };
-            Ok(self.freeze(sight, &name, by, decisions, &models, premises)?)
+            self.freeze(sight, &name, by, decisions, &models, premises)
         })
     }
 
