@@ -179,7 +179,7 @@ impl Inside {
             q.held_by_others = open
                 .iter()
                 .filter_map(|h| h.live_lease(self.now))
-                .filter(|l| l.reviewer != "m.hansen")
+                .filter(|l| l.reviewer != "ann")
                 .count() as u64;
             q.late = open.iter().filter(|h| left(h) < 0).count() as u64;
             q.due_soon = open.iter().filter(|h| (0..300).contains(&left(h))).count() as u64;
