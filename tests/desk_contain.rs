@@ -404,6 +404,11 @@ fn beyond_a_budget_reviews_give_way_and_what_must_be_seen_does_not() {
     );
     let figures = "level1 has 3 reviews an hour and 4 came";
     assert!(routes[3].reason.contains(figures), "{}", routes[3].reason);
+    let budget = &desk.containment().budgets[0];
+    assert_eq!((budget.queue.as_str(), budget.per_hour), ("level1", Some(3.0)));
+    assert_eq!((budget.arrivals, budget.gave_way, budget.overflow.as_str()), (5, 2, "auto_flagged"));
+    // An hour's clock is as long as the three that wait take.
+    assert_eq!(budget.breach_at, None);
     let mut grave = unsure("grave");
     grave["business_impact"] = json!(8);
     assert_eq!(said(&desk.admit(&grave)), (Review, "unsure", Some("level1")));

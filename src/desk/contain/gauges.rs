@@ -8,11 +8,11 @@
 
 use jiff::SignedDuration;
 
-use crate::containment::{Control, Live, contain};
+use crate::containment::{Control, Live, allowed, breach_at, contain, overflow_word};
 use crate::desk::core::{Core, Sight, lock, refuse};
 use crate::domain::{Contained, ControlScope, Decision, Facts, Timestamp};
-use crate::policy::{PerHour, Policy, Routing};
-use crate::protocol::Refused;
+use crate::policy::{Budget, PerHour, Policy, Routing};
+use crate::protocol::{BudgetView, Refused};
 use crate::store::{Automatic, Lately};
 
 /// How long what people have been seen to do holds.
@@ -44,6 +44,39 @@ impl Core {
             gauges.catch_up(policy, control, now, &lately);
         }
         Ok(work(gauges))
+    }
+}
+
+impl Core {
+    /// Budgets as this process has counted them, and when their queues will miss their clock if
+    /// arrivals and throughput stay as they are.
+    pub(super) fn budgets(&self, sight: &Sight) -> Result<Vec<BudgetView>, Refused> {
+        let Some(policy) = sight.policy.as_deref().filter(|p| !p.budgets().is_empty()) else {
+            return Ok(Vec::new());
+        };
+        let queues = self.store.queues(sight.now, sight.wall).map_err(refuse)?;
+        let view = |gauges: &mut Gauges, budget: &Budget| {
+            let (queue, now) = (&budget.queue, sight.now);
+            let (arrivals, asked, gave_way) = gauges.live.last_hour(queue, now);
+            let per_hour = allowed(budget, gauges.live.capacity(queue));
+            let waiting = queues.iter().find(|q| q.queue == *queue).map_or(0, |q| q.waiting);
+            // Counts of an hour are exact in a double.
+            #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
+            let breach_at = per_hour.zip(policy.queue(queue).and_then(|q| q.sla)).and_then(
+                |(per_hour, sla)| breach_at(now, waiting, asked as f64, per_hour, sla),
+            );
+            BudgetView {
+                queue: queue.clone(),
+                per_hour,
+                arrivals,
+                overflow: overflow_word(budget.overflow).to_owned(),
+                gave_way,
+                breach_at,
+            }
+        };
+        self.with_gauges(sight, sight.now, |gauges| {
+            policy.budgets().iter().map(|b| view(gauges, b)).collect()
+        })
     }
 }
 

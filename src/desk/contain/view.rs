@@ -33,7 +33,7 @@ impl Core {
             switches: self.tree(control.switch_views(self.needed(&sight)), &tally)?,
             breakers: breakers(control),
             limits: limits(control, &sight),
-            budgets: Vec::new(),
+            budgets: self.budgets(&sight)?,
             canaries: self.canaries(control)?,
             freezes: control.freezes.iter().map(|f| f.view(0)).collect(),
             incidents: self.incidents()?,
