@@ -211,7 +211,7 @@ fn with(routing: Routing, d: &Decision, policy: Option<&Policy>, found: &Contain
     }
     if let Some(stop) = &found.stop {
         let step = if stop.paused { Step::Pause } else { Step::Kill };
-        desk.to_people(step, stopped(stop));
+        desk.send_to_people(step, stopped(stop));
         return desk.budgeted(found, Some(step));
     }
     if let Some(freeze) = &found.freeze {
@@ -220,7 +220,7 @@ fn with(routing: Routing, d: &Decision, policy: Option<&Policy>, found: &Contain
             None => "same domain, action and cohort".to_owned(),
         };
         let (like, by, reason) = (&freeze.like, &freeze.by, &freeze.reason);
-        desk.to_people(Step::Freeze, format!("like {like} ({why}), frozen by {by}: {reason}"));
+        desk.send_to_people(Step::Freeze, format!("like {like} ({why}), frozen by {by}: {reason}"));
         return desk.budgeted(found, Some(Step::Freeze));
     }
     if desk.routing.outcome != Outcome::Auto {
@@ -236,7 +236,7 @@ fn with(routing: Routing, d: &Decision, policy: Option<&Policy>, found: &Contain
             false => "open".to_owned(),
         };
         let reason = format!("the breaker on {model} in {domain} is {how}: {cause}");
-        desk.to_people(Step::Breaker, reason);
+        desk.send_to_people(Step::Breaker, reason);
         return desk.budgeted(found, Some(Step::Breaker));
     }
     if let Some(limit) = &found.limit {
@@ -249,7 +249,7 @@ fn with(routing: Routing, d: &Decision, policy: Option<&Policy>, found: &Contain
         if let Some(by) = &limit.by {
             reason.push_str(&format!(", set by {by}"));
         }
-        desk.to_people(Step::Limit, reason);
+        desk.send_to_people(Step::Limit, reason);
         return desk.budgeted(found, Some(Step::Limit));
     }
     desk.budgeted(found, None)
@@ -288,7 +288,7 @@ impl Desk<'_> {
     }
 
     /// To the queue where a stop sends; approvals that were asked for already stay behind it.
-    fn to_people(&mut self, step: Step, reason: String) {
+    fn send_to_people(&mut self, step: Step, reason: String) {
         let queue = self.policy.map_or(NO_POLICY, |p| &p.control().human_queue).to_owned();
         let r = &mut self.routing;
         let before = match r.outcome {

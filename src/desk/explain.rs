@@ -40,7 +40,10 @@ impl Core {
                 let mut value = serde_json::to_value(&explanation).unwrap_or_default();
                 let mut text = explanation.to_string();
                 if let Some(found) = &stored.facts.containment {
-                    value["containment"] = serde_json::to_value(found).unwrap_or_default();
+                    let outcomes = serde_json::to_value(found).unwrap_or_default();
+                    if let Some(map) = value.as_object_mut() {
+                        map.insert("containment".to_owned(), outcomes);
+                    }
                     text = contained(&again, found, &text);
                 }
                 (value, text)

@@ -137,6 +137,9 @@ impl Core {
     }
 }
 
+/// Operations of a verdict's own write, and the small state they were decided on.
+type Stepped = (Vec<Op>, (String, u64));
+
 /// What a verdict on a decision of a canary, or of its baseline, makes of it: operations of the
 /// verdict's own write, and the premise they need.
 pub(in crate::desk) fn verdict(
@@ -145,7 +148,7 @@ pub(in crate::desk) fn verdict(
     d: &Decision,
     overridden: bool,
     now: Timestamp,
-) -> Result<Option<(Vec<Op>, (String, u64))>, Refused> {
+) -> Result<Option<Stepped>, Refused> {
     let model = &d.model.name;
     let Some(control) = sight.stored.as_deref() else { return Ok(None) };
     let Some(canary) = control.running(model) else { return Ok(None) };
