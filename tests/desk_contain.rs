@@ -406,7 +406,10 @@ fn beyond_a_budget_reviews_give_way_and_what_must_be_seen_does_not() {
     assert!(routes[3].reason.contains(figures), "{}", routes[3].reason);
     let budget = &desk.containment().budgets[0];
     assert_eq!((budget.queue.as_str(), budget.per_hour), ("level1", Some(3.0)));
-    assert_eq!((budget.arrivals, budget.gave_way, budget.overflow.as_str()), (5, 2, "auto_flagged"));
+    assert_eq!(
+        (budget.arrivals, budget.gave_way, budget.overflow.as_str()),
+        (5, 2, "auto_flagged")
+    );
     // An hour's clock is as long as the three that wait take.
     assert_eq!(budget.breach_at, None);
     let mut grave = unsure("grave");

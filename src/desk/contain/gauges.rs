@@ -62,9 +62,9 @@ impl Core {
             let waiting = queues.iter().find(|q| q.queue == *queue).map_or(0, |q| q.waiting);
             // Counts of an hour are exact in a double.
             #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
-            let breach_at = per_hour.zip(policy.queue(queue).and_then(|q| q.sla)).and_then(
-                |(per_hour, sla)| breach_at(now, waiting, asked as f64, per_hour, sla),
-            );
+            let breach_at = per_hour
+                .zip(policy.queue(queue).and_then(|q| q.sla))
+                .and_then(|(per_hour, sla)| breach_at(now, waiting, asked as f64, per_hour, sla));
             BudgetView {
                 queue: queue.clone(),
                 per_hour,
