@@ -392,11 +392,11 @@ fn a_limit_is_kept_by_a_process_that_starts_anew() {
 
 #[test]
 fn beyond_a_budget_reviews_give_way_and_what_must_be_seen_does_not() {
+    use Outcome::{Auto, Review};
     let desk = Desk::new("[budget.level1]\nper_hour = 3\noverflow = \"auto_flagged\"\n");
     let ids: Vec<Value> = (0..5).map(|n| unsure(&format!("a{n}"))).collect();
     let routes = admit(&desk.desk, &ids);
     let outcomes: Vec<Outcome> = routes.iter().map(|r| r.outcome).collect();
-    use Outcome::{Auto, Review};
     assert_eq!(outcomes, [Review, Review, Review, Auto, Auto]);
     assert_eq!(
         (routes[3].rule.as_str(), routes[3].tags.as_slice()),
