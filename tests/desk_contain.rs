@@ -507,12 +507,10 @@ fn a_good_canary_advances_by_itself_and_a_person_promotes_it() {
     desk.tell("root", start(&[0.5, 1.0], 20)).unwrap();
     let ids: Vec<Value> = (0..260).map(|n| version(&format!("n{n}"), "2")).collect();
     let routes = admit(&desk.desk, &ids);
-    let mut n = 0;
-    for new in routes.iter().filter(|r| r.outcome == Outcome::Auto) {
+    for (n, new) in routes.iter().filter(|r| r.outcome == Outcome::Auto).enumerate() {
         desk.admit(&sure(&format!("o{n}")));
         desk.say("ann", &format!("o{n}"), Verdict::plain(VerdictKind::Accept), 0).unwrap();
         desk.say("ann", &new.id, Verdict::plain(VerdictKind::Accept), 0).unwrap();
-        n += 1;
         if desk.canary().step == 2 {
             break;
         }
