@@ -166,51 +166,56 @@ impl Core {
         })
     }
 
-    /// Give a model its first reference when there is enough of it. Returns whether it did.
+    /// Give a model its first reference when there is enough of it: the same one whenever this is
+    /// called. Returns the index of the first entry after what it is made of.
     pub(super) fn freeze_first(
         &self,
         sight: &Sight,
         model: &str,
         first: &First,
         fence: &[(String, u64)],
-    ) -> Result<bool, super::super::core::Trouble> {
-        let old = sight.now.as_second() - first.at.as_second() >= FIRST_SECONDS;
-        if first.decisions < FIRST_DECISIONS && !(old && first.decisions >= MIN_REFERENCE) {
-            return Ok(false);
+    ) -> Result<Option<u64>, super::super::core::Trouble> {
+        let enough = |decisions: u64, now: Timestamp| {
+            let old = now.as_second() - first.at.as_second() >= FIRST_SECONDS;
+            decisions >= FIRST_DECISIONS || (old && decisions >= MIN_REFERENCE)
+        };
+        if !enough(first.decisions, sight.now) {
+            return Ok(None);
         }
         let mut gathered = ReferenceBuilder::default();
         let mut next = first.index;
-        while gathered.decisions() < FIRST_DECISIONS && next < first.index + LOOK {
+        let mut full = false;
+        while !full && next < first.index + LOOK {
             let page = self.store.follow(next, PAGE)?;
-            let Some(last) = page.last() else { break };
-            next = last.index + 1;
+            if page.is_empty() {
+                break;
+            }
             for seen in page {
+                next = seen.index + 1;
                 let Some(stored) = seen.decision.filter(|d| d.index == seen.index) else {
                     continue;
                 };
-                let wanted = stored.columns.model == model
-                    && stored.route.outcome != Outcome::Quarantine
-                    && gathered.decisions() < FIRST_DECISIONS;
-                if let Some(d) = wanted.then(|| decision_of(&stored).ok()).flatten() {
+                if stored.columns.model != model || stored.route.outcome == Outcome::Quarantine {
+                    continue;
+                }
+                if let Ok(d) = decision_of(&stored) {
                     gathered.add(d);
+                }
+                full = enough(gathered.decisions(), stored.admitted_at);
+                if full {
+                    break;
                 }
             }
         }
         let decisions = gathered.decisions();
         if decisions < MIN_REFERENCE {
-            return Ok(false);
+            return Ok(None);
         }
         let name = format!("the first {decisions} decisions of {model}");
         let premises = Premises { state: fence.to_vec(), ..Premises::default() };
-        self.freeze(
-            sight,
-            &name,
-            SYSTEM,
-            decisions,
-            &gathered.freeze(0, open_to(sight)),
-            premises,
-        )?;
-        Ok(true)
+        let models = gathered.freeze(0, open_to(sight));
+        self.freeze(sight, &name, SYSTEM, decisions, &models, premises)?;
+        Ok(Some(next))
     }
 
     /// Decisions admitted in `from..to`.

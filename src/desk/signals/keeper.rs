@@ -160,11 +160,14 @@ impl Keeper {
         let ready: Vec<(String, First)> =
             at.cursor.firsts.iter().map(|(name, first)| (name.clone(), first.clone())).collect();
         for (model, first) in ready {
-            if core.freeze_first(sight, &model, &first, fence)? {
-                // What it was made of is not compared with it: its windows begin here.
+            if let Some(from) = core.freeze_first(sight, &model, &first, fence)? {
+                // What it is made of is not compared with it: its windows begin after that.
+                let before = at.cursor.reference;
                 at.follower.reference = core.reference()?;
                 at.follower.firsts.remove(&model);
                 at.cursor.reference = at.follower.reference.version;
+                at.recount(core, from, before)?;
+                at.save(core, sight, fence)?;
             }
         }
         Ok((entries, at.cursor.next))
@@ -202,9 +205,17 @@ impl At {
             return Ok(());
         }
         self.follower.firsts.retain(|model, _| !reference.models.contains_key(model));
-        let end = self.cursor.next;
         let since = Timestamp::from_second(now.as_second() - 28 * 86_400).unwrap_or(now);
-        let mut next = core.first_entry_at(since)?.max(end.saturating_sub(REPLAY));
+        let from = core.first_entry_at(since)?;
+        self.recount(core, from, before)
+    }
+
+    /// Count the features of what is counted already, from `from` on but of the last entries only,
+    /// in the bins of models frozen after version `before`.
+    fn recount(&mut self, core: &Core, from: u64, before: u64) -> Result<(), Refused> {
+        let reference = self.follower.reference.clone();
+        let end = self.cursor.next;
+        let mut next = from.max(end.saturating_sub(REPLAY));
         while next < end {
             let page = core.store.follow(next, BATCH).map_err(refuse)?;
             let Some(last) = page.last() else { break };
