@@ -126,7 +126,7 @@ fn each_mode_says_what_becomes_of_the_decisions_and_covers_its_scope_only() {
             (&json!(outcome), &json!("kill")),
             "{scope}"
         );
-        assert_eq!(route["reason"].as_str().unwrap().contains(scope), true, "{route}");
+        assert!(route["reason"].as_str().unwrap().contains(scope), "{route}");
         if outcome == "fallback" {
             assert_eq!(route["fallback"]["version"], "3.0");
         }
