@@ -94,6 +94,7 @@ pub enum Command {
     Learn(super::learn::Learn),
     Signals(super::signals::Signals),
     Sync(super::sync::Sync),
+    Watch(super::watch::Watch),
     Audit(super::audit::Audit),
     Reviewer(super::reviewer::Reviewer),
     Doctor(super::doctor::Doctor),

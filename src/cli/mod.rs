@@ -48,6 +48,7 @@ mod sync;
 mod table;
 mod time;
 mod undo;
+mod watch;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -124,6 +125,7 @@ fn dispatch(command: Option<Command>, look: Look, app: &App, trouble: Outcome) -
         Some(Command::Audit(command)) => command.run(app),
         Some(Command::Signals(command)) => command.run(app),
         Some(Command::Sync(command)) => command.run(app),
+        Some(Command::Watch(command)) => command.run(app),
         Some(Command::Reviewer(command)) => command.run(app),
         Some(Command::Resume(command)) => command.run(app),
         Some(Command::Requeue(command)) => command.run(app),

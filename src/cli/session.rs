@@ -76,11 +76,12 @@ impl Session {
         variant!(self.execute(command)?, Answer::Reviewed(reviewed) => reviewed)
     }
 
-    /// Let what is due happen. Where that cannot be (a store that can only be read), what is asked
-    /// next will say so if it matters.
+    /// Let verdicts whose grace time is over take effect. Where that cannot be (a store that can
+    /// only be read), what is asked next will say so if it matters. The rest of a tick is left to
+    /// those who stay: the app and `watch`.
     pub fn tick(&self) {
-        match self.runtime.block_on(self.desk.execute(&self.by, Command::Tick)) {
-            Ok(Answer::Ticked(0)) => {}
+        match self.local.settle_due(&self.by) {
+            Ok(0) => {}
             Ok(_) => self.wrote.set(true),
             Err(refused) => tracing::debug!(message = refused.message, "a tick did nothing"),
         }

@@ -35,6 +35,9 @@ pub struct Incident {
     pub runbook: Option<String>,
     /// Ids of decisions that belong to it, newest first.
     pub decisions: Vec<String>,
+    /// Notifiers that were told of it: they hear of its end too.
+    #[serde(default)]
+    pub told: Vec<String>,
     /// What happened, oldest first.
     pub timeline: Vec<Happened>,
 }
@@ -94,6 +97,7 @@ impl Incident {
             fired: 1,
             runbook: alarm.runbook,
             decisions: alarm.decision.into_iter().collect(),
+            told: Vec::new(),
             timeline: vec![opened],
         }
     }

@@ -10,6 +10,7 @@ use super::contain::{Controls, Gauges};
 use super::keys::Keys;
 use super::salts::fresh_salt;
 use super::signals::{Frozen, Keeper};
+use super::watch::Watch;
 use crate::audit::{Entry, Salt, commit};
 use crate::containment::Control;
 use crate::domain::life::{LifeError, QueueTerms};
@@ -43,6 +44,8 @@ pub(super) struct Core {
     /// Until when effects stay quiet, and what set each off; beside what is stored, because a
     /// batch may set one off twice before anything of it is stored.
     pub(super) quiet: Mutex<BTreeMap<String, (Timestamp, String)>>,
+    /// What this process remembers of its ticks.
+    pub(super) watch: Watch,
     /// Number of log entries after our own last commit.
     pub(super) head: watch::Sender<u64>,
 }
@@ -106,6 +109,7 @@ impl Core {
             keeper: Mutex::default(),
             gauges: Mutex::new(None),
             quiet: Mutex::new(BTreeMap::new()),
+            watch: Watch::new(),
             head: watch::Sender::new(0),
         }
     }

@@ -124,11 +124,13 @@ pub fn run(
         &options.stop,
     );
     let tally = Tally::load(core, &sight)?;
+    let dry_run = options.dry_run;
     let mut run = Run {
         core,
         by: &options.by,
-        dry_run: options.dry_run,
+        dry_run,
         now: sight.now,
+        ticked: sight.now,
         replay: Replay::new(options.verdicts),
         prepared_under: sight.snapshot.policy.clone(),
         sight,
@@ -169,6 +171,9 @@ pub fn run(
     if !run.summary.interrupted {
         run.verdicts_until(None)?;
     }
+    if !dry_run && run.sight.snapshot.record_clock {
+        run.core.watch_at(None)?;
+    }
     let (bytes, lines) = (read.load(Ordering::Relaxed), run.summary.lines);
     (run.on)(IngestEvent::Progress { bytes, lines });
     Ok(run.summary)
@@ -197,6 +202,8 @@ struct Run<'a> {
     dry_run: bool,
     sight: Sight,
     now: Timestamp,
+    /// Desk time up to which what happens by itself has happened (record clock).
+    ticked: Timestamp,
     /// The policy by which the readers know what to redact: the one in force when they started.
     prepared_under: Option<String>,
     tally: Tally,
@@ -221,6 +228,7 @@ impl Run<'_> {
             Prepared::Record(ready) => {
                 let at = moment(&self.sight, &ready, self.clock());
                 self.verdicts_until(Some(at))?;
+                self.tick_until(at)?;
                 self.now = at;
                 let judged = self.replay.knows(&ready.id);
                 self.waiting.push(Waiting { place, ready, at });
@@ -232,6 +240,40 @@ impl Run<'_> {
         if self.dead.len() >= ROWS {
             self.flush()?;
         }
+        Ok(())
+    }
+
+    /// Under the record clock, what happens by itself happens on the way, at the times at which it
+    /// would have happened then: every five minutes of desk time, a few times in a long silence
+    /// where conditions may change as windows empty.
+    fn tick_until(&mut self, at: Timestamp) -> Result<(), Refused> {
+        const SLOT: i64 = 300;
+        const STEPS: i64 = 4;
+        let slot = |time: Timestamp| time.as_second().div_euclid(SLOT);
+        let (from, to) = (slot(self.ticked.max(self.now)), slot(at));
+        if self.dry_run || !self.sight.snapshot.record_clock || to <= from {
+            return Ok(());
+        }
+        // Before the first record there is no time to pass.
+        let begun = self.ticked > Timestamp::UNIX_EPOCH || !self.waiting.is_empty();
+        self.ticked = at;
+        if !begun {
+            return Ok(());
+        }
+        self.flush()?;
+        self.land_all()?;
+        let alone = self.sight.policy.as_ref().is_none_or(|p| {
+            p.window_effects().next().is_none() && p.breaker().is_none()
+        });
+        // Clocks run out at their own times, however far apart the ticks are.
+        let steps = if alone { 1 } else { (to - from).clamp(1, STEPS) };
+        for step in 1..=steps {
+            let second = (from + (to - from) * step / steps) * SLOT;
+            if let Ok(time) = Timestamp::from_second(second) {
+                self.core.watch_at(Some(time))?;
+            }
+        }
+        self.sight = self.core.sight()?;
         Ok(())
     }
 

@@ -24,6 +24,7 @@ mod settle;
 mod signals;
 mod trail;
 mod view;
+mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,6 +36,7 @@ use futures_util::stream::{self, BoxStream, StreamExt as _};
 pub use self::core::WallClock;
 use self::core::{Core, refuse};
 use self::keys::Keys;
+pub use self::watch::Occurrence;
 use crate::authority::{self, Subject};
 use crate::domain::Timestamp;
 use crate::protocol::{
@@ -154,6 +156,9 @@ impl Local {
 
     /// Sign a last checkpoint and let go of the store. Everything acknowledged is durable already.
     pub fn close(&self) -> Result<(), Refused> {
+        if let Err(refused) = self.core.end_turn() {
+            tracing::warn!(why = refused.message, "the turn to tick runs out by itself");
+        }
         if let Err(refused) = self.core.checkpoint() {
             tracing::warn!(why = refused.message, "no last checkpoint");
         }

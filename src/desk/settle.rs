@@ -135,7 +135,7 @@ fn notice(sight: &Sight, to: &str, id: &str, firing: &Firing, now: Timestamp) ->
 }
 
 /// An action as the policy file spells it.
-fn spelled(action: &EffectAction) -> String {
+pub(super) fn spelled(action: &EffectAction) -> String {
     match action {
         EffectAction::Pause => "automation.pause".into(),
         EffectAction::Limit(per_minute) => format!("automation.limit:{per_minute}"),
@@ -488,9 +488,17 @@ pub(super) fn repaired(
 }
 
 impl Core {
-    /// Let what is due happen. Any process may call it at any time: each item's release is one
-    /// commit with the item's revision as a premise, so it happens once. Returns how many did.
+    /// Let what is due happen: grace times, whoever ticks, and what one process at a time does
+    /// ([`super::watch`]). Returns how much happened.
     pub(super) fn tick(&self) -> Result<u64, Refused> {
+        let settled = self.graces()?;
+        Ok(settled + self.watch()?.len() as u64)
+    }
+
+    /// Let verdicts whose grace time is over take effect. Any process may call it at any time: each
+    /// item's release is one commit with the item's revision as a premise, so it happens once.
+    /// Returns how many did.
+    pub(super) fn graces(&self) -> Result<u64, Refused> {
         let (mut done, mut stuck) = (0, 0);
         loop {
             let sight = self.sight()?;

@@ -5,6 +5,7 @@ use crate::audit::{Entry, EntryKind};
 use crate::authority::Subject;
 use crate::containment::Incident;
 use crate::desk::core::{Core, draft, json, refuse};
+use crate::desk::watch::incident_notices;
 use crate::protocol::{Act, IncidentAct, IncidentView, Refused, Why};
 use crate::store::{Op, Premises, StoredState, Write};
 
@@ -54,10 +55,12 @@ impl Core {
                 state: vec![(key.clone(), version)],
                 ..Premises::default()
             };
-            let ops = vec![
+            let mut ops = vec![
                 Op::Entry(draft(entry, Vec::new())?),
                 Op::PutState { key, value: Some(json(&incident)?) },
             ];
+            // Whoever was told of it hears this too.
+            ops.extend(incident_notices(&incident, word, version, sight.now));
             self.commit(Write { premises, now: sight.now, ops })?;
             Ok(incident.view())
         })

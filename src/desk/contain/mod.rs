@@ -30,7 +30,7 @@ use crate::protocol::{Act, Refused, Why};
 use crate::store::{Committed, Op, Premises, Write};
 
 /// Where the control state is kept.
-const KEY: &str = "control";
+pub(super) const KEY: &str = "control";
 /// Where incidents are kept ([`crate::containment::Incident`]): this and the incident's id.
 pub(super) const INCIDENT: &str = "incident/";
 /// The longest reason, in bytes: it stays in the trail.

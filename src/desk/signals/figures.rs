@@ -61,13 +61,10 @@ pub(in crate::desk) struct Moved {
 pub(in crate::desk) struct Figure {
     pub(in crate::desk) slice: Slice,
     pub(in crate::desk) facts: WindowFacts,
-    pub(in crate::desk) overrides: Overrides,
     /// Features with enough data by PSI, largest first: name (`model: feature` where a slice has
     /// several models), PSI, how probable as much is without drift (by PSI's own null or by the χ²
     /// test, whichever is more probable: rare values inflate the first), and whether it is an alarm.
     pub(in crate::desk) features: Vec<(String, f64, f64, bool)>,
-    /// Decisions in the view.
-    pub(in crate::desk) decisions: u64,
 }
 
 impl Core {
@@ -145,16 +142,6 @@ impl Core {
         }
         Ok(seen)
     }
-
-    /// The figures of every slice of a kind, as `[[effect]] on = "window"` reads them.
-    pub(in crate::desk) fn figures(
-        &self,
-        sight: &Sight,
-        window: Window,
-        each: Each,
-    ) -> Result<Vec<Figure>, Refused> {
-        Ok(self.look(sight, window, false)?.figures(each))
-    }
 }
 
 impl Seen {
@@ -191,7 +178,7 @@ impl Seen {
         self.view.slices.get(slice).map_or_else(Vec::new, |f| moved(&self.reference, slice, f))
     }
 
-    /// See [`Core::figures`].
+    /// The figures of every slice of a kind, as `[[effect]] on = "window"` reads them.
     pub(in crate::desk) fn figures(&self, each: Each) -> Vec<Figure> {
         let kind = match each {
             Each::Overall => "overall",
@@ -232,7 +219,6 @@ impl Seen {
             .collect();
         Figure {
             slice: slice.clone(),
-            decisions: counts.get(Count::Decisions),
             features,
             facts: WindowFacts {
                 override_rate: overrides.rate,
@@ -247,7 +233,6 @@ impl Seen {
                 ece: Self::calibration(counts).filter(|c| c.n >= MIN_OUTCOMES).map(|c| c.ece),
                 sla_compliance: (clocked > 0).then(|| share(counts.get(Count::InTime), clocked)),
             },
-            overrides,
         }
     }
 }

@@ -2,9 +2,8 @@
 //!
 //! [`Keeper::advance`] follows the log into the store's windows; whoever ticks calls it.
 //! `Core::look` reads a view, and takes in by itself what the log has had since, so that every
-//! process sees the same figures whoever ticks. `Core::figures` is what rules on windows read.
+//! process sees the same figures whoever ticks. `Seen::figures` is what rules on windows read.
 
-#[allow(dead_code, reason = "what rules on windows read is for the ticker that evaluates them")]
 mod figures;
 mod frozen;
 mod happened;
@@ -12,9 +11,6 @@ mod keeper;
 mod show;
 mod usual;
 
-#[allow(unused_imports, reason = "for the ticker")]
 pub(super) use figures::{Figure, Seen};
 pub(super) use frozen::Frozen;
-#[allow(unused_imports, reason = "for the ticker")]
-pub(super) use keeper::Advanced;
 pub(super) use keeper::Keeper;

@@ -1,0 +1,113 @@
+//! `[[effect]]` on `window`: figures of each slice, the rule, and whether it fires now.
+//!
+//! Figures are those that everybody sees, so they are the same whichever process ticks. At one look
+//! the distributions of all live slices and features are one family of tests: `drift` is the alarm
+//! and a place among the discoveries ([`fdr`]).
+
+use std::collections::BTreeMap;
+
+use super::acts;
+use super::deeds::Deeds;
+use super::incidents;
+use super::latch::Latch;
+use crate::desk::core::Core;
+use crate::desk::signals::{Figure, Seen};
+use crate::policy::WindowFacts;
+use crate::protocol::Refused;
+use crate::signals::{Window, fdr};
+
+/// Where the latches are kept.
+const KEY: &str = "watch/latches";
+
+impl Core {
+    /// Look at every condition on windows.
+    pub(super) fn conditions(&self, deeds: &mut Deeds<'_>) -> Result<(), Refused> {
+        let Some(policy) = deeds.sight.policy.clone() else { return Ok(()) };
+        let now = deeds.now();
+        let kept = deeds.state::<BTreeMap<String, Latch>>(KEY)?;
+        let mut latches = kept.value.clone();
+        let mut looks: BTreeMap<Window, Seen> = BTreeMap::new();
+        let mut watched = Vec::new();
+        for effect in policy.window_effects() {
+            let window = Window::at_least(effect.window.as_secs());
+            if !looks.contains_key(&window) {
+                looks.insert(window, self.look(deeds.sight, window, false)?);
+            }
+            let Some(seen) = looks.get(&window) else { continue };
+            for figure in controlled(seen.figures(effect.each)) {
+                let (slice, facts) = (&figure.slice, &figure.facts);
+                let key = format!("{} {slice}", effect.id);
+                let latch = latches.entry(key.clone()).or_default();
+                let firing = policy.on_window(effect.id, facts);
+                let fires = latch.look(firing.is_some(), now, effect.cooldown);
+                watched.push(key);
+                if let (true, Some(firing)) = (fires, firing) {
+                    let figures = spelled(window, &figure);
+                    let opened = acts::fire(self, deeds, &firing, slice, &figures, effect.runbook)?;
+                    latch.incident = opened.or_else(|| latch.incident.take());
+                }
+            }
+        }
+        for (key, latch) in &mut latches {
+            // A slice without figures, or an effect that is gone: the condition does not hold.
+            if !watched.contains(key) {
+                latch.look(false, now, None);
+            }
+            if let Some(id) = latch.incident.clone()
+                && latch.is_over(now)
+            {
+                let since = latch.clear_since.unwrap_or(now);
+                incidents::settle(
+                    deeds,
+                    &id,
+                    &format!("the condition has been clear since {since}"),
+                )?;
+                latch.incident = None;
+            }
+        }
+        let cooldown = |key: &str| key.split(' ').next().and_then(|id| policy.cooldown(id));
+        latches.retain(|key, latch| !latch.is_idle(now, cooldown(key)));
+        if latches != kept.value {
+            deeds.put(KEY, kept.version, &latches)?;
+        }
+        Ok(())
+    }
+}
+
+/// Figures of slices looked at together: `drift` stays only where it counts among so many tests.
+pub(super) fn controlled(mut figures: Vec<Figure>) -> Vec<Figure> {
+    let p_values: Vec<f64> =
+        figures.iter().flat_map(|f| f.features.iter().map(|(_, _, p, _)| *p)).collect();
+    let mut found = fdr::discoveries(&p_values, fdr::Q).into_iter();
+    for figure in &mut figures {
+        let mut drifted = false;
+        for (_, _, _, alarm) in &mut figure.features {
+            *alarm = found.next().unwrap_or_default() && *alarm;
+            drifted |= *alarm;
+        }
+        figure.facts.drift = figure.facts.drift.map(|_| drifted);
+    }
+    figures
+}
+
+/// The figures that fired an effect, for the trail and for people.
+fn spelled(window: Window, figure: &Figure) -> String {
+    let facts: &WindowFacts = &figure.facts;
+    let mut parts = vec![format!("{window}: {} reviewed", facts.reviewed)];
+    if let (Some(rate), Some(low), Some(high)) =
+        (facts.override_rate, facts.override_low, facts.override_high)
+    {
+        parts.push(format!("overridden {rate:.3} [{low:.3}, {high:.3}]"));
+    }
+    let more = [
+        ("before", facts.override_baseline),
+        ("psi", facts.psi),
+        ("kl", facts.kl),
+        ("ece", facts.ece),
+        ("in time", facts.sla_compliance),
+    ];
+    parts.extend(more.iter().filter_map(|(name, value)| Some(format!("{name} {:.3}", (*value)?))));
+    let drifted = figure.features.iter().filter(|(_, _, _, alarm)| *alarm);
+    parts.extend(drifted.take(3).map(|(name, psi, _, _)| format!("drift of {name}: psi {psi:.3}")));
+    parts.join(", ")
+}

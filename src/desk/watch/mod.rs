@@ -1,0 +1,222 @@
+//! The ticker: what happens by itself as time passes and the log grows.
+//!
+//! Any process may tick; one at a time acts ([`turn`]). A tick keeps the windows, follows the log
+//! (change detectors, feedback), opens incidents that effects asked for, lets clocks run out, looks at every condition
+//! on windows, and moves breakers and limits. Each step is one commit: what it does, its cursor,
+//! its latches and the words that go out; its premises are the turn, the policy, and the version of
+//! every state it read. A step that is cut off before its commit has not happened, and one that is
+//! committed is not repeated.
+
+mod acts;
+mod breakers;
+mod conditions;
+mod deeds;
+mod follow;
+mod incidents;
+mod latch;
+mod sla;
+mod turn;
+
+use std::sync::Mutex;
+
+use jiff::SignedDuration;
+use serde::Serialize;
+
+use self::deeds::Deeds;
+pub(super) use self::incidents::notices as incident_notices;
+use self::turn::{Claim, Turn};
+use super::Local;
+use super::core::{Core, Sight, Trouble, json, lock, refuse};
+use crate::domain::Timestamp;
+use crate::protocol::Refused;
+use crate::store::{Op, Premise, Premises, StoreError, Write};
+
+/// Conditions on windows are looked at this often (desk time).
+const LOOK: SignedDuration = SignedDuration::from_secs(15);
+/// Batches of the log that one tick follows at most.
+const BATCHES: usize = 25;
+
+/// Something that happened by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Occurrence {
+    /// Desk time.
+    pub at: Timestamp,
+    /// `fired`, `opened`, `resolved`, `paused`, `limited`, `escalated`, `late`, `at risk`,
+    /// `changed`, `breaker`, `limit`, `rolled back` or `settled`.
+    pub what: &'static str,
+    /// The slice, item, incident, queue or scope it is about.
+    pub about: String,
+    pub text: String,
+}
+
+/// What a process remembers between ticks.
+pub(super) struct Watch {
+    /// Unlike every other process's.
+    me: String,
+    memory: Mutex<Memory>,
+}
+
+#[derive(Default)]
+struct Memory {
+    /// When windows were looked at last (desk time).
+    looked: Option<Timestamp>,
+}
+
+impl Watch {
+    pub(super) fn new() -> Self {
+        Self { me: uuid::Uuid::now_v7().to_string(), memory: Mutex::default() }
+    }
+}
+
+/// The row and version that fence a tick's writes.
+type Fence = (String, u64);
+
+impl Local {
+    /// Let verdicts whose grace time is over take effect, and nothing else; how many did.
+    pub fn settle_due(&self, by: &str) -> Result<u64, Refused> {
+        use crate::authority::{Subject, may};
+        may(&self.core.actor(by)?, crate::protocol::Act::Tick, Subject::default())?;
+        self.core.graces()
+    }
+
+    /// Tick once, in the name of `by`: what happened. Empty where another process has its turn.
+    pub fn watch(&self, by: &str) -> Result<Vec<Occurrence>, Refused> {
+        use crate::authority::{Subject, may};
+        may(&self.core.actor(by)?, crate::protocol::Act::Tick, Subject::default())?;
+        let settled = self.core.graces()?;
+        let mut all = self.core.watch()?;
+        if settled > 0 {
+            let sight = self.core.sight()?;
+            let text = format!("{settled} verdicts took effect");
+            let about = "verdicts".to_owned();
+            all.insert(0, Occurrence { at: sight.now, what: "settled", about, text });
+        }
+        Ok(all)
+    }
+}
+
+impl Core {
+    /// Tick: everything that is due, if it is this process's turn.
+    pub(super) fn watch(&self) -> Result<Vec<Occurrence>, Refused> {
+        self.watch_at(None)
+    }
+
+    /// A look at what holds, at this desk time if that is later than the store's.
+    fn sight_at(&self, now: Option<Timestamp>) -> Result<Sight, Refused> {
+        let mut sight = self.sight()?;
+        sight.now = now.map_or(sight.now, |now| now.max(sight.now));
+        Ok(sight)
+    }
+
+    /// Tick at a desk time that the store has not reached yet (`None`: now).
+    pub(super) fn watch_at(&self, now: Option<Timestamp>) -> Result<Vec<Occurrence>, Refused> {
+        let mut memory = lock(&self.watch.memory);
+        let Some(fence) = self.take_turn()? else { return Ok(Vec::new()) };
+        let mut said = Vec::new();
+        lock(&self.keeper).advance(self, std::slice::from_ref(&fence))?;
+        for _ in 0..BATCHES {
+            let sight = self.sight_at(now)?;
+            let mut deeds = Deeds::new(self, &sight);
+            let more = self.follow(&mut deeds)?;
+            if !self.done(deeds, &fence, &mut said)? || !more {
+                break;
+            }
+        }
+        let sight = self.sight_at(now)?;
+        let mut deeds = Deeds::new(self, &sight);
+        if acts::rows(self, &mut deeds)? > 0 {
+            self.done(deeds, &fence, &mut said)?;
+        }
+        match self.overdue(now, &fence) {
+            Ok(words) => said.extend(words),
+            Err(Trouble::Store(StoreError::Premise(_))) => return Ok(said),
+            Err(Trouble::Store(error)) => return Err(refuse(error)),
+            Err(Trouble::Refused(refused)) => return Err(refused),
+        }
+        let sight = self.sight_at(now)?;
+        let mut deeds = Deeds::new(self, &sight);
+        self.warn(&mut deeds)?;
+        self.done(deeds, &fence, &mut said)?;
+        let due = memory.looked.is_none_or(|at| sight.now.duration_since(at) >= LOOK);
+        if due && sight.policy.is_some() {
+            let mut deeds = Deeds::new(self, &sight);
+            self.conditions(&mut deeds)?;
+            if self.done(deeds, &fence, &mut said)? {
+                let sight = self.sight_at(now)?;
+                let mut deeds = Deeds::new(self, &sight);
+                self.breakers(&mut deeds)?;
+                if self.done(deeds, &fence, &mut said)? {
+                    memory.looked = Some(sight.now);
+                }
+            }
+        }
+        Ok(said)
+    }
+
+    /// Commit a step. `false`: something it was decided on has changed; the next tick decides
+    /// again.
+    fn done(
+        &self,
+        deeds: Deeds<'_>,
+        fence: &Fence,
+        said: &mut Vec<Occurrence>,
+    ) -> Result<bool, Refused> {
+        if deeds.is_empty() {
+            return Ok(true);
+        }
+        let (mut write, words) = deeds.write()?;
+        write.premises.state.push(fence.clone());
+        match self.commit(write) {
+            Ok(_) => {
+                said.extend(words);
+                Ok(true)
+            }
+            Err(StoreError::Premise(premise)) => {
+                tracing::debug!(%premise, "a step of the tick is put off");
+                Ok(false)
+            }
+            Err(error) => Err(refuse(error)),
+        }
+    }
+
+    /// Have the turn, or take it where it is free. `None`: another process has it.
+    fn take_turn(&self) -> Result<Option<Fence>, Refused> {
+        let fence = |version| Some((turn::KEY.to_owned(), version));
+        let wall = super::core::millis((self.wall)());
+        let stored = self.store.state(turn::KEY).map_err(refuse)?;
+        let version = stored.as_ref().map_or(0, |s| s.version);
+        // One that cannot be read is nobody's.
+        let held: Option<Turn> = stored.and_then(|s| serde_json::from_slice(&s.value).ok());
+        match turn::claim(held.as_ref(), &self.watch.me, wall) {
+            Claim::Mine => Ok(fence(version)),
+            Claim::Wait => Ok(None),
+            Claim::Take(turn) => {
+                let took = self.hold_turn(&turn, version)?;
+                Ok(took.then(|| fence(version + 1)).flatten())
+            }
+        }
+    }
+
+    fn hold_turn(&self, turn: &Turn, version: u64) -> Result<bool, Refused> {
+        let premises =
+            Premises { state: vec![(turn::KEY.to_owned(), version)], ..Premises::default() };
+        let op = Op::PutState { key: turn::KEY.to_owned(), value: Some(json(turn)?) };
+        let now = self.store.snapshot().map_err(refuse)?.desk_time;
+        match self.store.commit(Write { premises, now, ops: vec![op] }).wait() {
+            Ok(_) => Ok(true),
+            Err(StoreError::Premise(Premise::State(_))) => Ok(false),
+            Err(error) => Err(refuse(error)),
+        }
+    }
+
+    /// Give the turn up, so that nobody has to wait for it to run out.
+    pub(super) fn end_turn(&self) -> Result<(), Refused> {
+        let Some(stored) = self.store.state(turn::KEY).map_err(refuse)? else { return Ok(()) };
+        let held: Option<Turn> = serde_json::from_slice(&stored.value).ok();
+        if let Some(turn) = held.filter(|turn| turn.holder == self.watch.me) {
+            let over = Turn { until: super::core::millis((self.wall)()), ..turn };
+            self.hold_turn(&over, stored.version)?;
+        }
+        Ok(())
+    }
+}

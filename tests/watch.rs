@@ -1,0 +1,420 @@
+//! What happens by itself, over a real file with a clock in hand: feedback, incidents, the clocks
+//! of queues, and whose turn it is.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use overrule::desk::{Local, Occurrence, OpenOptions};
+use overrule::domain::{Timestamp, Verdict, VerdictKind};
+use overrule::protocol::{
+    Answer, Command, ContainmentView, FeedbackKind, IncidentAct, IncidentView, ItemView, LeaseAsk,
+    Line, Query, Reply, ReviewRequest, VerifyAsk,
+};
+use serde_json::Value;
+use support::{Home, record};
+
+/// A desk whose clock stands still until it is moved.
+struct Desk {
+    desk: Local,
+    clock: Arc<AtomicI64>,
+    home: Home,
+}
+
+impl Desk {
+    fn new(policy: &str) -> Self {
+        let home = Home::new();
+        let clock = Arc::new(AtomicI64::new(1_800_000_000_000));
+        let desk = open(&home, &clock);
+        let this = Self { desk, clock, home };
+        let (name, source) = ("test.toml".to_owned(), policy.to_owned());
+        let schemas = BTreeMap::new();
+        let activate = Command::ActivatePolicy { name, source, schemas, install: true };
+        this.desk.execute_blocking("root", activate).unwrap();
+        for (name, level) in [("ann", 1), ("ben", 2), ("cho", 3)] {
+            let add = Command::AddReviewer { name: name.into(), level, roles: vec![], key: None };
+            this.desk.execute_blocking("root", add).unwrap();
+        }
+        this
+    }
+
+    /// Another process on the same store.
+    fn another(&self) -> Local {
+        open(&self.home, &self.clock)
+    }
+
+    fn later(&self, seconds: i64) {
+        self.clock.fetch_add(seconds * 1_000, Ordering::SeqCst);
+    }
+
+    fn admit(&self, record: &Value) {
+        let line = Line { source: "test".into(), line: 1, bytes: record.to_string().into_bytes() };
+        self.desk.execute_blocking("root", Command::Admit { lines: vec![line] }).unwrap();
+    }
+
+    fn item(&self, id: &str) -> ItemView {
+        match self.desk.ask_blocking("root", Query::Item { id: id.into() }).unwrap() {
+            Reply::Item(view) => *view,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn say(&self, by: &str, id: &str, kind: VerdictKind) {
+        let request = ReviewRequest {
+            request_id: uuid::Uuid::now_v7().to_string(),
+            item: id.into(),
+            verdict: Verdict::plain(kind),
+            lease: None,
+            revision: None,
+            seen: None,
+            signature: None,
+            grace_ms: 0,
+        };
+        self.desk.execute_blocking(by, Command::Review(Box::new(request))).unwrap();
+    }
+
+    fn feedback(&self, id: &str, kind: FeedbackKind) {
+        let said = Command::Feedback { item: id.into(), kind, note: None };
+        self.desk.execute_blocking("root", said).unwrap();
+    }
+
+    fn tick(&self) -> Vec<Occurrence> {
+        self.desk.watch("root").unwrap()
+    }
+
+    fn containment(&self) -> ContainmentView {
+        match self.desk.ask_blocking("root", Query::Containment).unwrap() {
+            Reply::Containment(view) => *view,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn incidents(&self) -> Vec<IncidentView> {
+        self.containment().incidents
+    }
+
+    fn handle(&self, id: &str, act: IncidentAct) -> IncidentView {
+        let command = Command::Incident { id: id.into(), act, note: Some("seen".into()) };
+        match self.desk.execute_blocking("root", command).unwrap() {
+            Answer::Incident(view) => *view,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Entries of this kind.
+    fn entries(&self, kind: &str) -> Vec<Value> {
+        let ask = Query::Entries { item: None, from: 0, limit: 10_000 };
+        match self.desk.ask_blocking("root", ask).unwrap() {
+            Reply::Entries { entries, .. } => {
+                entries.into_iter().map(|e| e.entry).filter(|e| e["t"] == kind).collect()
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Events that wait for notifiers: (to, event), oldest first.
+    fn told(&self) -> Vec<(String, String)> {
+        use overrule::desk::outbox::Outbox as _;
+        let parcels = self.desk.waiting("notify", 0, 1_000).unwrap();
+        let text = |payload: &Value, name: &str| payload[name].as_str().unwrap().to_owned();
+        parcels.iter().map(|p| (text(&p.payload, "to"), text(&p.payload, "event"))).collect()
+    }
+
+    fn verified(&self) {
+        let report = self.desk.verify_blocking(&VerifyAsk::default(), &|_, _| {}).unwrap();
+        assert!(report.ok, "{:?}", report.faults);
+    }
+}
+
+fn open(home: &Home, clock: &Arc<AtomicI64>) -> Local {
+    let hands = clock.clone();
+    let mut options = OpenOptions::new(home.store(), "root");
+    options.wall =
+        Arc::new(move || Timestamp::from_millisecond(hands.load(Ordering::SeqCst)).unwrap());
+    Local::open(options).unwrap()
+}
+
+fn words(all: &[Occurrence]) -> Vec<&str> {
+    all.iter().map(|o| o.what).collect()
+}
+
+const QUEUES: &str = r#"
+policy = "test"
+[queues.level1]
+level = 1
+sla = "30m"
+escalates_to = "level2"
+[queues.level2]
+level = 2
+sla = "2h"
+[queues.level3]
+level = 3
+sla = "4h"
+[default]
+to = "level1"
+[notify.ops]
+kind = "slack"
+secret_env = "OPS_SLACK"
+"#;
+
+fn policy(more: &str) -> String {
+    format!("{QUEUES}{more}")
+}
+
+const COMPLAINTS: &str = r#"
+[[effect]]
+id = "went-wrong"
+on = "feedback"
+when = 'feedback == "error"'
+do = ["incident.open", "escalate:level3@1h"]
+runbook = "https://wiki.example.org/went-wrong"
+"#;
+
+#[test]
+fn feedback_sets_its_effects_off_once() {
+    let desk = Desk::new(&policy(COMPLAINTS));
+    desk.admit(&record("a"));
+    desk.admit(&record("b"));
+    assert_eq!(desk.tick(), [], "nothing has happened yet");
+    desk.feedback("a", FeedbackKind::Confirmed);
+    desk.feedback("a", FeedbackKind::Error);
+    assert_eq!(words(&desk.tick()), ["fired", "opened"]);
+    assert_eq!(desk.item("a").queue, "level3");
+    let incidents = desk.incidents();
+    assert_eq!(incidents.len(), 1);
+    assert_eq!(incidents[0].id, "inc-1");
+    assert_eq!(incidents[0].kind, "went-wrong");
+    assert_eq!(incidents[0].slice, serde_json::json!({"model": "mortgage-preapproval@3.1"}));
+    assert_eq!(incidents[0].runbook.as_deref(), Some("https://wiki.example.org/went-wrong"));
+    assert_eq!(incidents[0].decisions, ["a"]);
+    desk.later(60);
+    assert_eq!(desk.tick(), [], "once each");
+    desk.feedback("b", FeedbackKind::Error);
+    desk.tick();
+    let incidents = desk.incidents();
+    assert_eq!((incidents.len(), incidents[0].fired), (1, 2), "the same thing is one incident");
+    assert_eq!(incidents[0].decisions, ["b", "a"]);
+    assert_eq!(desk.entries("effect").len(), 2);
+    desk.verified();
+}
+
+#[test]
+fn people_look_after_an_incident_and_a_new_one_opens_after_its_end() {
+    let desk = Desk::new(&policy(COMPLAINTS));
+    desk.admit(&record("a"));
+    desk.admit(&record("b"));
+    desk.feedback("a", FeedbackKind::Error);
+    desk.tick();
+    desk.later(120);
+    assert_eq!(desk.handle("inc-1", IncidentAct::Acknowledge).state, "acknowledged");
+    desk.later(600);
+    let over = desk.handle("inc-1", IncidentAct::Resolve);
+    assert_eq!(over.state, "resolved");
+    assert_eq!(over.acknowledged_at.unwrap().duration_since(over.opened_at).as_secs(), 120);
+    assert_eq!(over.resolved_at.unwrap().duration_since(over.opened_at).as_secs(), 720);
+    let lines: Vec<&str> = over.timeline.iter().map(|h| h.what.as_str()).collect();
+    assert_eq!(lines[1..], ["acknowledged: seen", "resolved: seen"]);
+    desk.feedback("b", FeedbackKind::Error);
+    desk.tick();
+    let all: Vec<(String, String)> =
+        desk.incidents().into_iter().map(|i| (i.id, i.state)).collect();
+    assert_eq!(all, [("inc-2".into(), "open".into()), ("inc-1".into(), "resolved".into())]);
+    desk.verified();
+}
+
+#[test]
+fn a_clock_warns_then_runs_out_and_the_item_goes_up() {
+    let desk = Desk::new(&policy(""));
+    desk.admit(&record("a"));
+    assert_eq!(desk.tick(), []);
+    desk.later(24 * 60);
+    assert_eq!(desk.tick(), []);
+    desk.later(2 * 60);
+    let warned = desk.tick();
+    assert_eq!(words(&warned), ["at risk"]);
+    assert_eq!(warned[0].about, "level1");
+    desk.later(60);
+    assert_eq!(desk.tick(), [], "it was said");
+    desk.later(3 * 60 + 1);
+    let ran_out = desk.tick();
+    assert_eq!(words(&ran_out), ["late", "escalated"]);
+    let item = desk.item("a");
+    assert_eq!(item.queue, "level2");
+    let now = Timestamp::from_millisecond(desk.clock.load(Ordering::SeqCst)).unwrap();
+    assert_eq!(item.due_at.unwrap().duration_since(now).as_secs(), 2 * 3_600, "a new clock");
+    desk.later(2 * 3_600 + 1);
+    // level2 escalates nowhere: that it is late is said once.
+    assert_eq!(words(&desk.tick()), ["late"]);
+    assert_eq!(desk.tick(), []);
+    assert_eq!(desk.item("a").queue, "level2");
+    desk.verified();
+}
+
+#[test]
+fn what_somebody_has_in_hand_is_not_taken_away() {
+    let effect = r#"
+[[effect]]
+id = "late"
+on = "sla"
+when = 'queue == "level1"'
+do = ["notify:ops", "escalate:level3@1h"]
+"#;
+    let desk = Desk::new(&policy(effect));
+    desk.admit(&record("a"));
+    desk.tick();
+    desk.later(28 * 60);
+    let ask = LeaseAsk { item: Some("a".into()), ..LeaseAsk::default() };
+    desk.desk.execute_blocking("ann", Command::Lease(ask)).unwrap();
+    desk.later(3 * 60);
+    let ran_out = desk.tick();
+    assert!(words(&ran_out).contains(&"late"), "{ran_out:?}");
+    assert!(!words(&ran_out).contains(&"escalated"), "{ran_out:?}");
+    assert_eq!(desk.item("a").queue, "level1");
+    assert_eq!(desk.told(), [("ops".to_owned(), "trigger".to_owned())], "told at the due time");
+    desk.later(60);
+    assert!(!words(&desk.tick()).contains(&"late"), "told once");
+    desk.later(5 * 60);
+    assert_eq!(words(&desk.tick()), ["escalated"], "the lease is over");
+    assert_eq!(desk.item("a").queue, "level3");
+    assert_eq!(desk.told().len(), 1);
+    desk.verified();
+}
+
+#[test]
+fn one_process_at_a_time_acts_and_another_takes_over() {
+    let desk = Desk::new(&policy(COMPLAINTS));
+    let other = desk.another();
+    desk.admit(&record("a"));
+    desk.tick();
+    desk.feedback("a", FeedbackKind::Error);
+    assert_eq!(other.watch("root").unwrap(), [], "it is not its turn");
+    // The first one dies without a word; what it had not done is done by the second, once.
+    desk.later(4);
+    assert_eq!(words(&other.watch("root").unwrap()), ["fired", "opened"]);
+    assert_eq!(desk.tick(), [], "the turn is gone");
+    desk.later(1);
+    assert_eq!(other.watch("root").unwrap(), []);
+    assert_eq!(desk.entries("effect").len(), 1);
+    // Whoever leaves gives the turn up: nobody waits.
+    other.close().unwrap();
+    desk.feedback("a", FeedbackKind::Error);
+    assert!(words(&desk.tick()).contains(&"fired"));
+    desk.verified();
+}
+
+#[test]
+fn a_breaker_opens_on_evidence_and_tries_again_after_its_window() {
+    let desk = Desk::new(&policy("[breaker]\noverride_low = 0.10\nwindow = \"1h\"\n"));
+    for i in 0..20 {
+        let id = format!("d-{i}");
+        desk.admit(&record(&id));
+        let kind = if i % 2 == 0 { VerdictKind::Reject } else { VerdictKind::Accept };
+        desk.say("ann", &id, kind);
+    }
+    let said = desk.tick();
+    assert!(words(&said).contains(&"breaker"), "{said:?}");
+    let breakers = desk.containment().breakers;
+    assert_eq!(breakers.len(), 1);
+    assert_eq!((breakers[0].state.as_str(), breakers[0].domain.as_str()), ("open", "loan"));
+    desk.later(20);
+    assert_eq!(desk.tick(), []);
+    desk.later(3_600);
+    assert!(words(&desk.tick()).contains(&"breaker"));
+    assert_eq!(desk.containment().breakers[0].state, "half_open");
+    desk.verified();
+}
+
+const SPIKE: &str = r#"
+[[effect]]
+id = "override-spike"
+on = "window"
+window = "1h"
+each = "model"
+when = 'override_low > 0.10'
+do = ["automation.pause", "incident.open", "notify:ops"]
+cooldown = "30m"
+runbook = "https://wiki.example.org/override-spike"
+"#;
+
+/// So many decisions, every second one overruled.
+fn spike(desk: &Desk, name: &str) {
+    for i in 0..20 {
+        let id = format!("{name}-{i}");
+        desk.admit(&record(&id));
+        let kind = if i % 2 == 0 { VerdictKind::Reject } else { VerdictKind::Accept };
+        desk.say("ann", &id, kind);
+    }
+}
+
+#[test]
+fn a_spike_of_overrides_fires_once_cools_down_and_is_over_by_itself() {
+    let desk = Desk::new(&policy(SPIKE));
+    spike(&desk, "a");
+    assert_eq!(words(&desk.tick()), ["fired", "opened", "paused"]);
+    let view = desk.containment();
+    let paused =
+        view.switches.iter().find(|s| s.scope.to_string() == "model=mortgage-preapproval@3.1");
+    assert_eq!(paused.unwrap().state.as_str(), "paused");
+    assert_eq!(paused.unwrap().by.as_deref(), Some("override-spike"));
+    let incident = &view.incidents[0];
+    assert_eq!(incident.slice, serde_json::json!({"model": "mortgage-preapproval@3.1"}));
+    assert!(incident.cause.contains("20 reviewed, overridden 0.500"), "{}", incident.cause);
+    let fired = &desk.entries("effect")[0];
+    assert_eq!(fired["d"]["effect"], "override-spike");
+    assert!(fired["d"]["values"].as_str().unwrap().contains("overridden 0.500"), "{fired}");
+    assert_eq!(desk.told(), [("ops".to_owned(), "trigger".to_owned())]);
+    // It still holds: nothing within the cool-down, once more after it.
+    desk.later(60);
+    assert_eq!(desk.tick(), []);
+    desk.later(28 * 60);
+    assert_eq!(desk.tick(), []);
+    desk.later(60);
+    assert_eq!(words(&desk.tick()), ["fired"]);
+    assert_eq!(desk.incidents()[0].fired, 2);
+    desk.handle("inc-1", IncidentAct::Acknowledge);
+    // The hour of the spike passes; ten quiet minutes later it is over.
+    desk.later(3_600);
+    assert_eq!(desk.tick(), []);
+    desk.later(601);
+    assert_eq!(words(&desk.tick()), ["resolved"]);
+    let incident = &desk.incidents()[0];
+    assert_eq!(
+        (incident.state.as_str(), incident.resolved_by.as_deref()),
+        ("resolved", Some("policy"))
+    );
+    let events: Vec<String> = desk.told().into_iter().map(|(_, event)| event).collect();
+    assert_eq!(events, ["trigger", "trigger", "acknowledge", "resolve"]);
+    // Another spike is another incident.
+    spike(&desk, "b");
+    desk.later(15);
+    assert!(words(&desk.tick()).contains(&"fired"));
+    assert_eq!(desk.incidents().len(), 2);
+    desk.verified();
+}
+
+#[test]
+fn a_process_that_dies_between_two_ticks_loses_and_doubles_nothing() {
+    let desk = Desk::new(&policy(SPIKE));
+    spike(&desk, "a");
+    assert!(words(&desk.tick()).contains(&"fired"));
+    // The one that ticked is gone; another finds what fired, and nothing to do.
+    let other = desk.another();
+    desk.later(5);
+    assert_eq!(other.watch("root").unwrap(), []);
+    desk.later(60);
+    assert_eq!(other.watch("root").unwrap(), []);
+    assert_eq!(desk.entries("effect").len(), 1);
+    assert_eq!(desk.told().len(), 1);
+    assert_eq!(desk.incidents().len(), 1);
+    desk.verified();
+}
