@@ -262,9 +262,11 @@ impl Run<'_> {
         }
         self.flush()?;
         self.land_all()?;
-        let alone = self.sight.policy.as_ref().is_none_or(|p| {
-            p.window_effects().next().is_none() && p.breaker().is_none()
-        });
+        let alone = self
+            .sight
+            .policy
+            .as_ref()
+            .is_none_or(|p| p.window_effects().next().is_none() && p.breaker().is_none());
         // Clocks run out at their own times, however far apart the ticks are.
         let steps = if alone { 1 } else { (to - from).clamp(1, STEPS) };
         for step in 1..=steps {

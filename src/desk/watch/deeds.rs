@@ -27,7 +27,6 @@ pub(super) struct Deeds<'a> {
     pub(super) sight: &'a Sight,
     ops: Vec<Op>,
     states: BTreeMap<String, (u64, Option<Vec<u8>>)>,
-    items: Vec<(String, u64)>,
     /// The control state and its version, once it was asked for.
     control: Option<(Control, u64)>,
     control_changed: bool,
@@ -41,7 +40,6 @@ impl<'a> Deeds<'a> {
             sight,
             ops: Vec::new(),
             states: BTreeMap::new(),
-            items: Vec::new(),
             control: None,
             control_changed: false,
             said: Vec::new(),
@@ -63,11 +61,6 @@ impl<'a> Deeds<'a> {
 
     pub(super) fn ops(&mut self, ops: impl IntoIterator<Item = Op>) {
         self.ops.extend(ops);
-    }
-
-    /// The item must still be at this revision.
-    pub(super) fn item(&mut self, id: &str, revision: u64) {
-        self.items.push((id.to_owned(), revision));
     }
 
     /// Say what happened, for whoever watches.
@@ -165,7 +158,6 @@ impl<'a> Deeds<'a> {
     pub(super) fn write(mut self) -> Result<(Write, Vec<Occurrence>), Refused> {
         let mut premises = self.sight.premises();
         premises.generation = None;
-        premises.items = std::mem::take(&mut self.items);
         premises.lease = LeasePremise::Any;
         if let Some((control, version)) = self.control.take().filter(|_| self.control_changed) {
             let value =
@@ -174,6 +166,12 @@ impl<'a> Deeds<'a> {
             self.ops.push(Op::BumpGeneration);
             premises.generation = Some(self.sight.snapshot.generation);
             premises.state.push((CONTROL.to_owned(), version));
+        }
+        // What effects on an item changed: the other way to the control state, never in one step
+        // with the first.
+        if self.sight.is_changed() {
+            self.ops.extend(self.sight.settings()?);
+            premises.generation = Some(self.sight.snapshot.generation);
         }
         for (key, (version, value)) in std::mem::take(&mut self.states) {
             premises.state.push((key.clone(), version));

@@ -1,5 +1,5 @@
-//! The log as the ticker follows it: verdicts that took effect feed the change detectors and what
-//! breakers and limits are judged by; feedback sets its effects off.
+//! The log as the ticker follows it: verdicts that took effect feed the change detectors and, with
+//! reports of errors, what breakers and limits are judged by.
 
 use std::collections::BTreeMap;
 
@@ -8,13 +8,11 @@ use serde::{Deserialize, Serialize};
 use super::deeds::{Deeds, short};
 use crate::audit::{Entry, EntryKind};
 use crate::desk::core::{Core, refuse};
-use crate::desk::review::untouched;
-use crate::desk::settle::{decision_of, fire};
 use crate::domain::{Timestamp, VerdictKind};
 use crate::protocol::Refused;
 use crate::signals::Slice;
 use crate::signals::detector::{Detector, DetectorSettings};
-use crate::store::{Op, StoredDecision};
+use crate::store::StoredDecision;
 
 /// Where the cursor is kept.
 const KEY: &str = "watch/log";
@@ -86,7 +84,9 @@ impl Core {
             let Some(stored) = self.store.decision(id).map_err(refuse)? else { continue };
             if entry.t == EntryKind::FEEDBACK {
                 let kind = entry.d.get("kind").map(String::as_str).unwrap_or_default();
-                self.heard(deeds, &stored, kind, entry.at)?;
+                if matches!(kind, "error" | "reversal") {
+                    self.reported(deeds, &stored, entry.at)?;
+                }
             } else if let Some(verdict) = entry.verdict {
                 let overridden = match verdict {
                     VerdictKind::Accept => false,
@@ -180,39 +180,18 @@ impl Core {
         Ok(Some(figures))
     }
 
-    /// The world said something about a decision.
-    fn heard(
+    /// The world says that a decision was wrong.
+    fn reported(
         &self,
         deeds: &mut Deeds<'_>,
         stored: &StoredDecision,
-        kind: &str,
         at: Timestamp,
     ) -> Result<(), Refused> {
-        if matches!(kind, "error" | "reversal") {
-            let key = judged_key(stored);
-            let kept = deeds.state::<Judged>(&key)?;
-            let mut judged = named(kept.value, stored);
-            judged.at(at).2 += 1;
-            deeds.put(&key, kept.version, &judged)?;
-        }
-        let sight = deeds.sight;
-        let (Some(policy), Ok(d)) = (&sight.policy, decision_of(stored)) else { return Ok(()) };
-        let firings = policy.on_feedback(&d, kind);
-        if firings.is_empty() {
-            return Ok(());
-        }
-        let queue = policy.control().human_queue.clone();
-        let item = stored.item.clone().unwrap_or_else(|| untouched(stored, &queue));
-        let fired = fire(sight, &item.id, Some(&item), &firings, "policy", sight.now)?;
-        for firing in &firings {
-            deeds.say("fired", item.id.clone(), format!("{}: {}", firing.effect, firing.reason));
-        }
-        deeds.item(&item.id, item.revision);
-        deeds.ops(fired.ops);
-        if let Some(next) = fired.item.filter(|next| *next != item) {
-            deeds.op(Op::PutItem { level: sight.level(&next.queue), item: Box::new(next) });
-        }
-        Ok(())
+        let key = judged_key(stored);
+        let kept = deeds.state::<Judged>(&key)?;
+        let mut judged = named(kept.value, stored);
+        judged.at(at).2 += 1;
+        deeds.put(&key, kept.version, &judged)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The ticker: what happens by itself as time passes and the log grows.
 //!
 //! Any process may tick; one at a time acts ([`turn`]). A tick keeps the windows, follows the log
-//! (change detectors, feedback), opens incidents that effects asked for, lets clocks run out, looks at every condition
+//! (change detectors), opens incidents that effects asked for, lets clocks run out, looks at every condition
 //! on windows, and moves breakers and limits. Each step is one commit: what it does, its cursor,
 //! its latches and the words that go out; its premises are the turn, the policy, and the version of
 //! every state it read. A step that is cut off before its commit has not happened, and one that is

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::Occurrence;
 use super::deeds::Deeds;
 use crate::audit::{Entry, EntryKind};
+use crate::desk::contain::EffectSubject;
 use crate::desk::core::{Core, Sight, Trouble, refuse};
 use crate::desk::settle::{decision_of, fire, stand};
 use crate::domain::life;
@@ -138,16 +139,18 @@ impl Core {
         };
         let queue = sight.policy.as_ref().and_then(|p| p.queue(&item.queue));
         let facts = SlaFacts { queue: item.queue.clone(), level: sight.level(&item.queue) };
-        let firings: Vec<Firing> = match (&sight.policy, decision_of(&stored)) {
-            (Some(policy), Ok(d)) => policy.on_sla(&d, &facts),
+        let decision = decision_of(&stored).ok();
+        let firings: Vec<Firing> = match (&sight.policy, &decision) {
+            (Some(policy), Some(d)) => policy.on_sla(d, &facts),
             _ => Vec::new(),
         };
+        let about = EffectSubject { id: &item.id, decision: decision.as_ref(), level: facts.level };
         let moves = |a: &EffectAction| matches!(a, EffectAction::Escalate { .. });
         let (way_up, others) = split(firings, moves);
         let mut clocks = kept.value.clone();
         let mut next = item.clone();
         if !told {
-            let fired = fire(sight, &item.id, None, &others, "policy", now)?;
+            let fired = fire(self, sight, &about, None, &others, "policy", now)?;
             deeds.ops(fired.ops);
             let text = match held {
                 true => format!("due in {}; somebody has it in hand", item.queue),
@@ -164,7 +167,7 @@ impl Core {
             return Ok(true);
         }
         clocks.in_hand.remove(&item.id);
-        let fired = fire(sight, &item.id, Some(&next), &way_up, "policy", now)?;
+        let fired = fire(self, sight, &about, Some(&next), &way_up, "policy", now)?;
         deeds.ops(fired.ops);
         next = fired.item.unwrap_or(next);
         let up = queue.and_then(|q| q.escalates_to.clone());
