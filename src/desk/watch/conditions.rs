@@ -5,6 +5,7 @@
 //! and a place among the discoveries ([`fdr`]).
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::acts;
 use super::deeds::Deeds;
@@ -30,10 +31,10 @@ impl Core {
         let mut watched = Vec::new();
         for effect in policy.window_effects() {
             let window = Window::at_least(effect.window.as_secs());
-            if !looks.contains_key(&window) {
-                looks.insert(window, self.look(deeds.sight, window, false)?);
-            }
-            let Some(seen) = looks.get(&window) else { continue };
+            let seen = match looks.entry(window) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => place.insert(self.look(deeds.sight, window, false)?),
+            };
             for figure in controlled(seen.figures(effect.each)) {
                 let (slice, facts) = (&figure.slice, &figure.facts);
                 let key = format!("{} {slice}", effect.id);
