@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use indicatif::ProgressBar;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
@@ -16,23 +17,41 @@ use super::review::{Look, need_terminal, open};
 use super::session::Session;
 use crate::desk::{Local, OpenOptions};
 use crate::domain::{ItemState, Role, Verdict, VerdictKind};
-use crate::protocol::{Command, Desk, Filter, Line, PageAsk, Query, Reply, ReviewRequest};
+use crate::protocol::{Command, Desk, Filter, Line, PageAsk, Query, Reply, ReviewRequest, Row};
 use crate::simulate::{Scenario, Simulator, Truth};
 
-/// The stream began this long before the newcomer comes: some of what waits is urgent, a little is
-/// late, as in a queue that people live with.
-const BEFORE: Duration = Duration::from_secs(11 * 60);
-/// The drift begins this long after that.
-const DRIFT: Duration = Duration::from_secs(3 * 60);
+/// The stream began this long before the newcomer comes, so that there is something to measure.
+const BEFORE: Duration = Duration::from_secs(12 * 3600);
+/// What came in this last part of it nobody has looked at yet: some of what waits is urgent, a
+/// little is late, as in a queue that people live with.
+const UNSEEN: Duration = Duration::from_secs(11 * 60);
+/// The loan model's inputs began to drift this long before the newcomer comes.
+const DRIFTING: Duration = Duration::from_secs(4 * 3600);
+/// Decisions of the past come in portions of this time, and are reviewed as often.
+const PORTION: Duration = Duration::from_secs(10 * 60);
+/// What the demo adds to the shipped policy: drift in one cohort is an incident too.
+const COHORT_DRIFT: &str = "
+[[effect]]
+id = \"cohort-drift\"
+on = \"window\"
+window = \"24h\"
+each = \"cohort\"
+when = 'drift'
+do = [\"incident.open\"]
+cooldown = \"1h\"
+";
 /// How often the colleague looks for work.
 const COLLEAGUE_LOOKS: Duration = Duration::from_secs(7);
 /// The colleague of the second stage.
 const COLLEAGUE: &str = "maya";
+/// Who cleared the first stage before the newcomer came.
+const EARLIER: &str = "sam";
 
 /// Open the app on a throw-away desk with a live, simulated stream
 ///
-/// Support answers, loan applications and clinical triage arrive while you review. After three
-/// minutes one model's inputs drift. A colleague of the second level approves what you pass on.
+/// Support answers, loan applications and clinical triage arrive while you review. Half a day has
+/// passed already; some hours ago one model's inputs began to drift, and an incident waits for
+/// somebody on call (2 and 3 show it). A colleague of the second level approves what you pass on.
 /// Nothing of it is kept.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -70,23 +89,28 @@ impl Demo {
             ..OpenOptions::new(folder.path().join("demo.db"), by.clone())
         })?;
         let session = Session::new(local, by, runtime()?);
-        let policy = match &app.common.policy {
+        let mut policy = match &app.common.policy {
             Some(file) => file::read(file, app.out.colours_err())?,
             None => file::shipped(file::DEFAULT)?,
         };
+        if app.common.policy.is_none() {
+            policy.source.text.push_str(COHORT_DRIFT);
+        }
         session.execute(policy.activate(true)?)?;
-        session.execute(Command::AddReviewer {
-            name: COLLEAGUE.to_owned(),
-            level: 2,
-            roles: vec![Role::Reviewer, Role::Expert],
-            key: None,
-        })?;
+        for (name, level) in [(EARLIER, 1), (COLLEAGUE, 2)] {
+            session.execute(Command::AddReviewer {
+                name: name.to_owned(),
+                level,
+                roles: vec![Role::Reviewer, Role::Expert],
+                key: None,
+            })?;
+        }
 
         let start = Timestamp::now() - before;
         let scenario = Scenario {
             start,
             rate_per_minute: f64::from(self.rate),
-            drift_after: Some(BEFORE + DRIFT),
+            drift_after: Some(BEFORE.saturating_sub(DRIFTING)),
             ..Scenario::default()
         };
         let mut stream = Simulator::new(self.seed, scenario);
@@ -111,8 +135,8 @@ impl Demo {
     }
 }
 
-/// Everything that arrived before now: each decision is admitted at its own time, for the desk's
-/// clock stands `behind` (milliseconds) until it has caught up.
+/// Everything that arrived before now, portion by portion: the desk's clock stands `behind`
+/// (milliseconds) until it has caught up. Colleagues have cleared all but the last of it.
 fn backlog(
     session: &Session,
     stream: &mut Simulator,
@@ -120,17 +144,85 @@ fn backlog(
     truths: &Truths,
     behind: &AtomicI64,
 ) -> Outcome {
+    let progress = ProgressBar::new_spinner().with_message("half a day passes at the desk");
+    progress.enable_steady_tick(Duration::from_millis(100));
+    let mut portion = Vec::new();
+    let mut until = PORTION;
     for (number, arrival) in stream.enumerate() {
         let offset = SignedDuration::try_from(arrival.at_offset).unwrap_or_default();
         let left = millis(Timestamp::now().duration_since(start + offset)).max(0);
+        let seen = arrival.at_offset + UNSEEN < BEFORE;
+        if arrival.at_offset >= until || left == 0 || !seen {
+            session.execute(Command::Admit { lines: std::mem::take(&mut portion) })?;
+            if until + UNSEEN < BEFORE {
+                cleared(session, truths)?;
+            }
+            until = arrival.at_offset + PORTION;
+        }
         behind.store(left, Ordering::Relaxed);
         learn(truths, &arrival.id, arrival.truth);
-        session.execute(Command::Admit { lines: vec![line(number, arrival.line)] })?;
+        portion.push(line(number, arrival.line));
         if left == 0 {
             break;
         }
     }
+    session.execute(Command::Admit { lines: portion })?;
+    session.execute(Command::Tick)?;
+    progress.finish_and_clear();
     Ok(())
+}
+
+/// What waits is decided by those who were there: the first stage, then the second.
+fn cleared(session: &Session, truths: &Truths) -> Outcome {
+    for (by, level) in [(EARLIER, 1), (COLLEAGUE, 2)] {
+        let filter = Filter { level: Some(level), ..Filter::default() };
+        let page = PageAsk { filter, limit: 500, ..PageAsk::default() };
+        let Reply::Page(page) = session.local.ask_blocking(by, Query::Page(page))? else {
+            continue;
+        };
+        for row in page.items.into_iter().filter(|row| !row.blind) {
+            let request = verdict_on(row, truths);
+            // Refused (they approved an earlier stage, the policy wants more): it stays.
+            if let Err(refused) =
+                session.local.execute_blocking(by, Command::Review(Box::new(request)))
+            {
+                tracing::debug!(message = refused.message, "{by} was refused");
+            }
+        }
+        session.execute(Command::Tick)?;
+    }
+    Ok(())
+}
+
+/// What a careful colleague says of it.
+fn verdict_on(row: Row, truths: &Truths) -> ReviewRequest {
+    let truth = truths.lock().unwrap_or_else(PoisonError::into_inner).get(&row.id).cloned();
+    let mut verdict = Verdict::plain(VerdictKind::Accept);
+    if let Some(truth) = truth.filter(|truth| !truth.right) {
+        verdict.tags = truth.tags;
+        match (truth.verdict, truth.output) {
+            (VerdictKind::Edit, Some(output)) => {
+                verdict.verdict = VerdictKind::Edit;
+                verdict.output = Some(output);
+                verdict.action = Some(truth.action);
+            }
+            _ => {
+                verdict.verdict = VerdictKind::Reject;
+                verdict.label = Some(truth.action);
+            }
+        }
+        verdict.note = Some("does not hold up against the file".into());
+    }
+    ReviewRequest {
+        request_id: Uuid::now_v7().to_string(),
+        item: row.id,
+        verdict,
+        lease: None,
+        revision: Some(row.revision),
+        seen: None,
+        signature: None,
+        grace_ms: 0,
+    }
 }
 
 /// The stream as it goes on, each decision at its time.
@@ -164,24 +256,7 @@ async fn help(desk: Arc<dyn Desk>, truths: Truths) {
             row.state == ItemState::AwaitingApproval && row.leased_by.is_none() && !row.blind
         });
         let Some(row) = next else { continue };
-        let truth = truths.lock().unwrap_or_else(PoisonError::into_inner).get(&row.id).cloned();
-        let mut verdict = Verdict::plain(VerdictKind::Accept);
-        // What the first level edited is theirs; what is plainly wrong is not let through.
-        if truth.is_some_and(|t| !t.right && t.verdict == VerdictKind::Reject) {
-            verdict = Verdict { tags: vec!["wrong_action".into()], ..verdict };
-            verdict.verdict = VerdictKind::Reject;
-            verdict.note = Some("does not hold up against the file".into());
-        }
-        let request = ReviewRequest {
-            request_id: Uuid::now_v7().to_string(),
-            item: row.id,
-            verdict,
-            lease: None,
-            revision: Some(row.revision),
-            seen: None,
-            signature: None,
-            grace_ms: 0,
-        };
+        let request = verdict_on(row, &truths);
         // Refused (somebody was faster, the policy wants more): the next one, then.
         if let Err(refused) = desk.execute(COLLEAGUE, Command::Review(Box::new(request))).await {
             tracing::debug!(message = refused.message, "the colleague was refused");
