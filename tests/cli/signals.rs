@@ -182,7 +182,9 @@ fn verdicts_count_in_every_slice_they_belong_to() {
     let verdicts: Vec<Value> = (0..40)
         .map(|i| {
             let verdict = if i % 4 == 0 && i < 20 { "reject" } else { "accept" };
-            json!({"id": format!("l-{i}"), "verdict": verdict, "at": "2026-05-01T01:00:00Z", "tags": ["factual_error"]})
+            // In time: what is late goes up a level and needs a second person.
+            let at = format!("2026-05-01T{:02}:{:02}:00Z", (i + 25) / 60, (i + 25) % 60);
+            json!({"id": format!("l-{i}"), "verdict": verdict, "at": at, "tags": ["factual_error"]})
         })
         .collect();
     let verdicts = written(&bench, "verdicts.jsonl", &verdicts);
