@@ -9,6 +9,7 @@ use super::failure::Outcome;
 use super::open::Fresh;
 use super::out::clean_line;
 use super::session::Session;
+use super::sync::Delivery;
 use super::time::stamp;
 use crate::desk::Occurrence;
 
@@ -18,7 +19,8 @@ const TICK: Duration = Duration::from_secs(1);
 /// Let what is due happen, for as long as this runs
 #[derive(Debug, clap::Args)]
 #[command(after_help = "The app does so too while it is open; one process at a time acts, and \
-another takes over within five seconds.
+another takes over within five seconds. Alerts go out while it runs (with
+--once they wait for overrule sync).
 
 Examples:
   overrule watch                 until Ctrl-C, one line for everything that happens
@@ -38,12 +40,22 @@ impl Watch {
             return tick(app, &session);
         }
         app.out.note("watching; Ctrl-C ends it");
-        loop {
-            tick(app, &session)?;
-            app.out.flush()?;
-            if session.runtime().block_on(wait()) {
-                return Ok(());
-            }
+        let delivery = Delivery::start(&session);
+        let ended = forever(app, &session);
+        if let Some(delivery) = delivery {
+            delivery.end(&session);
+        }
+        ended
+    }
+}
+
+/// Tick until somebody asks for an end.
+fn forever(app: &App, session: &Session) -> Outcome {
+    loop {
+        tick(app, session)?;
+        app.out.flush()?;
+        if session.runtime().block_on(wait()) {
+            return Ok(());
         }
     }
 }

@@ -4,10 +4,13 @@
 //! At each look the p-values of all live slices are one family, and Benjamini and Hochberg's
 //! step-up procedure (1995; valid under the positive dependence that overlapping slices have,
 //! Benjamini and Yekutieli 2001) keeps the expected share of false ones among those that count
-//! below [`Q`]. Looks repeat, so `Q` is small: in a world where nothing drifts the chance that a
-//! look raises anything at all is at most `Q`, so that even an hourly look at sliding windows
-//! raises less than two a year. Distributions enter with Pearson's χ² p-value: the tail of PSI's
-//! own null law is too heavy for p-values this small.
+//! below [`Q`]. Looks repeat, so `Q` is small: in a world where nothing drifts, and as far as the
+//! p-values hold, the chance that one look raises anything at all is at most `Q`. What the test
+//! below checks is a year of looks at fresh daily windows. Sliding windows looked at more often
+//! share most of their data from look to look; their rate of false alarms over a year lies above
+//! that of daily looks and is not bounded here.
+//! Distributions enter with Pearson's χ² p-value of reference against window, at the desk as in
+//! that test: the tail of PSI's own null law is not to be trusted at p-values this small.
 //!
 //! E-values (evidence that may be peeked at) have their own procedure, valid under any dependence:
 //! [`discoveries_by_e`] (R. Wang and A. Ramdas, *False discovery rate control with e-values*,

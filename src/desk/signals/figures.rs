@@ -62,8 +62,8 @@ pub(in crate::desk) struct Figure {
     pub(in crate::desk) slice: Slice,
     pub(in crate::desk) facts: WindowFacts,
     /// Features with enough data by PSI, largest first: name (`model: feature` where a slice has
-    /// several models), PSI, how probable as much is without drift (by PSI's own null or by the χ²
-    /// test, whichever is more probable: rare values inflate the first), and whether it is an alarm.
+    /// several models), PSI, Pearson's χ² p-value of the same counts (1 where there is none: PSI's
+    /// own null has no tail to trust that far out), and whether it is an alarm.
     pub(in crate::desk) features: Vec<(String, f64, f64, bool)>,
 }
 
@@ -212,8 +212,7 @@ impl Seen {
                     m.feature.to_string()
                 };
                 let alarm = m.population.verdict() == Drift::Drift;
-                let test = chi2::homogeneity(&m.reference, &m.current);
-                let p = m.population.p_value().max(test.map_or(0.0, |t| t.p));
+                let p = chi2::homogeneity(&m.reference, &m.current).map_or(1.0, |test| test.p);
                 (name, m.population.psi, p, alarm)
             })
             .collect();
