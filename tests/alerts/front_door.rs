@@ -197,3 +197,36 @@ fn the_turn_to_deliver_goes_round_between_processes() {
     two.end_turn("two").unwrap();
     assert!(one.turn("one", time).unwrap());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_watches_delivers_what_an_effect_says() {
+    let (heard, mut hears) = tokio::sync::mpsc::unbounded_channel();
+    let receiver = Receiver::start(move |came, _| {
+        let _ = heard.send(came.json());
+        Says::plain(200, "")
+    })
+    .await;
+    let home = Home::new();
+    let window = r#"
+[[effect]]
+id = "quiet"
+on = "window"
+window = "1h"
+each = "overall"
+when = 'reviewed < 1'
+do = ["notify:hook", "incident.open"]
+"#;
+    let policy = policy(&receiver.url("/alert")).replace("[notify.hook]", "{window}[notify.hook]");
+    let policy = home.write("policy.toml", &policy.replace("{window}", window));
+    let input = home.write("in.jsonl", &lines(&[record("lap-1")]));
+    home.ok(&["ingest", "--policy", policy.to_str().unwrap(), input.to_str().unwrap()]);
+
+    let mut watch = home.command(&["watch"]).envs(SECRETS).spawn().unwrap();
+    let alert = tokio::time::timeout(Duration::from_secs(60), hears.recv()).await;
+    let _ = watch.kill();
+    let _ = watch.wait();
+    let alert = alert.expect("the alert comes while overrule watch runs").unwrap();
+    assert_eq!(alert["type"], "alert.triggered");
+    assert_eq!(alert["data"]["dedup_key"], "incident:inc-1");
+    assert!(alert["data"]["cause"].as_str().unwrap().contains("0 reviewed"), "{alert}");
+}
