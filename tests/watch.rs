@@ -233,6 +233,35 @@ fn people_look_after_an_incident_and_a_new_one_opens_after_its_end() {
 }
 
 #[test]
+fn who_was_told_of_a_decision_s_incident_hears_of_its_end_under_the_same_key() {
+    use overrule::desk::outbox::Outbox as _;
+    let tells = COMPLAINTS.replace("[\"incident.open\"", "[\"notify:ops\", \"incident.open\"");
+    let desk = Desk::new(&policy(&tells));
+    desk.admit(&record("a"));
+    desk.feedback("a", FeedbackKind::Error);
+    desk.tick();
+    desk.later(120);
+    desk.handle("inc-1", IncidentAct::Acknowledge);
+    desk.handle("inc-1", IncidentAct::Resolve);
+    let events: Vec<String> = desk.told().into_iter().map(|(_, event)| event).collect();
+    assert_eq!(events, ["trigger", "acknowledge", "resolve"]);
+    let parcels = desk.desk.waiting("notify", 0, 1_000).unwrap();
+    for parcel in &parcels {
+        let said = &parcel.payload;
+        assert_eq!(said["dedup_key"], "went-wrong:model mortgage-preapproval@3.1");
+        assert_eq!(said["slice"], serde_json::json!({"model": "mortgage-preapproval@3.1"}));
+        assert_eq!(said["severity"], "critical");
+    }
+    // The next of its kind is another incident, and its word another row.
+    desk.admit(&record("b"));
+    desk.feedback("b", FeedbackKind::Error);
+    desk.tick();
+    desk.handle("inc-2", IncidentAct::Acknowledge);
+    assert_eq!(desk.told().len(), 5);
+    desk.verified();
+}
+
+#[test]
 fn a_clock_warns_then_runs_out_and_the_item_goes_up() {
     let desk = Desk::new(&policy(""));
     desk.admit(&record("a"));

@@ -101,6 +101,7 @@ pub(super) fn fire(
                     slice: &place,
                     cause: &cause,
                     incident: incident.as_deref(),
+                    of_decision: false,
                     runbook,
                 };
                 let once = format!("trigger:{}", deeds.now().as_millisecond());
@@ -187,6 +188,10 @@ fn open(core: &Core, deeds: &mut Deeds<'_>, row: &StoredEffect) -> Result<(), Re
     let (effect, reason) = (text("effect"), text("reason"));
     let Some(stored) = core.store.decision(&row.item).map_err(refuse)? else { return Ok(()) };
     let (name, version) = (stored.columns.model, stored.columns.version);
+    let told: Vec<String> = row.payload.get("told").and_then(Value::as_array).map_or_else(
+        Vec::new,
+        |names| names.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+    );
     let runbook = deeds.sight.policy.as_ref().and_then(|p| p.runbook(effect)).map(str::to_owned);
     let alarm = Alarm {
         kind: effect.to_owned(),
@@ -195,5 +200,5 @@ fn open(core: &Core, deeds: &mut Deeds<'_>, row: &StoredEffect) -> Result<(), Re
         runbook,
         decision: Some(row.item.clone()),
     };
-    incidents::raise(core, deeds, alarm, &[]).map(drop)
+    incidents::raise(core, deeds, alarm, &told).map(drop)
 }

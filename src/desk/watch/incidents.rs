@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::acts::named;
 use super::deeds::{Deeds, short};
 use crate::audit::{Entry, EntryKind};
 use crate::containment::{Alarm, Incident};
@@ -9,6 +10,7 @@ use crate::desk::contain::INCIDENT;
 use crate::desk::core::{Core, refuse};
 use crate::domain::Timestamp;
 use crate::protocol::Refused;
+use crate::signals::Slice;
 use crate::store::Op;
 
 impl Core {
@@ -100,6 +102,14 @@ fn tell_all(deeds: &mut Deeds<'_>, event: &str, incident: &Incident, version: u6
     deeds.ops(rows);
 }
 
+/// Slice and key for notifiers of the incident that an effect on a decision opens: one for each
+/// model version, known before the incident is.
+pub(in crate::desk) fn of_decision(effect: &str, name: String, version: String) -> (Value, String) {
+    let slice = named(&Slice::Model { name, version });
+    let key = format!("{effect}:{}", place(&slice));
+    (slice, key)
+}
+
 /// Word of an incident's acknowledgement or end to whoever was told of it. `version`: of its row.
 pub(in crate::desk) fn notices(
     incident: &Incident,
@@ -115,6 +125,7 @@ pub(in crate::desk) fn notices(
             slice: &incident.slice,
             cause: &incident.cause,
             incident: Some(&incident.id),
+            of_decision: !incident.decisions.is_empty(),
             runbook: incident.runbook.as_deref(),
         }
         .row(&format!("{event}:{version}"), at)
@@ -131,6 +142,8 @@ pub(super) struct Notice<'a> {
     pub(super) slice: &'a Value,
     pub(super) cause: &'a str,
     pub(super) incident: Option<&'a str>,
+    /// The incident is one of decisions: its key is that of [`of_decision`].
+    pub(super) of_decision: bool,
     pub(super) runbook: Option<&'a str>,
 }
 
@@ -138,12 +151,11 @@ impl Notice<'_> {
     /// The row for the courier; `once` makes its key unlike those of other notices of the same.
     pub(super) fn row(&self, once: &str, at: Timestamp) -> Op {
         let place = place(self.slice);
-        let dedup = match self.incident {
-            Some(id) => format!("incident:{id}"),
-            None => format!("{}:{place}", self.effect),
-        };
+        let thing = format!("{}:{place}", self.effect);
+        let own = self.incident.map_or_else(|| thing.clone(), |id| format!("incident:{id}"));
+        let dedup = if self.of_decision { thing } else { own.clone() };
         Op::PutEffect {
-            key: format!("notify:{}:{dedup}:{once}", self.to),
+            key: format!("notify:{}:{own}:{once}", self.to),
             kind: "notify".into(),
             item: String::new(),
             payload: json!({

@@ -23,7 +23,7 @@ use jiff::SignedDuration;
 use serde::Serialize;
 
 use self::deeds::Deeds;
-pub(super) use self::incidents::notices as incident_notices;
+pub(super) use self::incidents::{notices as incident_notices, of_decision as incident_place};
 use self::turn::{Claim, Turn};
 use super::Local;
 use super::core::{Core, Sight, Trouble, json, lock, refuse};
