@@ -188,10 +188,10 @@ fn open(core: &Core, deeds: &mut Deeds<'_>, row: &StoredEffect) -> Result<(), Re
     let (effect, reason) = (text("effect"), text("reason"));
     let Some(stored) = core.store.decision(&row.item).map_err(refuse)? else { return Ok(()) };
     let (name, version) = (stored.columns.model, stored.columns.version);
-    let told: Vec<String> = row.payload.get("told").and_then(Value::as_array).map_or_else(
-        Vec::new,
-        |names| names.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-    );
+    let told: Vec<String> =
+        row.payload.get("told").and_then(Value::as_array).map_or_else(Vec::new, |names| {
+            names.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+        });
     let runbook = deeds.sight.policy.as_ref().and_then(|p| p.runbook(effect)).map(str::to_owned);
     let alarm = Alarm {
         kind: effect.to_owned(),
