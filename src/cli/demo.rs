@@ -16,8 +16,10 @@ use super::policy::file;
 use super::review::{Look, need_terminal, open};
 use super::session::Session;
 use crate::desk::{Local, OpenOptions};
-use crate::domain::{ItemState, Role, Verdict, VerdictKind};
-use crate::protocol::{Command, Desk, Filter, Line, PageAsk, Query, Reply, ReviewRequest, Row};
+use crate::domain::{ItemState, Kind, Role, Verdict, VerdictKind};
+use crate::protocol::{
+    BlindAnswer, Command, Desk, Filter, Line, PageAsk, Query, Reply, ReviewRequest, Row,
+};
 use crate::simulate::{Scenario, Simulator, Truth};
 
 /// The stream began this long before the newcomer comes, so that there is something to measure.
@@ -29,6 +31,10 @@ const UNSEEN: Duration = Duration::from_secs(11 * 60);
 const DRIFTING: Duration = Duration::from_secs(4 * 3600);
 /// Decisions of the past come in portions of this time, and are reviewed as often.
 const PORTION: Duration = Duration::from_secs(10 * 60);
+/// Freezes that are still open when the newcomer comes, at most.
+const OPEN_FREEZES: usize = 2;
+/// How many verdicts of the past are given at once.
+const HANDS: usize = 12;
 /// What the demo adds to the shipped policy: drift in one cohort is an incident too.
 const COHORT_DRIFT: &str = "
 [[effect]]
@@ -44,8 +50,9 @@ cooldown = \"1h\"
 const COLLEAGUE_LOOKS: Duration = Duration::from_secs(7);
 /// The colleague of the second stage.
 const COLLEAGUE: &str = "maya";
-/// Who cleared the first stage before the newcomer came.
+/// Who cleared the first stage before the newcomer came, and the third.
 const EARLIER: &str = "sam";
+const COMPLIANCE: &str = "ruth";
 
 /// Open the app on a throw-away desk with a live, simulated stream
 ///
@@ -97,7 +104,7 @@ impl Demo {
             policy.source.text.push_str(COHORT_DRIFT);
         }
         session.execute(policy.activate(true)?)?;
-        for (name, level) in [(EARLIER, 1), (COLLEAGUE, 2)] {
+        for (name, level) in [(EARLIER, 1), (COLLEAGUE, 2), (COMPLIANCE, 3)] {
             session.execute(Command::AddReviewer {
                 name: name.to_owned(),
                 level,
@@ -174,31 +181,77 @@ fn backlog(
 
 /// What waits is decided by those who were there: the first stage, then the second.
 fn cleared(session: &Session, truths: &Truths) -> Outcome {
-    for (by, level) in [(EARLIER, 1), (COLLEAGUE, 2)] {
+    let (local, by_whom) = (&session.local, session.by.as_str());
+    for (by, level) in [(EARLIER, 1), (COLLEAGUE, 2), (COMPLIANCE, 3)] {
         let filter = Filter { level: Some(level), ..Filter::default() };
         let page = PageAsk { filter, limit: 500, ..PageAsk::default() };
-        let Reply::Page(page) = session.local.ask_blocking(by, Query::Page(page))? else {
+        let Reply::Page(page) = local.ask_blocking(by, Query::Page(page))? else {
             continue;
         };
-        for row in page.items.into_iter().filter(|row| !row.blind) {
-            let request = verdict_on(row, truths);
-            // Refused (they approved an earlier stage, the policy wants more): it stays.
-            if let Err(refused) =
-                session.local.execute_blocking(by, Command::Review(Box::new(request)))
-            {
-                tracing::debug!(message = refused.message, "{by} was refused");
+        let requests: Vec<_> = page
+            .items
+            .into_iter()
+            .map(|row| (blind_answer(&row, truths), verdict_on(row, truths)))
+            .collect();
+        // Many hands: what is said at the same time is one commit.
+        std::thread::scope(|scope| {
+            for part in requests.chunks(requests.len().div_ceil(HANDS).max(1)) {
+                scope.spawn(move || {
+                    for (answer, request) in part {
+                        let answer = answer.clone().map(Command::AnswerBlind);
+                        let verdict = Command::Review(Box::new(request.clone()));
+                        // Refused (they approved an earlier stage): it stays.
+                        for command in answer.into_iter().chain([verdict]) {
+                            if let Err(refused) = local.execute_blocking(by, command) {
+                                tracing::debug!(message = refused.message, "{by} was refused");
+                            }
+                        }
+                    }
+                });
             }
-        }
-        session.execute(Command::Tick)?;
+        });
+        local.settle_due(by_whom)?;
+    }
+    released(session)
+}
+
+/// What was frozen has been looked into, but for the newest.
+fn released(session: &Session) -> Outcome {
+    let Reply::Containment(view) = session.ask(Query::Containment)? else { return Ok(()) };
+    let mut freezes = view.freezes;
+    freezes.sort_by_key(|freeze| std::cmp::Reverse(freeze.at));
+    for freeze in freezes.into_iter().skip(OPEN_FREEZES) {
+        let reason = "looked into: the answers like it are fine".to_owned();
+        session.execute(Command::ReleaseFreeze { id: freeze.id, reason })?;
     }
     Ok(())
+}
+
+/// What a careful colleague would have done, where the proposal is not shown first.
+fn blind_answer(row: &Row, truths: &Truths) -> Option<BlindAnswer> {
+    let truths = truths.lock().unwrap_or_else(PoisonError::into_inner);
+    let truth = truths.get(&row.id).filter(|_| row.blind)?;
+    Some(BlindAnswer {
+        request_id: Uuid::now_v7().to_string(),
+        item: row.id.clone(),
+        action: truth.action.clone(),
+        note: None,
+    })
 }
 
 /// What a careful colleague says of it.
 fn verdict_on(row: Row, truths: &Truths) -> ReviewRequest {
     let truth = truths.lock().unwrap_or_else(PoisonError::into_inner).get(&row.id).cloned();
     let mut verdict = Verdict::plain(VerdictKind::Accept);
-    if let Some(truth) = truth.filter(|truth| !truth.right) {
+    if row.kind == Kind::Quarantine {
+        verdict.verdict = VerdictKind::Reject;
+        verdict.tags = vec!["other".into()];
+        verdict.note = Some("cannot be repaired from here; sent again by its source".into());
+    } else if let Some(truth) = truth.filter(|truth| {
+        // What the first level corrected is right by now.
+        let corrected = row.state == ItemState::AwaitingApproval;
+        !truth.right && !(corrected && truth.verdict == VerdictKind::Edit)
+    }) {
         verdict.tags = truth.tags;
         match (truth.verdict, truth.output) {
             (VerdictKind::Edit, Some(output)) => {
