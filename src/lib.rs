@@ -10,7 +10,7 @@
 //! 8  main.rs       arguments to run(), exit code
 //! 7  cli           one file a command; puts the parts together; config, doctor
 //! 6  tui           the reviewer app                    sync      outbox → the world, one file a service
-//! 5  desk          the use-cases over a store: admit, lease, settle, tick, explain, learn
+//! 5  desk          the use-cases over a store: admit, lease, settle, contain, watch, explain
 //! 4  store         trait Store: whole business operations, each one transaction; sqlite
 //! 3  authority     may(actor, command, state)?        simulate  seeded streams with human truth
 //!    containment   switches, breaker, limits, budget, canary, freezes, incidents
