@@ -261,6 +261,47 @@ fn who_was_told_of_a_decision_s_incident_hears_of_its_end_under_the_same_key() {
     desk.verified();
 }
 
+const FLOODED: &str = r#"
+[[route]]
+id = "flooded"
+when = 'arrival_rate_z > 4'
+to = "level2"
+[breaker]
+override_low = 0.50
+window = "1h"
+"#;
+
+#[test]
+fn a_flood_is_a_fact_for_routes_and_trips_the_breaker() {
+    let desk = Desk::new(&policy(FLOODED));
+    // A day of a steady few an hour, then a hundred times as many.
+    for hour in 0..16 {
+        for i in 0..3 {
+            desk.admit(&record(&format!("steady-{hour}-{i}")));
+        }
+        desk.tick();
+        desk.later(3_600);
+    }
+    assert_eq!(desk.item("steady-15-0").queue, "level1");
+    desk.say("ann", "steady-15-0", VerdictKind::Accept);
+    for i in 0..300 {
+        desk.admit(&record(&format!("flood-{i}")));
+    }
+    desk.tick();
+    desk.admit(&record("in-time"));
+    assert_eq!(desk.item("in-time").queue, "level1", "the hour is not over");
+    assert_eq!(desk.containment().breakers.len(), 0);
+    desk.later(3_600);
+    desk.tick();
+    desk.admit(&record("late"));
+    assert_eq!(desk.item("late").queue, "level2");
+    let breakers = desk.containment().breakers;
+    assert_eq!(breakers.len(), 1);
+    let cause = breakers[0].cause.as_deref().unwrap();
+    assert!(cause.contains("arrivals of the last hour are far above"), "{cause}");
+    desk.verified();
+}
+
 #[test]
 fn a_clock_warns_then_runs_out_and_the_item_goes_up() {
     let desk = Desk::new(&policy(""));

@@ -1,6 +1,7 @@
 //! Admission: a prepared record is checked, routed and made a row of the store.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::contain::{EffectSubject, Gauges, contained};
@@ -29,6 +30,8 @@ pub(super) const SCHEMA: &str = "schema";
 /// Counts that facts are made of, kept in step while a stream is routed.
 pub(super) struct Tally {
     counts: Counts,
+    /// By domain, how unusual its arrivals are.
+    arrivals: BTreeMap<String, f64>,
 }
 
 impl Tally {
@@ -38,7 +41,12 @@ impl Tally {
             true => core.store.counts().map_err(refuse)?,
             false => Counts::default(),
         };
-        Ok(Self { counts })
+        let asked = sight.policy.as_ref().is_some_and(|p| p.needs().arrival_rate_z);
+        let arrivals = match asked {
+            true => core.how_it_stands(sight.now)?.arrivals,
+            false => BTreeMap::new(),
+        };
+        Ok(Self { counts, arrivals })
     }
 
     /// Does it matter whether a record is known already? Where rules ask for counts, or limits and
@@ -67,6 +75,9 @@ impl Tally {
         if needs.cohort_seen {
             let group = d.cohort_group().unwrap_or_default();
             facts.cohort_seen = Some(self.counts.cohorts.get(group).copied().unwrap_or(0));
+        }
+        if needs.arrival_rate_z {
+            facts.arrival_rate_z = self.arrivals.get(&d.domain).copied();
         }
         if needs.model_age_days {
             let first = self.counts.models.get(&version_key(&d.model.name, &d.model.version));

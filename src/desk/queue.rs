@@ -34,7 +34,7 @@ impl Core {
             policy: sight.policy.as_ref().map(|p| p.name().to_owned()),
             unsent: None,
             head: sight.snapshot.head,
-            drift: Vec::new(),
+            drift: self.how_it_stands(sight.now)?.drift,
             decisions: sight.snapshot.decisions,
             automatic: sight.snapshot.automatic,
         })

@@ -18,7 +18,7 @@ use crate::signals::overrides::{Overrides, overrides};
 use crate::signals::sequential::Arm;
 use crate::signals::{
     Count, Counts, Drift, Feature, Figures, ModelReference, Part, Population, Reference, Row,
-    Slice, Sums, View, Window, chi2,
+    Slice, Sums, View, Window, chi2, flow,
 };
 
 /// Entries that a look takes in by itself, when nobody ticks.
@@ -164,6 +164,19 @@ impl Seen {
             self.view.slices.get(slice).map_or(none, |f| arm(&f.counts)),
             self.before.get(slice).map_or(none, arm),
         )
+    }
+
+    /// Arrivals in a slice in the last whole part of the view, in standard deviations from the parts
+    /// before it; what came before the slice's first decision in view does not count.
+    pub(in crate::desk) fn arrival_z(&self, slice: &Slice) -> Option<f64> {
+        let count = |part: &View| {
+            part.slices.get(slice).map_or(0, |f| f.counts.get(Count::Decisions))
+        };
+        let history: Vec<u64> = self.parts.iter().map(count).skip_while(|n| *n == 0).collect();
+        // The newest part is not over yet, and the first one may have begun in its middle.
+        let (_, complete) = history.split_last()?;
+        let (last, before) = complete.get(1..)?.split_last()?;
+        flow::arrival_z(before, *last)
     }
 
     /// Calibration of a slice; `None` with too few known outcomes.

@@ -11,6 +11,7 @@ use crate::desk::signals::Figure;
 use crate::domain::ControlScope;
 use crate::policy::Each;
 use crate::protocol::{Refused, Why};
+use crate::signals::flow::UNUSUAL;
 use crate::signals::{Slice, Window};
 
 /// Reports of errors within a breaker's window that open it.
@@ -23,6 +24,12 @@ fn drift(figures: &[Figure], judged: &Judged) -> Option<String> {
     let figure = figures.iter().find(|f| f.slice == slice)?;
     let (name, psi, _, _) = figure.features.iter().find(|(_, _, _, alarm)| *alarm)?;
     Some(format!("{name} has drifted: psi {psi:.3}"))
+}
+
+/// A flood of decisions in a domain, in words. A silence leaves nothing to contain.
+fn anomaly(z: f64) -> Option<String> {
+    (z > UNUSUAL)
+        .then(|| format!("arrivals of the last hour are far above those before: z {z:.1}"))
 }
 
 impl Core {
@@ -47,6 +54,7 @@ impl Core {
             let window = Window::at_least(terms.window.as_secs());
             let seen = self.look(deeds.sight, window, false)?;
             let drifts = controlled(seen.figures(Each::Model));
+            let arrivals = self.how_it_stands(now)?.arrivals;
             for judged in &all {
                 let Some(control) = deeds.control() else { return Ok(()) };
                 let model = (judged.model.as_str(), judged.version.as_str());
@@ -60,7 +68,7 @@ impl Core {
                     overridden,
                     reviewed,
                     drift: change.map(|(_, what)| what.clone()).or_else(|| drift(&drifts, judged)),
-                    anomaly: None,
+                    anomaly: arrivals.get(&judged.domain).and_then(|z| anomaly(*z)),
                     errors: (reports >= REPORTS)
                         .then(|| format!("{reports} reports of errors after the fact")),
                 };

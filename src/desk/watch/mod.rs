@@ -15,6 +15,7 @@ mod follow;
 mod incidents;
 mod latch;
 mod sla;
+mod standing;
 mod turn;
 
 use std::sync::Mutex;
@@ -140,6 +141,7 @@ impl Core {
         let due = memory.looked.is_none_or(|at| sight.now.duration_since(at) >= LOOK);
         if due && sight.policy.is_some() {
             let mut deeds = Deeds::new(self, &sight);
+            self.stand(&mut deeds)?;
             self.conditions(&mut deeds)?;
             if self.done(deeds, &fence, &mut said)? {
                 let sight = self.sight_at(now)?;
