@@ -169,9 +169,8 @@ impl Seen {
     /// Arrivals in a slice in the last whole part of the view, in standard deviations from the parts
     /// before it; what came before the slice's first decision in view does not count.
     pub(in crate::desk) fn arrival_z(&self, slice: &Slice) -> Option<f64> {
-        let count = |part: &View| {
-            part.slices.get(slice).map_or(0, |f| f.counts.get(Count::Decisions))
-        };
+        let count =
+            |part: &View| part.slices.get(slice).map_or(0, |f| f.counts.get(Count::Decisions));
         let history: Vec<u64> = self.parts.iter().map(count).skip_while(|n| *n == 0).collect();
         // The newest part is not over yet, and the first one may have begun in its middle.
         let (_, complete) = history.split_last()?;

@@ -28,8 +28,7 @@ fn drift(figures: &[Figure], judged: &Judged) -> Option<String> {
 
 /// A flood of decisions in a domain, in words. A silence leaves nothing to contain.
 fn anomaly(z: f64) -> Option<String> {
-    (z > UNUSUAL)
-        .then(|| format!("arrivals of the last hour are far above those before: z {z:.1}"))
+    (z > UNUSUAL).then(|| format!("arrivals of the last hour are far above those before: z {z:.1}"))
 }
 
 impl Core {
