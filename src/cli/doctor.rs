@@ -195,7 +195,7 @@ fn two_people(session: &super::session::Session) -> Option<Check> {
     unsigned.dedup();
     (!unsigned.is_empty()).then(|| {
         Check::warn(
-            "two people",
+            "stages",
             format!(
                 "the approvals that [[require]] asks for are unsigned in {}: whoever can open the \
                  store can give them all with --as",

@@ -69,6 +69,9 @@ fn row(view: &SwitchView) -> Vec<String> {
     if let (SwitchState::Killed, Some(mode)) = (view.state, &view.mode) {
         state = format!("{state} ({})", mode.as_str());
     }
+    if let Some(above) = &view.under {
+        state = format!("as {}", clean_line(&above.to_string()));
+    }
     if !view.resume_by.is_empty() {
         state = format!("{state}, restart {} of {}", view.resume_by.len(), view.resume_needs);
     }

@@ -105,6 +105,9 @@ pub struct SwitchView {
     /// How deep it stands in the tree: `all` is 0.
     #[serde(default)]
     pub depth: u8,
+    /// On by itself, but what stands above it in the tree is not.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub under: Option<ControlScope>,
 }
 
 /// Whether automation runs in a scope.

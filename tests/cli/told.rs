@@ -35,7 +35,7 @@ fn erasing_is_asked_for_twice() {
 fn doctor_says_what_two_person_control_rests_on() {
     let bench = Bench::with(&[record("a-1", 0.5, 9.0)]);
     let checks = bench.json(&["doctor"])["checks"].clone();
-    let two = checks.as_array().unwrap().iter().find(|c| c["name"] == "two people").unwrap();
+    let two = checks.as_array().unwrap().iter().find(|c| c["name"] == "stages").unwrap();
     assert_eq!(two["status"], "warn");
     let message = two["message"].as_str().unwrap();
     assert!(message.contains("unsigned in level1, level2"), "{message}");
@@ -45,7 +45,7 @@ fn doctor_says_what_two_person_control_rests_on() {
     let signed = signed.replace("level = 2", "level = 2\nsigned = true");
     bench.write("policy.toml", &signed);
     bench.run(&["policy", "activate", "policy.toml"]);
-    assert!(!bench.run(&["doctor"]).out.contains("two people"));
+    assert!(!bench.run(&["doctor"]).out.contains("stages"));
 }
 
 #[test]

@@ -53,6 +53,7 @@ impl Core {
             views.push(view);
         }
         views.extend(set.into_values());
+        shade(&mut views);
         for view in &mut views {
             view.in_flight = match &view.scope {
                 ControlScope::Cohort { dimension, group } => {
@@ -125,6 +126,19 @@ fn counts(scope: &ControlScope, t: &Tally) -> bool {
     }
 }
 
+/// What is on by itself says what above it is not; `views` are in the order of the tree.
+fn shade(views: &mut [SwitchView]) {
+    let mut above: Vec<(u8, ControlScope)> = Vec::new();
+    for view in views {
+        above.retain(|(depth, _)| *depth < view.depth);
+        if view.state != SwitchState::On {
+            above.push((view.depth, view.scope.clone()));
+        } else {
+            view.under = above.last().map(|(_, scope)| scope.clone());
+        }
+    }
+}
+
 /// A scope in which nothing is set.
 fn on(scope: ControlScope) -> SwitchView {
     SwitchView {
@@ -139,6 +153,7 @@ fn on(scope: ControlScope) -> SwitchView {
         per_hour: None,
         in_flight: 0,
         depth: 0,
+        under: None,
     }
 }
 

@@ -32,6 +32,7 @@ fn switch(text: &str, state: SwitchState, depth: u8, per_hour: f64, in_flight: u
         per_hour: Some(per_hour),
         in_flight,
         depth,
+        under: None,
     }
 }
 

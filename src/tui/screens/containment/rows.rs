@@ -140,13 +140,19 @@ fn switch(
     cols: usize,
 ) -> Line<'static> {
     let widths = columns(cols);
-    let (role, sign) = state_look(switch.state);
+    let (role, sign) = match switch.under {
+        None => state_look(switch.state),
+        Some(_) => (Role::Dim, "┊"),
+    };
     let mut left = vec![mark(ui, here), ui.span(Role::Border, branch.to_owned())];
     let look = if switch.state == SwitchState::On { Role::Text } else { Role::Strong };
     left.extend(ui.one(look, &short(&switch.scope)));
     let mode = switch.mode.as_ref().map_or_else(String::new, |m| format!(" → {}", m.as_str()));
     let narrow = cols < 56;
-    let word = format!("{sign} {}{mode}", switch.state.as_str());
+    let word = match switch.under {
+        None => format!("{sign} {}{mode}", switch.state.as_str()),
+        Some(_) => format!("{sign} as above"),
+    };
     let mut right = vec![ui.span(role, if narrow { word } else { pad(&word, widths.state) })];
     let age = switch.at.map(|at| since(ui, at)).unwrap_or_default();
     if !narrow {
