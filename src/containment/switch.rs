@@ -314,6 +314,7 @@ fn view(scope: &ControlScope, switch: &Switch, needs: u32) -> SwitchView {
         per_hour: None,
         in_flight: 0,
         depth: depth(scope),
+        under: None,
     }
 }
 
