@@ -24,6 +24,8 @@ const BATCH: usize = 1_000;
 const BATCHES: usize = 32;
 /// Buckets kept in memory between calls: those of now, and a few late ones.
 const BUCKETS: usize = 64;
+/// Seconds between two looks for windows that are too old to be kept: nobody reads them meanwhile.
+const HOUSEKEEPING: i64 = 6 * 3_600;
 /// Entries looked through for the windows of a new reference.
 const REPLAY: u64 = 50_000;
 
@@ -240,7 +242,7 @@ impl At {
         let rows: Vec<WindowRow> =
             self.follower.windows.changed().into_iter().map(stored).collect();
         let hour = Tier::Hour.floor(sight.now.as_second());
-        let drop = hour > self.cursor.dropped;
+        let drop = hour >= self.cursor.dropped.saturating_add(HOUSEKEEPING);
         if rows.is_empty() && !drop && self.cursor == self.saved {
             return Ok(());
         }

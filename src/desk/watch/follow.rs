@@ -2,6 +2,7 @@
 //! reports of errors, what breakers and limits are judged by.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use serde::{Deserialize, Serialize};
 
@@ -70,7 +71,7 @@ impl Core {
     /// Follow the log for a batch of entries. `false`: its end was reached.
     pub(super) fn follow(&self, deeds: &mut Deeds<'_>) -> Result<bool, Refused> {
         let cursor = deeds.state::<Cursor>(KEY)?;
-        let from = cursor.value.next;
+        let from = cursor.value.next.max(self.watch.passed.load(Ordering::Relaxed));
         let entries = self.store.entries(None, from, BATCH).map_err(refuse)?;
         let mut next = from;
         let mut streams = None;
@@ -108,6 +109,9 @@ impl Core {
         let far = next >= from.saturating_add(BATCH as u64);
         if next > from && (far || !deeds.is_empty()) {
             deeds.put(KEY, cursor.version, &Cursor { next })?;
+        } else {
+            // Nothing here to act on, so nothing is lost if it is not looked at again.
+            self.watch.passed.fetch_max(next, Ordering::Relaxed);
         }
         Ok(entries.len() >= BATCH)
     }

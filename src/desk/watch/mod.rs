@@ -19,6 +19,7 @@ mod standing;
 mod turn;
 
 use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
 
 use jiff::SignedDuration;
 use serde::Serialize;
@@ -55,6 +56,9 @@ pub(super) struct Watch {
     /// Unlike every other process's.
     me: String,
     memory: Mutex<Memory>,
+    /// Entries before this one are followed already, or of no interest: they are not read again
+    /// at every tick. The stored cursor may lie behind, never what has been acted on.
+    passed: AtomicU64,
 }
 
 #[derive(Default)]
@@ -65,7 +69,11 @@ struct Memory {
 
 impl Watch {
     pub(super) fn new() -> Self {
-        Self { me: uuid::Uuid::now_v7().to_string(), memory: Mutex::default() }
+        Self {
+            me: uuid::Uuid::now_v7().to_string(),
+            memory: Mutex::default(),
+            passed: AtomicU64::new(0),
+        }
     }
 }
 
