@@ -271,6 +271,10 @@ do = ["freeze.similar", "escalate:level2"]
     other["action"] = json!("deny");
     assert_eq!(said(&desk.admit(&other)).1, "default");
     let view = desk.item("next");
+    let shown = desk.containment();
+    assert_eq!(shown.freezes[0].held, 2, "next and there");
+    let all = shown.switches.iter().find(|s| s.scope.to_string() == "all").unwrap();
+    assert_eq!(all.per_hour, Some(4.0));
     let id = desk.containment().freezes[0].id.clone();
     assert_eq!(view.frozen_by, Some(id.clone()));
     // Who froze has level 1: that level releases it.
@@ -382,6 +386,7 @@ fn a_limit_is_kept_by_a_process_that_starts_anew() {
     assert_eq!(routes.iter().map(|r| r.rule.as_str()).collect::<Vec<_>>(), ["default", "limit"]);
     assert_eq!(routes[1].reason, "beyond the limit loan of 4 automatic decisions a minute");
     assert_eq!(said(&routes[1]), (Outcome::Review, "limit", Some("level1")));
+    assert_eq!(desk.containment().limits[0].turned_away, 1);
     desk.later(15);
     assert_eq!(desk.admit(&sure("c")).rule, "default");
     for id in ["a0", "b0", "b1", "c"] {

@@ -161,6 +161,10 @@ pub trait Store: Send + Sync + 'static {
     /// What limiters and budgets begin with, at desk time `now`.
     fn lately(&self, now: Timestamp) -> Result<Lately, StoreError>;
 
+    /// What came in the hour before `now`, and what freezes held from `since` on (where that is
+    /// earlier); among the newest 50,000 decisions.
+    fn flowed(&self, now: Timestamp, since: Option<Timestamp>) -> Result<Flowed, StoreError>;
+
     /// Open items of a cohort group (looks through all open items).
     fn open_in_cohort(&self, dimension: &str, group: &str) -> Result<u64, StoreError>;
 

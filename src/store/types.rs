@@ -583,7 +583,18 @@ pub struct Lately {
     pub per_hour: BTreeMap<String, f64>,
 }
 
-/// How many decisions of a kind were settled automatically.
+/// What came in the last hour, and what containment kept from automation.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Flowed {
+    /// Decisions of the last hour by what they are about.
+    pub decisions: Vec<Automatic>,
+    /// Decisions of the last hour that a limit turned away, by its name.
+    pub turned_away: BTreeMap<String, u64>,
+    /// Decisions that a freeze held, by its id.
+    pub held: BTreeMap<String, u64>,
+}
+
+/// How many decisions of a kind there were, such as those settled automatically.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Automatic {
     pub domain: String,

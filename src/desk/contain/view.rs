@@ -9,7 +9,8 @@ use crate::protocol::{
     BreakerView, ContainmentView, KillMode, LimitView, Outgoing, OutgoingView, Refused,
     SwitchState, SwitchView,
 };
-use crate::store::{EffectState, OutgoingAsk, StoredEffect, Tally};
+use crate::signals::flow;
+use crate::store::{Automatic, EffectState, Flowed, OutgoingAsk, StoredEffect, Tally};
 
 /// Effects listed at most, of those held and of those given up.
 const LISTED: usize = 50;
@@ -19,23 +20,26 @@ impl Core {
     pub(in crate::desk) fn containment(&self) -> Result<ContainmentView, Refused> {
         let sight = self.sight()?;
         let tally = self.store.tally().map_err(refuse)?;
+        let frozen = sight.control.iter().flat_map(|c| &c.freezes).map(|f| f.at).min();
+        let flowed = self.store.flowed(sight.now, frozen).map_err(refuse)?;
         let Some(control) = &sight.control else {
             return Ok(ContainmentView {
                 generation: sight.snapshot.generation,
-                switches: self.tree(vec![unreadable(self.needed(&sight))], &tally)?,
+                switches: self.tree(vec![unreadable(self.needed(&sight))], &tally, &flowed)?,
                 incidents: self.incidents()?,
                 outgoing: self.outgoing()?,
                 ..ContainmentView::default()
             });
         };
+        let held = |id: &str| flowed.held.get(id).copied().unwrap_or(0);
         Ok(ContainmentView {
             generation: sight.snapshot.generation,
-            switches: self.tree(control.switch_views(self.needed(&sight)), &tally)?,
+            switches: self.tree(control.switch_views(self.needed(&sight)), &tally, &flowed)?,
             breakers: breakers(control),
-            limits: limits(control, &sight),
+            limits: limits(control, &sight, &flowed),
             budgets: self.budgets(&sight)?,
             canaries: self.canaries(control)?,
-            freezes: control.freezes.iter().map(|f| f.view(0)).collect(),
+            freezes: control.freezes.iter().map(|f| f.view(held(&f.id))).collect(),
             incidents: self.incidents()?,
             outgoing: self.outgoing()?,
         })
@@ -43,7 +47,12 @@ impl Core {
 
     /// What there is to switch, `all` first, each domain with its models and their versions under
     /// it, then actions and cohorts that are not simply on.
-    fn tree(&self, set: Vec<SwitchView>, tally: &[Tally]) -> Result<Vec<SwitchView>, Refused> {
+    fn tree(
+        &self,
+        set: Vec<SwitchView>,
+        tally: &[Tally],
+        flowed: &Flowed,
+    ) -> Result<Vec<SwitchView>, Refused> {
         let mut set: BTreeMap<ControlScope, SwitchView> =
             set.into_iter().map(|view| (view.scope.clone(), view)).collect();
         let mut views = Vec::new();
@@ -55,6 +64,7 @@ impl Core {
         views.extend(set.into_values());
         shade(&mut views);
         for view in &mut views {
+            view.per_hour = per_hour(&view.scope, flowed);
             view.in_flight = match &view.scope {
                 ControlScope::Cohort { dimension, group } => {
                     self.store.open_in_cohort(dimension, group).map_err(refuse)?
@@ -139,6 +149,24 @@ fn shade(views: &mut [SwitchView]) {
     }
 }
 
+/// Decisions of the last hour in a scope; `None` for cohorts, which are not counted so.
+fn per_hour(scope: &ControlScope, flowed: &Flowed) -> Option<f64> {
+    if matches!(scope, ControlScope::Cohort { .. }) {
+        return None;
+    }
+    let inside = |a: &&Automatic| match scope {
+        ControlScope::All => true,
+        ControlScope::Domain(domain) => a.domain == *domain,
+        ControlScope::Model { name, version } => {
+            a.model == *name && version.as_ref().is_none_or(|v| a.version == *v)
+        }
+        ControlScope::Action(action) => a.action == *action,
+        ControlScope::Cohort { .. } => false,
+    };
+    let count: u64 = flowed.decisions.iter().filter(inside).map(|a| a.decisions).sum();
+    Some(flow::per_hour(count, 60.0))
+}
+
 /// A scope in which nothing is set.
 fn on(scope: ControlScope) -> SwitchView {
     SwitchView {
@@ -188,7 +216,8 @@ fn breakers(control: &Control) -> Vec<BreakerView> {
 }
 
 /// Limits of the policy as errors have tightened them, then those that effects set.
-fn limits(control: &Control, sight: &Sight) -> Vec<LimitView> {
+fn limits(control: &Control, sight: &Sight, flowed: &Flowed) -> Vec<LimitView> {
+    let turned_away = |name: &str| flowed.turned_away.get(name).copied().unwrap_or(0);
     let of_policy = sight.policy.iter().flat_map(|p| p.limits()).map(|limit| {
         let share = control.tightened.get(&limit.name).map_or(1.0, |t| t.share);
         LimitView {
@@ -196,7 +225,7 @@ fn limits(control: &Control, sight: &Sight) -> Vec<LimitView> {
             scope: limit.domain.clone().map_or(ControlScope::All, ControlScope::Domain),
             per_minute: limit.per_minute,
             effective: limit.per_minute * share,
-            turned_away: 0,
+            turned_away: turned_away(&limit.name),
         }
     });
     let of_effects = control.switches.iter().filter_map(|(scope, switch)| {
@@ -206,7 +235,7 @@ fn limits(control: &Control, sight: &Sight) -> Vec<LimitView> {
             scope: scope.clone(),
             per_minute: limited.per_minute,
             effective: limited.per_minute,
-            turned_away: 0,
+            turned_away: turned_away(&scope.to_string()),
         })
     });
     of_policy.chain(of_effects).collect()

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use super::fault::Done;
 use crate::domain::Timestamp;
-use crate::store::{Automatic, Lately};
+use crate::store::{Automatic, Flowed, Lately};
 
 /// Rows looked through at most: an hour of some fourteen decisions a second.
 const SCAN: i64 = 50_000;
@@ -43,18 +43,48 @@ pub(super) fn lately(conn: &Connection, now: Timestamp) -> Done<Lately> {
             *lately.arrivals.entry(queue).or_default() += 1;
         }
     }
-    lately.automatic = kinds
-        .into_iter()
-        .map(|((domain, action, model, version), decisions)| Automatic {
-            domain,
-            action,
-            model,
-            version,
-            decisions,
-        })
-        .collect();
+    lately.automatic = kinds.into_iter().map(automatic).collect();
     lately.per_hour = throughput(conn, now)?;
     Ok(lately)
+}
+
+/// Decisions of the last hour, and what limits turned away then; what freezes held from `since` on.
+pub(super) fn flowed(conn: &Connection, now: Timestamp, since: Option<Timestamp>) -> Done<Flowed> {
+    let hour = now.as_millisecond() - HOUR;
+    let since = since.map_or(hour, |since| since.as_millisecond().min(hour));
+    let mut flowed = Flowed::default();
+    let mut kinds: BTreeMap<(String, String, String, String), u64> = BTreeMap::new();
+    let mut statement = conn.prepare_cached(
+        "SELECT d.at, s.domain, s.action, s.model, s.version,
+             d.rest ->> '$.contained.limit.name', d.rest ->> '$.contained.freeze.id'
+         FROM decisions d CROSS JOIN shapes s ON s.k = d.shape
+         ORDER BY d.n DESC LIMIT ?1",
+    )?;
+    let mut rows = statement.query([SCAN])?;
+    while let Some(row) = rows.next()? {
+        let at: i64 = row.get(0)?;
+        if at < since {
+            break;
+        }
+        if let Some(freeze) = row.get::<_, Option<String>>(6)? {
+            *flowed.held.entry(freeze).or_default() += 1;
+        }
+        if at > hour {
+            let kind = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
+            *kinds.entry(kind).or_default() += 1;
+            if let Some(limit) = row.get::<_, Option<String>>(5)? {
+                *flowed.turned_away.entry(limit).or_default() += 1;
+            }
+        }
+    }
+    flowed.decisions = kinds.into_iter().map(automatic).collect();
+    Ok(flowed)
+}
+
+fn automatic(
+    ((domain, action, model, version), decisions): ((String, String, String, String), u64),
+) -> Automatic {
+    Automatic { domain, action, model, version, decisions }
 }
 
 /// Verdicts an hour by queue, over the hours of the last day in which there was one.

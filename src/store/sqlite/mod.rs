@@ -54,9 +54,9 @@ use self::pool::Pool;
 use self::writer::{Queue, Writer};
 use crate::domain::{Item, Review, Reviewer, Timestamp};
 use crate::store::{
-    AdmitBatch, AdmitResult, AutomaticAsk, AutomaticPage, Committed, Counts, Followed, Lately,
-    Lease, OutgoingAsk, OutgoingCount, PageQuery, QueueCount, Seen, SignCheckpoint, Snapshot,
-    Store, StoreError, StoredAnswer, StoredCorrection, StoredDeadLetter, StoredDecision,
+    AdmitBatch, AdmitResult, AutomaticAsk, AutomaticPage, Committed, Counts, Flowed, Followed,
+    Lately, Lease, OutgoingAsk, OutgoingCount, PageQuery, QueueCount, Seen, SignCheckpoint,
+    Snapshot, Store, StoreError, StoredAnswer, StoredCorrection, StoredDeadLetter, StoredDecision,
     StoredEffect, StoredPage, StoredPolicy, StoredState, TakeLease, Tally, Ticket, TrailSink,
     WindowAsk, WindowRow, Write,
 };
@@ -387,6 +387,10 @@ impl Store for Sqlite {
 
     fn lately(&self, now: Timestamp) -> Result<Lately, StoreError> {
         self.pool.read("read what happened lately", |conn| lately::lately(conn, now))
+    }
+
+    fn flowed(&self, now: Timestamp, since: Option<Timestamp>) -> Result<Flowed, StoreError> {
+        self.pool.read("read what came lately", |conn| lately::flowed(conn, now, since))
     }
 
     fn open_in_cohort(&self, dimension: &str, group: &str) -> Result<u64, StoreError> {
