@@ -249,8 +249,8 @@ fn verdict_on(row: Row, truths: &Truths) -> ReviewRequest {
         verdict.note = Some("cannot be repaired from here; sent again by its source".into());
     } else if let Some(truth) = truth.filter(|truth| {
         // What the first level corrected is right by now.
-        let corrected = row.state == ItemState::AwaitingApproval;
-        !truth.right && !(corrected && truth.verdict == VerdictKind::Edit)
+        let stands = row.state == ItemState::AwaitingApproval && truth.verdict == VerdictKind::Edit;
+        !(truth.right || stands)
     }) {
         verdict.tags = truth.tags;
         match (truth.verdict, truth.output) {

@@ -26,6 +26,8 @@ use crate::store::StoreError;
 
 /// Rows of bulk between two looks at who else waits.
 pub(super) const STRIDE: usize = 200;
+/// Rows of bulk in one transaction for a while after a person waited.
+const POLITE_STRIDE: usize = 50;
 /// Rows of bulk in one transaction while nobody is about.
 const BULK: usize = 1_000;
 /// For so long after a person waited, bulk keeps its transactions short: the next one may
@@ -254,7 +256,8 @@ impl Writer {
         let failure = match people.is_empty() {
             true => {
                 let polite = self.crowded.is_some_and(|at| at.elapsed() < POLITE);
-                let most = if polite { STRIDE } else { BULK };
+                let (stride, most) =
+                    if polite { (POLITE_STRIDE, POLITE_STRIDE) } else { (STRIDE, BULK) };
                 let crowded = || {
                     let elsewhere = self.want.elsewhere();
                     if elsewhere {
@@ -262,7 +265,7 @@ impl Writer {
                     }
                     elsewhere || !self.people.is_empty()
                 };
-                bulk(&mut tx, &mut ended, queue, most, crowded)
+                bulk(&mut tx, &mut ended, queue, (stride, most), crowded)
             }
             false => run_all(&mut tx, &mut ended, people),
         };
@@ -381,19 +384,19 @@ impl Bulk<'_> {
     }
 }
 
-/// As much bulk as the moment allows: `most` rows, but no more than a stride after others wait.
+/// As much bulk as the moment allows: `most` rows, but no more than a `stride` after others wait.
 fn bulk(
     tx: &mut Tx<'_>,
     ended: &mut Ended,
     mut queue: Bulk<'_>,
-    most: usize,
+    (stride, most): (usize, usize),
     mut crowded: impl FnMut() -> bool,
 ) -> Option<Fail> {
     let mut enough = false;
     while !enough && let Some(mut job) = queue.next() {
         let ran = tx.all_or_nothing(|tx| {
             loop {
-                ended.bulk_rows += job.run(tx, STRIDE)?;
+                ended.bulk_rows += job.run(tx, stride)?;
                 enough = crowded() || ended.bulk_rows >= most;
                 if job.is_done() || enough {
                     return Ok(());
