@@ -48,7 +48,7 @@ impl Checkpointer {
     /// So much was committed. While others wait (`crowded`) it is moved in smaller parts: their
     /// small flushes queue behind our large ones.
     pub(super) fn written(&mut self, people: usize, bulk: usize, crowded: bool) {
-        self.since += people * PERSON + if crowded { bulk * 4 } else { bulk };
+        self.since += people * PERSON + if crowded { bulk * 16 } else { bulk };
         if self.since >= ROWS
             && let Some(wake) = &self.wake
         {
