@@ -18,6 +18,8 @@ use crate::tui::{self, Options, Problem, RunError};
 
 /// How often due things (grace times) are looked for while the app is open.
 const TICK: Duration = Duration::from_millis(250);
+/// The first tick comes when the app has been painted.
+const FIRST_TICK: Duration = Duration::from_secs(1);
 
 /// Open the reviewer app (also: overrule, alone)
 #[derive(Debug, clap::Args)]
@@ -130,7 +132,8 @@ pub fn open(app: &App, session: &Session, look: Look, hint: bool) -> Outcome {
 /// Let what is due happen, for as long as the app is open. Refusals (a disabled reviewer, a store
 /// that is away for a moment) are told by the app's own requests.
 async fn tick(desk: Arc<dyn crate::protocol::Desk>, by: String) {
-    let mut every = tokio::time::interval(TICK);
+    // The first paint waits for a lease, and a first tick may have a long log to follow.
+    let mut every = tokio::time::interval_at(tokio::time::Instant::now() + FIRST_TICK, TICK);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         every.tick().await;
