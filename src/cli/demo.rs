@@ -22,13 +22,13 @@ use crate::protocol::{
 };
 use crate::simulate::{Scenario, Simulator, Truth};
 
-/// The stream began this long before the newcomer comes, so that there is something to measure.
-const BEFORE: Duration = Duration::from_secs(12 * 3600);
+/// The stream began this long before the newcomer comes, so that there is something to measure: at
+/// most half a day, and no longer than about so many decisions take, for the newcomer waits for it.
+const MOST_BEFORE: Duration = Duration::from_secs(12 * 3600);
+const PAST_DECISIONS: u32 = 4_320;
 /// What came in this last part of it nobody has looked at yet: some of what waits is urgent, a
 /// little is late, as in a queue that people live with.
 const UNSEEN: Duration = Duration::from_secs(11 * 60);
-/// The loan model's inputs began to drift this long before the newcomer comes.
-const DRIFTING: Duration = Duration::from_secs(4 * 3600);
 /// Decisions of the past come in portions of this time, and are reviewed as often.
 const PORTION: Duration = Duration::from_secs(10 * 60);
 /// Freezes that are still open when the newcomer comes, at most.
@@ -56,8 +56,8 @@ const COMPLIANCE: &str = "ruth";
 
 /// Open the app on a throw-away desk with a live, simulated stream
 ///
-/// Support answers, loan applications and clinical triage arrive while you review. Half a day has
-/// passed already; some hours ago one model's inputs began to drift, and an incident waits for
+/// Support answers, loan applications and clinical triage arrive while you review. Up to half a day
+/// has passed already; a while ago one model's inputs began to drift, and an incident waits for
 /// somebody on call (2 and 3 show it). A colleague of the second level approves what you pass on.
 /// Nothing of it is kept.
 #[derive(Debug, clap::Args)]
@@ -84,7 +84,8 @@ impl Demo {
         need_terminal()?;
         let folder = tempfile::tempdir().map_err(|e| Failure::io("a temporary folder", &e))?;
         let by = app.reviewer()?;
-        let before = SignedDuration::try_from(BEFORE).unwrap_or_default();
+        let past = past(self.rate);
+        let before = SignedDuration::try_from(past).unwrap_or_default();
         let behind = Arc::new(AtomicI64::new(millis(before)));
         let wall = behind.clone();
         let local = Local::open(OpenOptions {
@@ -117,12 +118,13 @@ impl Demo {
         let scenario = Scenario {
             start,
             rate_per_minute: f64::from(self.rate),
-            drift_after: Some(BEFORE.saturating_sub(DRIFTING)),
+            // The last third of the past has drifted.
+            drift_after: Some(past * 2 / 3),
             ..Scenario::default()
         };
         let mut stream = Simulator::new(self.seed, scenario);
         let truths = Truths::default();
-        backlog(&session, &mut stream, start, &truths, &behind)?;
+        backlog(&session, &mut stream, (start, past), &truths, &behind)?;
         let tasks = [
             session.runtime().spawn(arrive(
                 session.desk.clone(),
@@ -142,26 +144,32 @@ impl Demo {
     }
 }
 
+/// How long the stream has run when the newcomer comes, at `rate` decisions a minute.
+fn past(rate: u16) -> Duration {
+    let enough = Duration::from_secs(60) * PAST_DECISIONS / u32::from(rate.max(1));
+    enough.clamp(UNSEEN * 2, MOST_BEFORE)
+}
+
 /// Everything that arrived before now, portion by portion: the desk's clock stands `behind`
 /// (milliseconds) until it has caught up. Colleagues have cleared all but the last of it.
 fn backlog(
     session: &Session,
     stream: &mut Simulator,
-    start: Timestamp,
+    (start, past): (Timestamp, Duration),
     truths: &Truths,
     behind: &AtomicI64,
 ) -> Outcome {
-    let progress = ProgressBar::new_spinner().with_message("half a day passes at the desk");
+    let progress = ProgressBar::new_spinner().with_message("some time passes at the desk");
     progress.enable_steady_tick(Duration::from_millis(100));
     let mut portion = Vec::new();
     let mut until = PORTION;
     for (number, arrival) in stream.enumerate() {
         let offset = SignedDuration::try_from(arrival.at_offset).unwrap_or_default();
         let left = millis(Timestamp::now().duration_since(start + offset)).max(0);
-        let seen = arrival.at_offset + UNSEEN < BEFORE;
+        let seen = arrival.at_offset + UNSEEN < past;
         if arrival.at_offset >= until || left == 0 || !seen {
             session.execute(Command::Admit { lines: std::mem::take(&mut portion) })?;
-            if until + UNSEEN < BEFORE {
+            if until + UNSEEN < past {
                 cleared(session, truths)?;
             }
             until = arrival.at_offset + PORTION;
