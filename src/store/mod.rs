@@ -11,6 +11,9 @@
 pub(crate) mod conformance;
 mod form;
 pub mod sqlite;
+#[cfg(all(test, unix))]
+#[path = "../../tests/support/postgres.rs"]
+pub(crate) mod throw_away;
 mod ticket;
 mod types;
 

@@ -1,6 +1,8 @@
 //! What tests through the front door share: a temporary home, the binary, a real terminal.
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
+#[cfg(unix)]
+pub mod postgres;
 pub mod terminal;
 
 use std::path::{Path, PathBuf};

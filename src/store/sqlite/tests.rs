@@ -37,7 +37,10 @@ fn open(folder: &Path) -> Sqlite {
     Sqlite::open(&folder.join("desk.db"), mode(), &fresh()).unwrap()
 }
 
-crate::store::conformance::suite!(|folder: &Path| -> Box<dyn Store> { Box::new(open(folder)) });
+crate::store::conformance::suite!(|_| {
+    let folder = tempfile::tempdir().unwrap();
+    Some(crate::store::conformance::place(move || open(folder.path())))
+});
 
 fn admission(id: &str, raw: &[u8]) -> crate::store::Admission {
     let mut row = crate::store::conformance::auto(id);

@@ -1,0 +1,162 @@
+//! Many people at two nodes of one store: everything is settled once, and no verdict is lost.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use super::Open;
+use super::fixtures::*;
+use crate::domain::{Approval, Item, ItemState, Verdict, VerdictKind};
+use crate::store::{Lease, LeasePremise, Op, Premise, Premises, Store, StoreError, Write};
+
+const PEOPLE: usize = 64;
+/// Who takes an item this often goes away with it, and comes back after somebody else had it.
+const ASLEEP: usize = 50;
+/// Seconds that a lease lasts, on a clock that moves by one with every lease given.
+const LEASE: i64 = 100;
+
+/// 20,000 items, or a tenth of them in a build without optimisation (`OVERRULE_FULL=1` changes
+/// that): a tenth shows the same.
+fn items() -> usize {
+    let full = std::env::var_os("OVERRULE_FULL").is_some_and(|v| v == "1");
+    if full || !cfg!(debug_assertions) { 20_000 } else { 2_000 }
+}
+
+/// What somebody left unfinished.
+struct Unfinished {
+    lease: Lease,
+    revision: u64,
+}
+
+/// What everybody did.
+#[derive(Default)]
+struct Done {
+    /// Request by item: what the store said was durable.
+    settled: Mutex<BTreeMap<String, String>>,
+    unfinished: Mutex<Vec<Unfinished>>,
+    requests: AtomicU64,
+    clock: AtomicI64,
+}
+
+pub(crate) fn a_crowd_at_two_nodes_settles_everything_once(open: Open<'_>) {
+    let nodes = [open(), open()];
+    let ids: Vec<String> = (0..items()).map(|n| format!("i{n}")).collect();
+    for ids in ids.chunks(500) {
+        let rows = ids.iter().zip(0..).map(|(id, n)| {
+            let queue = if n % 3 == 0 { "level2" } else { "level1" };
+            waiting(id, queue, Some(n % 11 * 60), 0)
+        });
+        admit(&*nodes[0], rows.collect());
+    }
+    let before = nodes[1].head().unwrap();
+    let done = Done::default();
+    std::thread::scope(|scope| {
+        for person in 0..PEOPLE {
+            let (node, done) = (&*nodes[person % 2], &done);
+            // The clock of one node is ahead by half a lease.
+            let skew = person as i64 % 2 * LEASE / 2;
+            scope.spawn(move || work(node, done, &format!("p{person}"), skew));
+        }
+    });
+
+    let Done { settled, unfinished, .. } = done;
+    let settled = settled.into_inner().unwrap();
+    assert_eq!(settled.len(), ids.len(), "everything is settled");
+    let requests: BTreeSet<&String> = settled.values().collect();
+    assert_eq!(requests.len(), ids.len());
+    // Whoever slept over the end of a lease comes too late, at whichever node they ask.
+    let unfinished = unfinished.into_inner().unwrap();
+    assert!(unfinished.len() > ids.len() / ASLEEP / 2, "{} slept", unfinished.len());
+    for (late, n) in unfinished.iter().zip(0..) {
+        let node = &*nodes[n % 2];
+        let before = item(node, &late.lease.item);
+        let told = settle(node, late, &format!("late-{n}"), at(0)).unwrap_err();
+        let moved = Premise::Item { id: before.id.clone(), revision: before.revision };
+        assert_eq!(told, StoreError::Premise(moved));
+        assert_eq!(item(node, &late.lease.item), before);
+    }
+    for node in &nodes {
+        assert_eq!(node.head().unwrap(), before + ids.len() as u64, "one entry a verdict");
+        assert!(node.queues(at(0), at(0)).unwrap().is_empty());
+    }
+    for (n, (id, request)) in settled.iter().enumerate() {
+        let node = &*nodes[n % 2];
+        let reviews = node.reviews(id).unwrap();
+        let [review] = &reviews[..] else { panic!("{id}: {reviews:?}") };
+        assert_eq!((&review.request_id, review.undone), (request, false));
+        let item = item(node, id);
+        assert_eq!((item.state, item.revision, item.approvals.len()), (ItemState::Settled, 2, 1));
+        assert_eq!(item.approvals[0].reviewer, review.reviewer);
+    }
+}
+
+/// Take and settle until nothing is left.
+fn work(node: &dyn Store, done: &Done, name: &str, skew: i64) {
+    let count = items();
+    let mut taken = 0;
+    loop {
+        let wall = done.clock.fetch_add(1, Ordering::Relaxed) + skew;
+        let ask = crate::store::TakeLease {
+            until: at(wall + LEASE),
+            ..next_for(name, &["level1", "level2"], wall)
+        };
+        let Some(lease) = node.lease(ask).wait().unwrap() else {
+            if done.settled.lock().unwrap().len() == count {
+                return;
+            }
+            // What is left is in somebody's hands.
+            std::thread::yield_now();
+            continue;
+        };
+        let revision = item(node, &lease.item).revision;
+        let mine = Unfinished { lease, revision };
+        taken += 1;
+        if taken % ASLEEP == 7 {
+            done.unfinished.lock().unwrap().push(mine);
+            continue;
+        }
+        let request = format!("r{}", done.requests.fetch_add(1, Ordering::Relaxed));
+        match settle(node, &mine, &request, at(wall)) {
+            Ok(()) => {
+                let id = mine.lease.item;
+                let twice = done.settled.lock().unwrap().insert(id.clone(), request);
+                assert_eq!(twice, None, "{id} was settled twice");
+            }
+            // Somebody whose clock is ahead took it meanwhile.
+            Err(StoreError::LeaseLost { .. } | StoreError::Premise(Premise::Item { .. })) => {}
+            Err(e) => panic!("{e}"),
+        }
+    }
+}
+
+/// Accept what was leased, under the lease it was given with.
+fn settle(
+    node: &dyn Store,
+    mine: &Unfinished,
+    request: &str,
+    wall: crate::domain::Timestamp,
+) -> Result<(), StoreError> {
+    let Lease { item: id, reviewer, epoch, .. } = &mine.lease;
+    let now = Item { revision: mine.revision, ..item(node, id) };
+    let mut verdict = review(request, &now, reviewer, VerdictKind::Accept);
+    verdict.verdict = Verdict::plain(VerdictKind::Accept);
+    let settled = Item {
+        state: ItemState::Settled,
+        revision: mine.revision + 1,
+        approvals: vec![Approval {
+            queue: now.queue.clone(),
+            reviewer: reviewer.clone(),
+            content: None,
+        }],
+        ..now
+    };
+    let premises = Premises {
+        item: Some((id.clone(), mine.revision)),
+        lease: LeasePremise::Held { reviewer: reviewer.clone(), epoch: *epoch, wall },
+        ..Premises::default()
+    };
+    let mut ops = reviewed(&verdict);
+    ops.push(put(&settled));
+    ops.push(Op::EndLease { item: id.clone() });
+    node.commit(Write { premises, now: at(0), ops }).wait().map(|_| ())
+}
