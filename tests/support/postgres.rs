@@ -17,8 +17,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, LazyLock};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock};
 
 /// Who owns everything in the cluster.
 const OWNER: &str = "overrule";
@@ -267,7 +267,18 @@ impl Cluster {
     pub fn psql(&self, database: &str, sql: &str) -> String {
         let mut command = Command::new(self.server.bin.join("psql"));
         command.env_clear().env("PGOPTIONS", "-c client_min_messages=warning");
-        command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", OWNER, "-d", database]);
+        command.args([
+            "-X",
+            "-q",
+            "-A",
+            "-t",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-U",
+            OWNER,
+            "-d",
+            database,
+        ]);
         command.arg("-h").arg(&self.dir).args(["-p", &self.port.to_string(), "-c", sql]);
         let out = command.output().unwrap();
         assert!(out.status.success(), "{sql}\n{}", String::from_utf8_lossy(&out.stderr));
