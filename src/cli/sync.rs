@@ -34,8 +34,9 @@ const LAST: Duration = Duration::from_secs(2);
   overrule sync status               what waits, is held, or was given up, and why
 
 The app and overrule watch deliver too; one process at a time does. Secrets come from the
-environment variables that the policy's [notify.NAME] names, OVERRULE_REPLY_SECRET signs replies,
-and OVERRULE_PRIVATE_HOSTS lists hosts inside the network that replies may go to.")]
+environment variables that the policy's [notify.NAME] names; OVERRULE_REPLY_SECRET signs replies,
+OVERRULE_TEMPORAL_URL and _KEY, OVERRULE_ARGO_URL and _TOKEN and AWS's own variables complete tasks
+that wait; OVERRULE_PRIVATE_HOSTS lists hosts inside the network that replies may go to.")]
 pub struct Sync {
     #[command(subcommand)]
     command: Option<SyncCommand>,

@@ -378,6 +378,13 @@ fn reply(
 ) -> Option<Op> {
     let to = record.get("reply").filter(|r| !r.is_null())?;
     let (action, output) = content.map(|c| (c.action, c.output)).unzip();
+    // Whose approval it has is told by level and queue: names are nobody's business outside.
+    let approvals: Vec<&str> = item
+        .approvals
+        .iter()
+        .filter(|a| a.content == item.content)
+        .map(|a| a.queue.as_str())
+        .collect();
     Some(Op::PutEffect {
         key: format!("reply:{}:{}", item.id, item.revision),
         kind: "reply".into(),
@@ -390,7 +397,8 @@ fn reply(
             "action": action,
             "output": output,
             "label": pending.and_then(|p| p.verdict.label.clone()),
-            "by": pending.map(|p| p.reviewer.clone()),
+            "level": pending.map(|p| p.level),
+            "approvals": approvals,
             "at": now,
         }),
     })

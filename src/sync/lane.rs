@@ -10,9 +10,8 @@ use std::time::Duration;
 use super::alertmanager;
 use super::destination::{Destination, Unready};
 use super::notice::{Event, Notice, Stamp};
-use super::reply::{NoReply, Reply, SECRET};
+use super::reply::{NoReply, Way};
 use super::request::{Request, Response, Secret, Verdict};
-use super::signature::SigningKey;
 use super::{backoff, google_chat, pagerduty, slack, webhook};
 use crate::desk::outbox::Parcel;
 use crate::domain::Timestamp;
@@ -31,7 +30,7 @@ pub(super) struct Pace {
 #[derive(Clone, Debug)]
 pub(super) enum Job {
     Notice { parcel: Parcel, notice: Box<Notice>, to: Box<Destination> },
-    Reply { parcel: Parcel, key: SigningKey, url: Secret },
+    Reply { parcel: Parcel, way: Box<Way> },
 }
 
 /// What to do with the parcels that wait.
@@ -94,16 +93,14 @@ impl Job {
     pub(super) fn address(&self) -> Secret {
         match self {
             Self::Notice { to, .. } => to.address.clone(),
-            Self::Reply { url, .. } => url.clone(),
+            Self::Reply { way, .. } => way.address(),
         }
     }
 
     /// The request; `None`: there is nothing to say.
     pub(super) fn request(&self, stamp: &Stamp) -> Option<Request> {
         match self {
-            Self::Reply { parcel, key, .. } => {
-                Reply::read(&parcel.payload).ok().map(|r| r.request(key, stamp))
-            }
+            Self::Reply { parcel, way } => Some(way.request(&parcel.payload, stamp)),
             Self::Notice { notice, to, .. } => match to.kind {
                 NotifierKind::Pagerduty => Some(pagerduty::request(notice, to, stamp)),
                 NotifierKind::Slack => Some(slack::request(notice, to, stamp)),
@@ -117,7 +114,7 @@ impl Job {
     /// What the answer means.
     pub(super) fn read(&self, request: &Request, response: &Response, now: Timestamp) -> Verdict {
         match self {
-            Self::Reply { .. } => webhook::read(request, response, now),
+            Self::Reply { way, .. } => way.read(request, response, now),
             Self::Notice { notice, to, .. } => match to.kind {
                 NotifierKind::Pagerduty => pagerduty::read(request, response, now),
                 NotifierKind::Slack => slack::read(request, response, now),
@@ -172,10 +169,9 @@ pub(super) fn plan(
     let mut plan = Plan::default();
     let mut groups: BTreeMap<(String, String), Vec<Job>> = BTreeMap::new();
     let mut ready: BTreeMap<String, Result<Destination, Unready>> = BTreeMap::new();
-    let reply_key = env(SECRET).map(|text| SigningKey::read(&text));
     for parcel in parcels {
         if parcel.kind == "reply" {
-            reply(parcel, reply_key.as_ref(), only, &mut plan, &mut groups);
+            reply(parcel, env, only, &mut plan, &mut groups);
             continue;
         }
         let notice = match Notice::read(&parcel.payload) {
@@ -232,7 +228,7 @@ fn unknown(notifier: &str) -> String {
 
 fn reply(
     parcel: Parcel,
-    key: Option<&Result<SigningKey, super::signature::NoSecret>>,
+    env: &dyn Fn(&str) -> Option<String>,
     only: Option<&str>,
     plan: &mut Plan,
     groups: &mut BTreeMap<(String, String), Vec<Job>>,
@@ -240,22 +236,14 @@ fn reply(
     if only.is_some_and(|only| only != "reply") {
         return;
     }
-    let (lane, url) = match Reply::read(&parcel.payload) {
-        Ok(reply) => (reply.lane(), Secret::new(reply.url.as_str())),
-        Err(NoReply::Never(why)) => return plan.dead.push((parcel.key, why)),
-        Err(NoReply::NotOurs) => return,
-    };
-    match key {
-        None => {
-            let why = format!("the environment variable {SECRET} is not set here");
-            plan.unready.insert("reply".into(), why);
+    match Way::of(&parcel.payload, env) {
+        Ok(way) => {
+            let group = groups.entry((way.lane(), parcel.key.clone())).or_default();
+            group.push(Job::Reply { parcel, way: Box::new(way) });
         }
-        Some(Err(fault)) => {
-            plan.unready.insert("reply".into(), format!("{SECRET}: {fault}"));
-        }
-        Some(Ok(key)) => {
-            let group = groups.entry((lane, parcel.key.clone())).or_default();
-            group.push(Job::Reply { parcel, key: key.clone(), url });
+        Err(NoReply::Never(why)) => plan.dead.push((parcel.key, why)),
+        Err(NoReply::Unready { lane, why }) => {
+            plan.unready.insert(lane.into(), why);
         }
     }
 }

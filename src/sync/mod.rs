@@ -19,6 +19,7 @@ pub mod pagerduty;
 pub mod reply;
 mod request;
 pub mod signature;
+pub mod sigv4;
 pub mod slack;
 pub mod webhook;
 mod wire;

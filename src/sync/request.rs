@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::fmt::rfc2822;
+use reqwest::Method;
 
 use crate::domain::Timestamp;
 use crate::text::Clean;
@@ -34,9 +35,11 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A POST that is ready to go. Its body may hold a key, so it does not print either.
+/// A request that is ready to go. Its body may hold a key, so it does not print either.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Request {
+    /// Usually POST.
+    pub method: Method,
     pub url: Secret,
     /// Lower-case names.
     pub headers: Vec<(&'static str, Secret)>,
@@ -54,9 +57,10 @@ impl fmt::Debug for Request {
 }
 
 impl Request {
-    /// JSON to an address.
+    /// JSON posted to an address.
     pub fn json(url: Secret, body: &serde_json::Value, private: bool) -> Self {
         Self {
+            method: Method::POST,
             secrets: vec![url.clone()],
             url,
             headers: vec![("content-type", Secret::new("application/json; charset=utf-8"))],

@@ -79,11 +79,11 @@ impl Https {
             check(&host, [literal])?;
         }
         let client = if private { &self.anywhere } else { &self.world };
-        let mut post = client.post(url).body(request.body.clone());
+        let mut call = client.request(request.method.clone(), url).body(request.body.clone());
         for (name, value) in &request.headers {
-            post = post.header(*name, value.reveal());
+            call = call.header(*name, value.reveal());
         }
-        let mut answer = post.send().await.map_err(|e| trouble(request, e))?;
+        let mut answer = call.send().await.map_err(|e| trouble(request, e))?;
         let retry_after = answer.headers().get("retry-after");
         let retry_after = retry_after.and_then(|v| v.to_str().ok()).map(str::to_owned);
         let status = answer.status().as_u16();

@@ -14,6 +14,7 @@ mod delivery;
 mod fake;
 mod front_door;
 mod receiver;
+mod replies;
 mod services;
 #[path = "../support/mod.rs"]
 mod support;

@@ -274,7 +274,7 @@ fn reply(url: &str) -> Value {
     json!({
         "reply": {"kind": "webhook", "url": url, "token": "opaque"},
         "id": "lap-1", "outcome": "rejected", "reversal": false, "action": null, "output": null,
-        "label": "deny", "by": "ann", "at": "2026-11-22T12:00:00Z",
+        "label": "deny", "level": 1, "approvals": [], "at": "2026-11-22T12:00:00Z",
     })
 }
 
@@ -287,10 +287,8 @@ async fn a_waiting_workflow_is_told_signed_and_only_where_it_may_be() {
     let env = [("OVERRULE_REPLY_SECRET", WHSEC)];
     let mut allowed = desk_with(Vec::new(), &env, Allowed::read("127.0.0.1"));
     let row = allowed.outbox.put("reply", reply(&receiver.url("/done")));
-    let other = allowed.outbox.put("reply", json!({"reply": {"kind": "temporal"}}));
     allowed.courier.round(at(0.0), None).await.unwrap();
     assert_eq!(allowed.outbox.stands(row), (Stands::Done, 0));
-    assert_eq!(allowed.outbox.stands(other), (Stands::Waiting, 0));
     let body = receiver.came()[0].json();
     assert_eq!(body["type"], "review.decided");
     assert_eq!(body["data"]["id"], "lap-1");
