@@ -58,7 +58,13 @@ impl Desk {
         let install = true;
         this.tell("root", Command::ActivatePolicy { name, source, schemas, install }).unwrap();
         for (name, level) in [("ann", 1), ("ben", 2)] {
-            let add = Command::AddReviewer { name: name.into(), level, roles: vec![], key: None };
+            let add = Command::AddReviewer {
+                name: name.into(),
+                level,
+                roles: vec![],
+                key: None,
+                skills: None,
+            };
             this.tell("root", add).unwrap();
         }
         this
@@ -111,6 +117,7 @@ impl Desk {
             seen: None,
             signature: None,
             grace_ms,
+            offline: None,
         };
         match self.tell(by, Command::Review(Box::new(request)))? {
             Answer::Reviewed(done) => Ok(done),
@@ -323,6 +330,7 @@ url = "https://example.org/hook"
         level: 1,
         roles: vec![overrule::domain::Role::OnCall],
         key: None,
+        skills: None,
     };
     desk.tell("root", add).unwrap();
     desk.resume("model=m@1");

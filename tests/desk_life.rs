@@ -74,7 +74,13 @@ impl Day {
         )
         .unwrap();
         for (name, level) in [("ann", 1), ("ben", 2), ("cho", 2), ("dee", 1)] {
-            let add = Command::AddReviewer { name: name.into(), level, roles: vec![], key: None };
+            let add = Command::AddReviewer {
+                name: name.into(),
+                level,
+                roles: vec![],
+                key: None,
+                skills: None,
+            };
             desk.execute_blocking("root", add).unwrap();
         }
         let lines = (0..items)
@@ -129,6 +135,7 @@ fn request(id: &str, item: &str, kind: VerdictKind, revision: Option<u64>) -> Re
         seen: None,
         signature: None,
         grace_ms: 5_000,
+        offline: None,
     }
 }
 
@@ -218,7 +225,7 @@ proptest! {
                 }
                 Step::Enable(who) => {
                     let (name, level) = PEOPLE[who];
-                    let add = Command::AddReviewer { name: name.into(), level, roles: vec![], key: None };
+                    let add = Command::AddReviewer { name: name.into(), level, roles: vec![], key: None, skills: None };
                     day.desk.execute_blocking("root", add).unwrap();
                     disabled[who] = false;
                 }

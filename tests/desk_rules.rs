@@ -62,7 +62,8 @@ impl Desk {
     }
 
     fn person(&self, name: &str, level: u8, key: Option<String>) {
-        let add = Command::AddReviewer { name: name.into(), level, roles: vec![], key };
+        let add =
+            Command::AddReviewer { name: name.into(), level, roles: vec![], key, skills: None };
         self.desk.execute_blocking("root", add).unwrap();
     }
 
@@ -129,6 +130,7 @@ fn request(id: &str, verdict: Verdict) -> ReviewRequest {
         seen: None,
         signature: None,
         grace_ms: 0,
+        offline: None,
     }
 }
 
@@ -514,7 +516,7 @@ fn a_policy_in_force_is_changed_by_activation_only() {
     let by_ann = Command::DisableReviewer { name: "ben".into() };
     assert_eq!(desk.desk.execute_blocking("ann", by_ann).unwrap_err().kind, Why::Authority);
     let roles = vec![Role::Admin];
-    let add = Command::AddReviewer { name: "zoe".into(), level: 3, roles, key: None };
+    let add = Command::AddReviewer { name: "zoe".into(), level: 3, roles, key: None, skills: None };
     desk.desk.execute_blocking("root", add).unwrap();
     let own = Command::DisableReviewer { name: "root".into() };
     desk.desk.execute_blocking("zoe", own).unwrap();

@@ -42,7 +42,13 @@ impl Desk {
         let activate = Command::ActivatePolicy { name, source, schemas, install: true };
         this.desk.execute_blocking("root", activate).unwrap();
         for (name, level) in [("ann", 1), ("ben", 2), ("cho", 3)] {
-            let add = Command::AddReviewer { name: name.into(), level, roles: vec![], key: None };
+            let add = Command::AddReviewer {
+                name: name.into(),
+                level,
+                roles: vec![],
+                key: None,
+                skills: None,
+            };
             this.desk.execute_blocking("root", add).unwrap();
         }
         this
@@ -79,6 +85,7 @@ impl Desk {
             seen: None,
             signature: None,
             grace_ms: 0,
+            offline: None,
         };
         self.desk.execute_blocking(by, Command::Review(Box::new(request))).unwrap();
     }

@@ -106,6 +106,7 @@ pub fn accept(local: &Local, item: &ItemView) -> Reviewed {
         seen: None,
         signature: None,
         grace_ms: 5_000,
+        offline: None,
     };
     match local.execute_blocking(ME, Command::Review(Box::new(request))).unwrap() {
         Answer::Reviewed(done) => done,

@@ -53,6 +53,8 @@ kinds! {
     SETTLE = "settle";
     /// The item went to another queue.
     MOVE = "move";
+    /// A verdict that was given offline came after another: both are kept, a third person decides.
+    CLASH = "clash";
     /// A settled decision was opened again.
     FLAG = "flag";
     /// What the world said after the decision was done.

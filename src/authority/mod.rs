@@ -8,13 +8,14 @@
 //! |---|---|
 //! | admit, retry, feedback, checkpoint, tick | any registered reviewer who is not disabled |
 //! | lease, renew, release, draft, review, answer, undo | reviewer, expert or compliance, of the queue's level or above |
+//! | lease, review, answer | and with the queue's skills; not who gave one of several verdicts that clash |
 //! | flag | the same, or auditor, or on-call |
 //! | kill, requeue, start or roll back a canary, acknowledge or resolve an incident, set a reference, redeliver | on-call or admin |
 //! | resume, promote a canary | the same; a promotion also takes the canary's level |
 //! | release a freeze | reviewer, expert or compliance of the level that froze, or on-call |
 //! | take a lease back, add or disable a reviewer, activate a policy, erase | admin |
 
-use crate::domain::{ItemState, Reviewer, Role};
+use crate::domain::{Clash, ItemState, Reviewer, Role};
 use crate::protocol::{Act, Refused, Why};
 
 /// What a command is about, as far as authority cares.
@@ -30,6 +31,10 @@ pub struct Subject<'a> {
     pub level: u8,
     /// Who gave the verdict that is pending.
     pub pending_by: Option<&'a str>,
+    /// What that queue asks its people to have learned.
+    pub skills: &'a [String],
+    /// Verdicts on it that clash: it is for somebody who gave none of them.
+    pub clash: Option<&'a Clash>,
 }
 
 /// May `actor` do `act` to `subject`? `Err` says why not and what to do next.
@@ -38,11 +43,14 @@ pub fn may(actor: &Reviewer, act: Act, subject: Subject<'_>) -> Result<(), Refus
     may_ask(actor)?;
     match act {
         Act::Admit | Act::RetryRefused | Act::Feedback | Act::Checkpoint | Act::Tick => Ok(()),
-        Act::Lease | Act::Renew | Act::Release | Act::SaveDraft | Act::DropDraft => {
-            reviews(actor, act, subject)
+        Act::Renew | Act::Release | Act::SaveDraft | Act::DropDraft => reviews(actor, act, subject),
+        Act::Lease => {
+            reviews(actor, act, subject)?;
+            takes(actor, subject)
         }
         Act::Review | Act::AnswerBlind => {
             reviews(actor, act, subject)?;
+            takes(actor, subject)?;
             in_state(act, subject, "open", ItemState::is_open)
         }
         Act::Undo => {
@@ -144,6 +152,43 @@ fn reviews(actor: &Reviewer, act: Act, subject: Subject<'_>) -> Result<(), Refus
         .hint(format!("somebody of level {} must take it", subject.level)));
     }
     Ok(())
+}
+
+/// What a queue asks its people to have learned, and the actor has not.
+pub fn lacks<'a>(actor: &Reviewer, skills: &'a [String]) -> Vec<&'a str> {
+    skills.iter().filter(|s| !actor.skills.contains(s)).map(String::as_str).collect()
+}
+
+/// Taking an item in hand takes what its queue asks for; one with verdicts that clash is for a
+/// person who gave none of them.
+fn takes(actor: &Reviewer, subject: Subject<'_>) -> Result<(), Refused> {
+    let item = subject.item.unwrap_or("the item");
+    if let Some(clash) = subject.clash.filter(|c| !c.lets(&actor.name)) {
+        let others: Vec<&str> =
+            clash.people.iter().filter(|p| **p != actor.name).map(String::as_str).collect();
+        let what = match others.is_empty() {
+            true => format!("your verdict on {item} came late and is kept: another person decides"),
+            false => format!(
+                "your verdict on {item} and {}'s are both kept: a third person decides",
+                others.join("'s and ")
+            ),
+        };
+        return Err(Refused::new(Why::Authority, what).hint("take another item"));
+    }
+    let lacking = lacks(actor, subject.skills);
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    Err(Refused::new(
+        Why::Authority,
+        format!(
+            "{} has not the skill {} that {} asks for",
+            actor.name,
+            lacking.join(", "),
+            subject.queue.unwrap_or("its queue")
+        ),
+    )
+    .hint("an admin says who has learned what: overrule reviewer add NAME --level N --skill S"))
 }
 
 fn in_state(

@@ -44,6 +44,7 @@ fn person(role: Role, level: u8) -> Reviewer {
         level,
         roles: vec![role],
         key: None,
+        skills: Vec::new(),
         disabled: false,
         version: 1,
     }
@@ -67,6 +68,8 @@ fn every_role_command_and_state() {
                     queue: Some("level1"),
                     level: 1,
                     pending_by: Some("ann"),
+                    skills: &[],
+                    clash: None,
                 };
                 let answer = may(&person(role, 1), act, subject);
                 let kind = answer.as_ref().err().map(|r| r.kind);
@@ -112,4 +115,45 @@ fn only_the_one_who_decided_takes_it_back() {
     let refused = may(&person(Role::Reviewer, 1), Act::Undo, subject).unwrap_err();
     assert_eq!(refused.kind, Why::Authority);
     assert_eq!(refused.message, "the pending verdict on x is ben's; only they can take it back");
+}
+
+#[test]
+fn a_queue_is_for_who_has_its_skills() {
+    let asked = ["french".to_owned(), "mortgage".to_owned()];
+    let subject =
+        Subject { item: Some("x"), queue: Some("level1"), skills: &asked, ..Subject::default() };
+    let mut ann = person(Role::Reviewer, 3);
+    ann.skills = vec!["mortgage".into()];
+    for act in [Act::Lease, Act::Review, Act::AnswerBlind] {
+        let refused = may(&ann, act, subject).unwrap_err();
+        assert_eq!(refused.kind, Why::Authority);
+        assert_eq!(refused.message, "ann has not the skill french that level1 asks for");
+    }
+    // What somebody has in hand already can be kept or given back.
+    for act in [Act::Renew, Act::Release, Act::SaveDraft, Act::Undo] {
+        assert_eq!(may(&ann, act, subject), Ok(()));
+    }
+    ann.skills.push("french".into());
+    assert_eq!(may(&ann, Act::Lease, subject), Ok(()));
+}
+
+#[test]
+fn verdicts_that_clash_are_for_a_third_person() {
+    let clash = Clash {
+        reviews: vec!["r-1".into(), "r-2".into()],
+        people: vec!["ben".into(), "ann".into()],
+    };
+    let subject = Subject { item: Some("x"), clash: Some(&clash), ..Subject::default() };
+    let mut cid = person(Role::Reviewer, 1);
+    for act in [Act::Lease, Act::Review, Act::AnswerBlind] {
+        let refused = may(&cid, act, subject).unwrap_err();
+        assert_eq!(refused.kind, Why::Authority);
+        assert_eq!(
+            refused.message,
+            "your verdict on x and ben's are both kept: a third person decides"
+        );
+    }
+    cid.name = "cid".into();
+    assert_eq!(may(&cid, Act::Lease, subject), Ok(()));
+    assert_eq!(may(&cid, Act::Review, subject), Ok(()));
 }

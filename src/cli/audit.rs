@@ -377,7 +377,7 @@ impl Erase {
 }
 
 fn key(app: &App) -> Outcome {
-    let key = app.open_how(How::inspect())?.local.verifier_key()?;
+    let key = app.open_how(How::inspect())?.local()?.verifier_key()?;
     if app.out.json {
         return app.out.json(&json!({"key": key}));
     }

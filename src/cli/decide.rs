@@ -251,6 +251,7 @@ fn send(session: &Session, signing: Option<&Signing>, ask: Ask) -> Result<Review
         seen: None,
         signature: None,
         grace_ms,
+        offline: None,
     };
     if let Some(signing) = signing {
         let view = session.item(&request.item)?;

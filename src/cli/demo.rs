@@ -111,6 +111,7 @@ impl Demo {
                 level,
                 roles: vec![Role::Reviewer, Role::Expert],
                 key: None,
+                skills: None,
             })?;
         }
 
@@ -189,7 +190,7 @@ fn backlog(
 
 /// What waits is decided by those who were there: the first stage, then the second.
 fn cleared(session: &Session, truths: &Truths) -> Outcome {
-    let (local, by_whom) = (&session.local, session.by.as_str());
+    let (local, by_whom) = (session.local()?, session.by.as_str());
     for (by, level) in [(EARLIER, 1), (COLLEAGUE, 2), (COMPLIANCE, 3)] {
         let filter = Filter { level: Some(level), ..Filter::default() };
         let page = PageAsk { filter, limit: 500, ..PageAsk::default() };
@@ -283,6 +284,7 @@ fn verdict_on(row: Row, truths: &Truths) -> ReviewRequest {
         seen: None,
         signature: None,
         grace_ms: 0,
+        offline: None,
     }
 }
 

@@ -108,7 +108,7 @@ impl Ingest {
             IngestOptions { by: session.by.clone(), dry_run: self.dry_run, verdicts, stop };
         session.wrote();
         let summary =
-            ingest::run(&session.local, inputs, options, &mut |event| report.event(event));
+            ingest::run(session.local()?, inputs, options, &mut |event| report.event(event));
         report.finish(&summary?)
     }
 }

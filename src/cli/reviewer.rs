@@ -37,6 +37,7 @@ enum ReviewerCommand {
   overrule reviewer add ann --level 1
   overrule reviewer add bob --level 2 --role reviewer --role admin
   overrule reviewer add eve --level 3 --role expert --key ~/.ssh/id_ed25519.pub
+  overrule reviewer add mia --level 1 --skill mortgage --skill french
 
 A reviewer acts in queues of their level and below. A fresh store knows you, with every role.")]
 struct Add {
@@ -51,6 +52,10 @@ struct Add {
     /// Their public key (OpenSSH form), whose signatures count
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
+    /// What they have learned, as the policy's queues ask for it (repeat for more; `none`: nothing)
+    /// [default: as it was]
+    #[arg(long = "skill", value_name = "S")]
+    skills: Vec<String>,
 }
 
 /// Take a reviewer's rights away, at once
@@ -97,7 +102,13 @@ impl Add {
     fn run(self, app: &App) -> Outcome {
         let key = self.key.as_deref().map(public_key).transpose()?;
         let session = app.open(Fresh::Make)?;
+        let skills = match self.skills.as_slice() {
+            [] => None,
+            [none] if none == "none" => Some(Vec::new()),
+            _ => Some(self.skills),
+        };
         let command = Command::AddReviewer {
+            skills,
             name: self.name,
             level: self.level,
             roles: self.roles.into_iter().map(Role::from).collect(),
@@ -107,12 +118,17 @@ impl Add {
         if app.out.json {
             return app.out.json(&person);
         }
-        app.out.line(format!(
-            "{} reviews at level {}: {}",
-            clean_line(&person.name),
-            person.level,
-            roles(&person)
-        ))
+        app.out.line(
+            format!(
+                "{} reviews at level {}: {}",
+                clean_line(&person.name),
+                person.level,
+                roles(&person)
+            ) + &match person.skills.is_empty() {
+                true => String::new(),
+                false => format!("; skills {}", clean_line(&person.skills.join(", "))),
+            },
+        )
     }
 }
 
@@ -138,7 +154,8 @@ fn list(app: &App) -> Outcome {
     if app.out.json {
         return app.out.json(&json!({"reviewers": people}));
     }
-    let columns = [words("name"), numbers("level"), words("roles"), dim("key"), dim("")];
+    let columns =
+        [words("name"), numbers("level"), words("roles"), words("skills"), dim("key"), dim("")];
     let rows: Vec<Vec<String>> = people
         .iter()
         .map(|p| {
@@ -146,6 +163,7 @@ fn list(app: &App) -> Outcome {
                 clean_line(&p.name),
                 p.level.to_string(),
                 roles(p),
+                clean_line(&p.skills.join(", ")),
                 p.key.as_deref().map(fingerprint).unwrap_or_default(),
                 if p.disabled { "disabled".to_owned() } else { String::new() },
             ]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 
-use super::failure::{Failure, Outcome};
+use super::failure::{Exit, Failure, Outcome};
 use super::policy::file;
 use crate::desk::Local;
 use crate::domain::Role;
@@ -16,8 +16,7 @@ use crate::protocol::{
 /// An open desk and who acts at it.
 pub struct Session {
     pub desk: Arc<dyn Desk>,
-    /// The desk as one over a store on this machine.
-    pub local: Local,
+    local: Option<Local>,
     /// The reviewer in whose name everything is said.
     pub by: String,
     runtime: Runtime,
@@ -42,7 +41,19 @@ impl Session {
     /// Speak to `local` in the name of `by`.
     pub fn new(local: Local, by: String, runtime: Runtime) -> Self {
         let desk: Arc<dyn Desk> = Arc::new(local.clone());
-        Self { desk, local, by, runtime, wrote: Cell::new(false) }
+        Self { desk, local: Some(local), by, runtime, wrote: Cell::new(false) }
+    }
+
+    /// The desk as one over a store on this machine; refused where it is a server's.
+    pub fn local(&self) -> Result<&Local, Failure> {
+        self.local.as_ref().ok_or_else(|| {
+            Failure::new(
+                Exit::Usage,
+                "usage",
+                "this command works on the store itself, and --store names a server",
+            )
+            .hint("run it on the server's machine, with --store naming the database")
+        })
     }
 
     /// Say that the store was written to by other means than [`Session::execute`].
@@ -80,7 +91,9 @@ impl Session {
     /// only be read), what is asked next will say so if it matters. The rest of a tick is left to
     /// those who stay: the app and `watch`.
     pub fn tick(&self) {
-        match self.local.settle_due(&self.by) {
+        // A server ticks by itself.
+        let Some(local) = &self.local else { return };
+        match local.settle_due(&self.by) {
             Ok(0) => {}
             Ok(_) => self.wrote.set(true),
             Err(refused) => tracing::debug!(message = refused.message, "a tick did nothing"),
@@ -120,8 +133,10 @@ impl Drop for Session {
         // Who only looked signs nothing: a checkpoint over a store that somebody tampered with
         // would make the tampering look right. Everything acknowledged is durable already, so a
         // failure here loses nothing.
-        if self.wrote.get() {
-            let _ = self.local.close();
+        if self.wrote.get()
+            && let Some(local) = &self.local
+        {
+            let _ = local.close();
         }
     }
 }

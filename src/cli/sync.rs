@@ -112,7 +112,9 @@ pub struct Delivery {
 impl Delivery {
     /// Begin. Where nothing can be sent from here, that is logged and nothing else is held up.
     pub fn start(session: &Session) -> Option<Self> {
-        let courier = courier(&session.local)
+        let courier = session
+            .local()
+            .and_then(courier)
             .inspect_err(|failure| tracing::warn!(message = failure.message, "no delivery"))
             .ok()?;
         let (stop, stopped) = oneshot::channel();
@@ -130,7 +132,7 @@ impl Delivery {
 }
 
 fn once(app: &App, session: &Session, to: Option<&str>) -> Outcome {
-    let mut courier = courier(&session.local)?;
+    let mut courier = courier(session.local()?)?;
     if let Some(to) = to
         && to != "reply"
     {
@@ -157,7 +159,7 @@ fn once(app: &App, session: &Session, to: Option<&str>) -> Outcome {
 /// A name that the policy does not know would wait for nothing.
 fn known(session: &Session, to: &str) -> Outcome {
     use crate::desk::outbox::Outbox as _;
-    let notifiers = session.local.notifiers()?;
+    let notifiers = session.local()?.notifiers()?;
     if notifiers.iter().any(|n| n.name == to) {
         return Ok(());
     }
@@ -223,7 +225,7 @@ fn say(app: &App, all: &Round) -> Outcome {
 
 fn test(app: &App, session: &Session, name: &str) -> Outcome {
     known(session, name)?;
-    let courier = courier(&session.local)?;
+    let courier = courier(session.local()?)?;
     let verdicts = session.runtime().block_on(courier.test(name, Timestamp::now()))?;
     let trouble = verdicts.into_iter().find_map(|verdict| match verdict {
         Verdict::Done | Verdict::Again(_) => None,
@@ -242,7 +244,7 @@ fn test(app: &App, session: &Session, name: &str) -> Outcome {
 }
 
 fn forever(app: &App, session: &Session) -> Outcome {
-    let courier = courier(&session.local)?;
+    let courier = courier(session.local()?)?;
     app.out.note("sending what waits; Ctrl-C ends it");
     session.runtime().block_on(courier.run(Timestamp::now, async {
         // Where nobody can ask it to end, it goes on.
@@ -259,7 +261,7 @@ fn forever(app: &App, session: &Session) -> Outcome {
 }
 
 fn status(app: &App, session: &Session) -> Outcome {
-    let outgoing = session.local.outgoing()?;
+    let outgoing = session.local()?.outgoing()?;
     if app.out.json {
         return app.out.json(&outgoing);
     }

@@ -62,7 +62,7 @@ fn forever(app: &App, session: &Session) -> Outcome {
 
 /// One tick, and what it did.
 fn tick(app: &App, session: &Session) -> Outcome {
-    for happened in session.local.watch(&session.by)? {
+    for happened in session.local()?.watch(&session.by)? {
         say(app, &happened)?;
     }
     Ok(())

@@ -44,6 +44,8 @@ pub(super) struct Core {
     /// Until when effects stay quiet, and what set each off; beside what is stored, because a
     /// batch may set one off twice before anything of it is stored.
     pub(super) quiet: Mutex<BTreeMap<String, (Timestamp, String)>>,
+    /// Leases of queues with a cap are given one at a time.
+    pub(super) taking: Mutex<()>,
     /// What this process remembers of its ticks.
     pub(super) watch: Watch,
     /// Number of log entries after our own last commit.
@@ -88,6 +90,11 @@ impl Sight {
         }
     }
 
+    /// How many items of a queue one person may hold; `None`: any number.
+    pub(super) fn capacity(&self, queue: &str) -> Option<u32> {
+        self.policy.as_ref()?.queue(queue)?.capacity
+    }
+
     /// The level of a queue. Where no policy was ever in force it is 1; a queue that the policy no
     /// longer names, or whose policy cannot be read, needs the highest.
     pub(super) fn level(&self, queue: &str) -> u8 {
@@ -109,6 +116,7 @@ impl Core {
             keeper: Mutex::default(),
             gauges: Mutex::new(None),
             quiet: Mutex::new(BTreeMap::new()),
+            taking: Mutex::new(()),
             watch: Watch::new(),
             head: watch::Sender::new(0),
         }

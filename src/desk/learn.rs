@@ -40,7 +40,7 @@ impl Core {
         let (Ok(d), Some(mut proposal)) = (decision_of(&decision), proposed(&record)) else {
             return Ok(None);
         };
-        let reviews = self.store.reviews(&d.id).map_err(refuse)?;
+        let reviews = self.counting(&d.id, self.store.reviews(&d.id).map_err(refuse)?)?;
         let verdict = &review.verdict;
         let mut corrected = match verdict.verdict {
             VerdictKind::Edit => decision

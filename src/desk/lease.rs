@@ -2,7 +2,8 @@
 
 use jiff::SignedDuration;
 
-use super::core::{Core, Sight, refuse};
+use super::core::{Core, Sight, lock, refuse};
+use super::grant::grant;
 use super::review::subject;
 use crate::audit::{Entry, EntryKind};
 use crate::authority::{self, Subject};
@@ -16,16 +17,24 @@ pub(super) const LEASE: SignedDuration = SignedDuration::from_secs(300);
 /// Drafts beyond this are not kept (an output is at most as long as a record).
 const MAX_DRAFT: usize = 4 << 20;
 
-pub(super) fn lease_view(lease: Lease) -> LeaseView {
-    LeaseView { reviewer: lease.reviewer, until: lease.until, epoch: lease.epoch }
+/// A lease as `by` sees it: the grant is its holder's alone.
+pub(super) fn lease_view(lease: Lease, by: &str, key: &[u8; 32]) -> LeaseView {
+    let Lease { item, reviewer, until, epoch } = lease;
+    let grant = if reviewer == by { grant(key, &item, by, epoch) } else { None };
+    LeaseView { reviewer, until, epoch, grant }
 }
 
 impl Core {
     /// Take an item: a named one, or the next free one; `None` when nothing is free.
     pub(super) fn take(&self, by: &str, ask: LeaseAsk) -> Result<Option<Box<ItemView>>, Refused> {
-        let (sight, actor) = match &ask.item {
+        let LeaseAsk { item, queue, mut skip } = ask;
+        let (sight, actor) = (self.sight()?, self.actor(by)?);
+        let (queues, named) = match &item {
             Some(id) => {
-                let (sight, actor, item) = self.hands_on(by, Act::Lease, id)?;
+                let (_, item) = self.with_item(id)?;
+                let clash = self.clash_of(id)?;
+                let subject = Subject { clash: clash.as_ref(), ..subject(&sight, &item) };
+                authority::may(&actor, Act::Lease, subject)?;
                 if !item.state.is_open() {
                     return Err(Refused::new(
                         Why::State,
@@ -33,19 +42,27 @@ impl Core {
                     )
                     .hint("overrule show ID says where it stands"));
                 }
-                (sight, actor)
+                (vec![item.queue.clone()], Some(item.queue))
             }
             None => {
-                let (sight, actor) = (self.sight()?, self.actor(by)?);
                 authority::may(&actor, Act::Lease, Subject::default())?;
-                (sight, actor)
+                skip.extend(self.clashes_with(by)?);
+                (self.open_to(&sight, &actor, queue.as_deref())?, None)
             }
+        };
+        // One at a time, so that what somebody holds does not change between count and grant. Two
+        // nodes may still each give one more than the cap.
+        let capped = |q: &String| sight.capacity(q).is_some();
+        let _turn = queues.iter().any(capped).then(|| lock(&self.taking));
+        let queues = match queues.iter().any(capped) {
+            true => self.with_room(&sight, by, queues, item.as_deref(), named.or(queue))?,
+            false => queues,
         };
         let taken = self.store.lease(TakeLease {
             reviewer: by.to_owned(),
-            queues: self.open_to(&sight, &actor, ask.queue.as_deref())?,
-            item: ask.item,
-            skip: ask.skip,
+            queues,
+            item,
+            skip,
             wall: sight.wall,
             until: sight.wall + LEASE,
         });
@@ -55,10 +72,51 @@ impl Core {
         }
     }
 
+    /// Of these queues, those of which `by` may hold one more item. Refused where none is left, and
+    /// something would have been: that person has enough in hand.
+    fn with_room(
+        &self,
+        sight: &Sight,
+        by: &str,
+        queues: Vec<String>,
+        item: Option<&str>,
+        named: Option<String>,
+    ) -> Result<Vec<String>, Refused> {
+        if let Some(id) = item
+            && self
+                .store
+                .lease_of(id, sight.wall)
+                .map_err(refuse)?
+                .is_some_and(|l| l.reviewer == by)
+        {
+            return Ok(queues);
+        }
+        let counts = self.store.queues(sight.now, sight.wall).map_err(refuse)?;
+        let held = |queue: &str| {
+            let count = counts.iter().find(|c| c.queue == queue);
+            count.and_then(|c| c.leased.get(by)).copied().unwrap_or(0)
+        };
+        let (room, full): (Vec<String>, Vec<String>) = queues
+            .into_iter()
+            .partition(|q| sight.capacity(q).is_none_or(|most| held(q) < u64::from(most)));
+        match full.first() {
+            Some(queue) if room.is_empty() || named.as_ref() == Some(queue) => {
+                let most = sight.capacity(queue).unwrap_or(0);
+                Err(Refused::new(
+                    Why::Policy,
+                    format!("{by} holds {} items of {queue}; the most is {most}", held(queue)),
+                )
+                .hint("decide one of them, or give one back"))
+            }
+            _ => Ok(room),
+        }
+    }
+
     pub(super) fn renew(&self, by: &str, id: &str, epoch: u64) -> Result<LeaseView, Refused> {
         let (sight, ..) = self.hands_on(by, Act::Renew, id)?;
         let renewed = self.store.renew(id, by, epoch, sight.wall + LEASE);
-        renewed.wait().map(lease_view).map_err(refuse)
+        let key = &sight.snapshot.key;
+        renewed.wait().map(|lease| lease_view(lease, by, key)).map_err(refuse)
     }
 
     pub(super) fn give_back(&self, by: &str, id: &str, epoch: u64) -> Result<(), Refused> {
@@ -119,9 +177,19 @@ impl Core {
                 )
                 .hint("take from a queue of your level"));
             }
+            let subject = Subject {
+                queue: Some(name),
+                level: queue.level,
+                skills: &queue.skills,
+                ..Subject::default()
+            };
+            authority::may(actor, Act::Lease, subject)?;
             return Ok(vec![name.to_owned()]);
         }
-        Ok(policy.queues().filter(|q| q.level <= actor.level).map(|q| q.name.clone()).collect())
+        let theirs = |q: &&crate::policy::Queue| {
+            q.level <= actor.level && authority::lacks(actor, &q.skills).is_empty()
+        };
+        Ok(policy.queues().filter(theirs).map(|q| q.name.clone()).collect())
     }
 
     /// Take a lease away from whoever holds it: the one change of leases that is logged.

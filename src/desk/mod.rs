@@ -8,8 +8,10 @@ mod admit;
 mod contain;
 mod core;
 mod explain;
+mod grant;
 pub mod ingest;
 mod keys;
+mod late;
 mod learn;
 mod lease;
 pub mod metrics;
@@ -192,8 +194,8 @@ impl Core {
             Command::Feedback { item, kind, note } => {
                 self.feedback(by, &item, kind, note).map(|()| Answer::Done)
             }
-            Command::AddReviewer { name, level, roles, key } => {
-                self.add_reviewer(by, &name, level, roles, key).map(Answer::Reviewer)
+            Command::AddReviewer { name, level, roles, key, skills } => {
+                self.add_reviewer(by, &name, level, roles, key, skills).map(Answer::Reviewer)
             }
             Command::DisableReviewer { name } => {
                 self.disable_reviewer(by, &name).map(Answer::Reviewer)

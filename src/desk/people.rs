@@ -19,6 +19,7 @@ impl Core {
             level: 3,
             roles: Role::ALL.to_vec(),
             key: None,
+            skills: Vec::new(),
             disabled: false,
             version: 1,
         };
@@ -49,6 +50,7 @@ impl Core {
         level: u8,
         roles: Vec<Role>,
         key: Option<String>,
+        skills: Option<Vec<String>>,
     ) -> Result<Reviewer, Refused> {
         let name = name.trim().to_owned();
         if name.is_empty() || name.len() > 64 || name.chars().any(char::is_control) {
@@ -63,6 +65,7 @@ impl Core {
         if let Some(key) = &key {
             check_key(key)?;
         }
+        let skills = skills.map(learned).transpose()?;
         self.retry(|sight| {
             let actor = self.actor(by)?;
             authority::may(&actor, Act::AddReviewer, Subject::default())?;
@@ -84,6 +87,10 @@ impl Core {
                 level,
                 roles,
                 key: key.clone().or_else(|| before.as_ref().and_then(|r| r.key.clone())),
+                skills: skills
+                    .clone()
+                    .or_else(|| before.as_ref().map(|r| r.skills.clone()))
+                    .unwrap_or_default(),
                 disabled: false,
                 version: version + 1,
             };
@@ -163,7 +170,29 @@ fn added(
     if let Some(key) = &person.key {
         entry.d.insert("key".into(), key.clone());
     }
+    if !person.skills.is_empty() {
+        entry.d.insert("skills".into(), person.skills.join(","));
+    }
     entry
+}
+
+/// Skills as they are kept: words, sorted, each once.
+fn learned(mut skills: Vec<String>) -> Result<Vec<String>, Refused> {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':' | '@');
+    let word = |s: &String| (1..=64).contains(&s.len()) && s.chars().all(plain);
+    if let Some(odd) = skills.iter().find(|s| !word(s)) {
+        return Err(Refused::new(
+            Why::Invalid,
+            format!("{odd:?} is no skill: a skill is one word of letters, digits and -_./:@"),
+        )
+        .hint("spell it as the policy's queues do: skills = [\"mortgage\"]"));
+    }
+    skills.sort_unstable();
+    skills.dedup();
+    if skills.len() > 32 {
+        return Err(Refused::new(Why::Invalid, "a person has at most 32 skills"));
+    }
+    Ok(skills)
 }
 
 /// A key whose signatures can be checked: Ed25519, in OpenSSH form.

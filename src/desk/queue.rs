@@ -37,6 +37,7 @@ impl Core {
             drift: self.how_it_stands(sight.now)?.drift,
             decisions: sight.snapshot.decisions,
             automatic: sight.snapshot.automatic,
+            outbox: None,
         })
     }
 
@@ -53,6 +54,8 @@ impl Core {
                     level: queue.level,
                     signed: queue.signed,
                     escalates_to: queue.escalates_to.clone(),
+                    skills: queue.skills.clone(),
+                    capacity: queue.capacity,
                     ..view(&queue.name, count, by)
                 });
             }
@@ -243,13 +246,19 @@ fn view(name: &str, count: Option<QueueCount>, by: &str) -> QueueView {
         due_soon: 0,
     });
     let leased = count.leased.values().sum();
+    let held_by_me = count.leased.get(by).copied().unwrap_or(0);
     QueueView {
         name: name.to_owned(),
         title: name.to_owned(),
         level: 1,
         waiting: count.waiting,
         leased,
-        held_by_others: leased - count.leased.get(by).copied().unwrap_or(0),
+        held_by_others: leased - held_by_me,
+        // Whoever works on a queue has one of its items in hand; a lease that is not kept alive
+        // runs out by itself. So every node tells the same, and nothing more need be stored.
+        people: count.leased.into_keys().collect(),
+        skills: Vec::new(),
+        capacity: None,
         late: count.late,
         due_soon: count.due_soon,
         signed: false,

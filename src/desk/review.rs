@@ -18,8 +18,11 @@ use serde_json::Value;
 const MAX_GRACE_MS: u64 = 3_600_000;
 
 /// The subject of a command on an item.
-pub(super) fn subject<'a>(sight: &Sight, item: &'a Item) -> Subject<'a> {
+pub(super) fn subject<'a>(sight: &'a Sight, item: &'a Item) -> Subject<'a> {
+    let queue = sight.policy.as_ref().and_then(|p| p.queue(&item.queue));
     Subject {
+        skills: queue.map_or(&[], |q| q.skills.as_slice()),
+        clash: None,
         item: Some(&item.id),
         state: Some(item.state),
         queue: Some(&item.queue),
@@ -83,9 +86,14 @@ impl Core {
             .hint("every request needs an id of its own (UUIDv7)"));
         }
         let (_, item) = self.with_item(&request.item)?;
+        let clash = match &request.offline {
+            Some(_) => self.kept_with(request)?,
+            None => None,
+        };
         Ok(Reviewed {
             duplicate: true,
             until: item.pending.as_ref().map(|p| p.until),
+            clash,
             ..reviewed(&item)
         })
     }
@@ -99,13 +107,47 @@ impl Core {
     ) -> Result<Reviewed, Trouble> {
         let actor = self.actor(by)?;
         let (stored, item) = self.with_item(&request.item)?;
-        authority::may(&actor, Act::Review, subject(sight, &item))?;
-        let answer = self.own_answer(&item, by)?;
-        let verdict = self.checked(sight, &stored, &item, &request.verdict)?;
-        let seen = request.revision.unwrap_or(item.revision);
-        self.signed(sight, &actor, &stored, &item, request, seen)?;
-
         let at = now.unwrap_or(sight.now).max(sight.now);
+        let Some(offline) = &request.offline else {
+            return self.give(sight, &actor, (&stored, &item), request, at);
+        };
+        authority::may_ask(&actor)?;
+        self.granted(sight, by, request, offline)?;
+        if let Some(kept) = self.overtaken(sight, &actor, &item, request, at)? {
+            return Ok(kept);
+        }
+        match self.give(sight, &actor, (&stored, &item), request, at) {
+            // What was given under a lease is stored, even if no rule lets it take effect now.
+            Err(Trouble::Refused(why)) if a_rule(why.kind) => {
+                self.keep_late(sight, &actor, &item, request, &[], &why.message, at)
+            }
+            other => other,
+        }
+    }
+
+    /// Give a verdict on an item as it stands.
+    fn give(
+        &self,
+        sight: &Sight,
+        actor: &Reviewer,
+        (stored, item): (&StoredDecision, &Item),
+        request: &ReviewRequest,
+        at: Timestamp,
+    ) -> Result<Reviewed, Trouble> {
+        let by = actor.name.as_str();
+        let clash = self.clash_of(&item.id)?;
+        authority::may(
+            actor,
+            Act::Review,
+            Subject { clash: clash.as_ref(), ..subject(sight, item) },
+        )?;
+        let answer = self.own_answer(item, by)?;
+        let verdict = self.checked(sight, stored, item, &request.verdict)?;
+        let seen = request.revision.unwrap_or(item.revision);
+        self.signed(sight, actor, stored, item, request, seen)?;
+        // From an outbox: nobody decided since, so what was seen is what stands.
+        let stands = if request.offline.is_some() { item.revision } else { seen };
+
         let grace = i64::try_from(request.grace_ms.min(MAX_GRACE_MS)).unwrap_or(0);
         let until = sight.wall + jiff::SignedDuration::from_millis(grace);
         let who = By { name: by, level: actor.level };
@@ -121,12 +163,12 @@ impl Core {
             at,
             signature: request.signature.clone(),
             undone: false,
-            reversal: reversal(&item, verdict.verdict),
+            reversal: reversal(item, verdict.verdict),
             agreed: answer,
         };
-        let firings = firings_of(sight, &stored, &mut review);
-        let next =
-            life::decide(&item, review.verdict.clone(), who, &request.request_id, seen, at, until)?;
+        let firings = firings_of(sight, stored, &mut review);
+        let said = review.verdict.clone();
+        let next = life::decide(item, said, who, &request.request_id, stands, at, until)?;
 
         let mut entry = Entry::new(EntryKind::VERDICT, by, at, sight.wall);
         stand(&mut entry, &next);
@@ -134,6 +176,9 @@ impl Core {
         entry.verdict = Some(verdict.verdict);
         entry.policy = policy_word(sight);
         entry.r#gen = Some(sight.snapshot.generation);
+        if let Some(offline) = &request.offline {
+            entry.d.insert("offline".into(), offline.at.to_string());
+        }
         let mut ops = vec![
             Op::Entry(draft(entry, vec![("review".into(), json(&review)?)])?),
             Op::PutReview(Box::new(review.clone())),
@@ -141,7 +186,7 @@ impl Core {
             Op::DropDraft { item: item.id.clone(), reviewer: by.to_owned() },
         ];
         // Freezes and stops act at once; the rest waits out the grace time.
-        let decision = decision_of(&stored).ok();
+        let decision = decision_of(stored).ok();
         let level = actor.level;
         let about = EffectSubject { id: &item.id, decision: decision.as_ref(), level };
         let fired = fire(self, sight, &about, None, &firings, "policy", at)?;
@@ -156,7 +201,7 @@ impl Core {
                 level: sight.level(&result.queue),
                 item: Box::new(result.clone()),
             });
-            if let Some(done) = release(self, sight, &stored, &result, &reviews, at)? {
+            if let Some(done) = release(self, sight, stored, &result, &reviews, at)? {
                 ops.extend(done.ops);
                 state = done.state;
                 effects.extend(done.words);
@@ -174,19 +219,20 @@ impl Core {
         premises.actor = Some((actor.name.clone(), actor.version));
         premises.item = Some((item.id.clone(), item.revision));
         premises.lease = match request.lease {
+            _ if request.offline.is_some() => LeasePremise::Any,
             Some(epoch) => LeasePremise::Held { reviewer: by.to_owned(), epoch, wall: sight.wall },
             None => LeasePremise::FreeFor { reviewer: by.to_owned(), wall: sight.wall },
         };
         self.commit(Write { premises, now: at, ops }).map_err(|error| match error {
             // A named revision that moved is the reviewer's to look at again, not ours to retry.
             StoreError::Premise(crate::store::Premise::Item { .. })
-                if request.revision.is_some() =>
+                if request.revision.is_some() && request.offline.is_none() =>
             {
                 Trouble::Refused(refuse(error))
             }
             other => Trouble::Store(other),
         })?;
-        effects.extend(self.used_up(sight, &actor, &item, &result)?);
+        effects.extend(self.used_up(sight, actor, item, &result)?);
         Ok(Reviewed {
             until: result.pending.as_ref().map(|p| p.until),
             effects,
@@ -393,7 +439,13 @@ impl Core {
                 "an admin registers it: overrule reviewer add NAME --level N --key FILE.pub",
             );
         };
-        let view = self.view_hash(sight, stored, item, &actor.name)?;
+        // What stood at a revision that has passed is what the reviewer says was shown: nobody
+        // decided since, so only where the item stands can differ.
+        let passed = request.offline.is_some() && seen != item.revision;
+        let view = match request.seen.as_deref().filter(|_| passed).and_then(unhex) {
+            Some(shown) => shown,
+            None => self.view_hash(sight, stored, item, &actor.name)?,
+        };
         let held = Statement::new(&item.id, &request.request_id, seen, &request.verdict, &view)
             .and_then(|statement| statement.bytes())
             .and_then(|bytes| verify_signature(key, signature, &bytes));
@@ -411,7 +463,9 @@ impl Core {
         self.retry(|sight| {
             let actor = self.actor(by)?;
             let (stored, item) = self.with_item(&answer.item)?;
-            authority::may(&actor, Act::AnswerBlind, subject(sight, &item))?;
+            let clash = self.clash_of(&item.id)?;
+            let about = Subject { clash: clash.as_ref(), ..subject(sight, &item) };
+            authority::may(&actor, Act::AnswerBlind, about)?;
             if !item.blind {
                 return Err(Refused::new(Why::State, format!("{} is not a blind item", item.id))
                     .hint("decide it: its proposal is shown")
@@ -650,7 +704,15 @@ pub(super) fn done(id: &str, queue: &str, at: Timestamp) -> Item {
     }
 }
 
-fn reviewed(item: &Item) -> Reviewed {
+/// A rule speaks against it, not a state of the machine that will pass.
+fn a_rule(why: Why) -> bool {
+    matches!(
+        why,
+        Why::Authority | Why::Policy | Why::State | Why::Stale | Why::Invalid | Why::LeaseLost
+    )
+}
+
+pub(super) fn reviewed(item: &Item) -> Reviewed {
     Reviewed {
         id: item.id.clone(),
         state: item.state,
@@ -659,7 +721,21 @@ fn reviewed(item: &Item) -> Reviewed {
         until: None,
         duplicate: false,
         effects: Vec::new(),
+        clash: None,
+        unsent: false,
     }
+}
+
+/// 64 hexadecimal digits as bytes.
+fn unhex(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (i, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(i * 2..i * 2 + 2)?, 16).ok()?;
+    }
+    Some(bytes)
 }
 
 /// Faults as a refusal, each at its path.

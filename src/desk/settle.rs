@@ -229,7 +229,9 @@ pub(super) fn release(
     };
     let verdict = &pending.verdict;
     if effect == Effect::Readmit {
-        return readmit(core, sight, stored, item, next, now).map(Some);
+        let mut done = readmit(core, sight, stored, item, next, now)?;
+        done.ops.extend(core.decided_between(pending, reviews)?);
+        return Ok(Some(done));
     }
     let mut entry = Entry::new(
         match effect {
@@ -259,12 +261,14 @@ pub(super) fn release(
         entry.d.insert("example".into(), request_id.clone());
     }
     let mut ops = vec![Op::Entry(draft(entry, Vec::new())?)];
+    ops.extend(core.decided_between(pending, reviews)?);
     let (mut words, mut state) = (Vec::new(), Vec::new());
     if let Some(request_id) = example {
         ops.push(Op::PutCorrection { item: next.id.clone(), request_id, at: now });
     }
     if next.state == ItemState::Settled {
-        ops.extend(settled(sight, stored, &next, pending, effect, reviews, now));
+        let counting = core.counting(&item.id, reviews.to_vec())?;
+        ops.extend(settled(sight, stored, &next, pending, effect, &counting, now));
     }
     if let Ok(d) = decision_of(stored)
         && let Some(policy) = &sight.policy

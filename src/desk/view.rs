@@ -56,10 +56,11 @@ impl Core {
     ) -> Result<Shown, Refused> {
         let blind = self.withheld(item, by)?;
         let mut reviews = self.store.reviews(&item.id).map_err(refuse)?;
+        let counting = self.counting(&item.id, reviews.clone())?;
         let mut record = record_value(stored.raw.as_deref());
         let policy = sight.policy.as_deref();
-        let mut current = content(policy, &record, item, &reviews, stored.facts.now);
-        let mut handed_over = handed_over(&reviews, current.as_ref());
+        let mut current = content(policy, &record, item, &counting, stored.facts.now);
+        let mut handed_over = handed_over(&counting, current.as_ref());
         let mut route = stored.route.clone();
         if let Some(policy) = policy {
             redact(policy, &mut record);
@@ -133,7 +134,12 @@ impl Core {
             },
             current,
             reviews,
-            lease: self.store.lease_of(&item.id, sight.wall).map_err(refuse)?.map(lease_view),
+            lease: self
+                .store
+                .lease_of(&item.id, sight.wall)
+                .map_err(refuse)?
+                .map(|lease| lease_view(lease, by, &sight.snapshot.key)),
+            clash: if item.state.is_open() && !blind { self.clash_of(&item.id)? } else { None },
             pending: item.pending.as_ref().map(|p| (p.reviewer.clone(), p.until)),
             faults: if item.kind == Kind::Quarantine { route.faults.clone() } else { Vec::new() },
             route,

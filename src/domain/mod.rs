@@ -1,5 +1,6 @@
 //! The nouns of the desk and their invariants: decisions, routes, items, reviews, reviewers. Pure.
 
+mod clash;
 mod contained;
 mod correction;
 mod decision;
@@ -12,6 +13,7 @@ mod route;
 mod scope;
 mod verdict;
 
+pub use clash::Clash;
 pub use contained::{
     CanaryDraw, Contained, Frozen, OverBudget, StopMode, Stopped, Tripped, TurnedAway,
 };

@@ -42,6 +42,9 @@ pub struct Reviewer {
     /// The public key (OpenSSH form) whose signatures count, if one is registered.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub key: Option<String>,
+    /// What they have learned, sorted: a queue may ask for it.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub skills: Vec<String>,
     #[serde(default)]
     pub disabled: bool,
     /// Rises with every change of this row; commits compare it.

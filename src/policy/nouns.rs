@@ -42,7 +42,10 @@ pub struct Queue {
     pub escalates_to: Option<String>,
     /// Verdicts must carry a signature.
     pub signed: bool,
+    /// What a reviewer must have learned to take an item here: all of these.
     pub skills: Vec<String>,
+    /// How many of its items one person may hold at a time; `None`: any number.
+    pub capacity: Option<u32>,
     /// Share (0..=1) whose proposal is withheld until the reviewer has answered.
     pub blind: f64,
 }

@@ -9,7 +9,7 @@ use super::{
     CanaryAct, IncidentAct, IncidentView, ItemView, KillMode, LeaseView, ReferenceAsk,
     ReferenceView, Resumed,
 };
-use crate::domain::{ControlScope, ItemState, Reviewer, Role, Route, Timestamp, Verdict};
+use crate::domain::{Clash, ControlScope, ItemState, Reviewer, Role, Route, Timestamp, Verdict};
 
 /// Everything that changes something.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -73,6 +73,9 @@ pub enum Command {
         level: u8,
         roles: Vec<Role>,
         key: Option<String>,
+        /// `None`: as they were.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        skills: Option<Vec<String>>,
     },
     DisableReviewer {
         name: String,
@@ -265,6 +268,19 @@ pub struct ReviewRequest {
     /// Hold the effects this long (milliseconds); 0: none.
     #[serde(default)]
     pub grace_ms: u64,
+    /// It was given while the desk could not be reached, under the lease named: it is stored
+    /// whatever happened meanwhile.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub offline: Option<Offline>,
+}
+
+/// A verdict that waited in a local outbox.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offline {
+    /// The grant of the lease it was made under ([`LeaseView::grant`]).
+    pub grant: String,
+    /// When it was given, by the reviewer's own clock.
+    pub at: Timestamp,
 }
 
 /// A reviewer's own answer to a blind item.
@@ -353,4 +369,10 @@ pub struct Reviewed {
     /// What policy effects did, in words ("escalated to level3, due in 2h").
     #[serde(default)]
     pub effects: Vec<String>,
+    /// Another decided meanwhile: both verdicts are kept, and a third person decides.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub clash: Option<Clash>,
+    /// The desk could not be reached: the verdict waits in the local outbox.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub unsent: bool,
 }

@@ -22,8 +22,8 @@ mod view;
 use futures_util::{future::BoxFuture, stream::BoxStream};
 
 pub use command::{
-    Act, Admitted, Answer, BlindAnswer, Command, Draft, FeedbackKind, LeaseAsk, Line, Refusal,
-    ReviewRequest, Reviewed,
+    Act, Admitted, Answer, BlindAnswer, Command, Draft, FeedbackKind, LeaseAsk, Line, Offline,
+    Refusal, ReviewRequest, Reviewed,
 };
 pub use control::{
     BreakerView, BudgetView, CanaryAct, CanaryView, ContainmentView, FreezeView, Happened,
@@ -37,8 +37,9 @@ pub use signals::{
     ReferenceAsk, ReferenceView, SignalsAsk, SignalsView, SlaView, SliceName, SliceView, UsualView,
 };
 pub use view::{
-    Change, EntryView, ExplainView, GuidelineView, Header, ItemView, LeaseView, Page, PolicyView,
-    QueueView, RefusedLine, Row, TagView, VerifyAsk, VerifyReport,
+    Arrived, Change, EntryView, ExplainView, Fate, GuidelineView, Header, ItemView, LeaseView,
+    OutboxView, Page, PolicyView, QueueView, RefusedLine, Row, TagView, UnsentView, VerifyAsk,
+    VerifyReport,
 };
 
 /// A desk: local over a store, or remote over HTTP. The same for both.

@@ -5,9 +5,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Cursor, Draft, UsualView};
+use super::{Cursor, Draft, Refused, UsualView};
 use crate::domain::{
-    Content, Facts, Fault, ItemState, Kind, Review, Reviewer, Route, Sample, Timestamp,
+    Clash, Content, Facts, Fault, ItemState, Kind, Review, Reviewer, Route, Sample, Timestamp,
+    VerdictKind,
 };
 
 /// The log grew: look again. Coalesced; `head` is the number of entries now.
@@ -42,6 +43,52 @@ pub struct Header {
     /// Decisions in all, and those settled automatically.
     pub decisions: u64,
     pub automatic: u64,
+    /// Over a network: what waits here to be sent, and whether the desk can be reached.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub outbox: Option<OutboxView>,
+}
+
+/// What a desk far away has not been told yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutboxView {
+    /// Since when the desk cannot be reached; `None`: it can.
+    pub offline_since: Option<Timestamp>,
+    /// Why not, for people.
+    pub why: Option<String>,
+    /// Verdicts that wait, in the order in which they were given.
+    pub unsent: Vec<UnsentView>,
+    /// What became of verdicts that had waited: told once.
+    pub arrived: Vec<Arrived>,
+}
+
+/// A verdict that waits to be sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnsentView {
+    pub item: String,
+    pub verdict: VerdictKind,
+    /// Where an escalation is to go.
+    pub to: Option<String>,
+    /// When it was given.
+    pub at: Timestamp,
+}
+
+/// A verdict that had waited and has been answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arrived {
+    pub item: String,
+    pub verdict: VerdictKind,
+    pub fate: Fate,
+}
+
+/// What became of a verdict that had waited.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fate {
+    Applied,
+    /// Another decided meanwhile: both are kept for a third person.
+    Clash(Clash),
+    /// It cannot be, and this is why.
+    Refused(Refused),
 }
 
 /// A queue with its counters.
@@ -64,6 +111,15 @@ pub struct QueueView {
     /// Verdicts must carry a signature.
     pub signed: bool,
     pub escalates_to: Option<String>,
+    /// Who has one of its items in hand now, by name.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub people: Vec<String>,
+    /// What a reviewer must have learned to work here.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub skills: Vec<String>,
+    /// How many of its items one person may hold at a time; `None`: any number.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub capacity: Option<u32>,
 }
 
 /// A row of the queue.
@@ -113,6 +169,9 @@ pub struct LeaseView {
     /// Wall time.
     pub until: Timestamp,
     pub epoch: u64,
+    /// Proves later that the holder was given it; shown to the holder alone.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub grant: Option<String>,
 }
 
 /// One item in full.
@@ -159,6 +218,9 @@ pub struct ItemView {
     /// Id of the freeze that holds it, if one does.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub frozen_by: Option<String>,
+    /// Verdicts that clash, while a third person is to decide.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub clash: Option<Clash>,
 }
 
 /// Guidance for a domain and action.

@@ -166,6 +166,11 @@ impl Rows {
             level: entry.d.get("level").and_then(|l| l.parse().ok()).unwrap_or_default(),
             roles: words.split(',').filter_map(role).collect(),
             key: entry.d.get("key").cloned(),
+            skills: entry
+                .d
+                .get("skills")
+                .map(|words| words.split(',').map(str::to_owned).collect())
+                .unwrap_or_default(),
             disabled: false,
             version,
         };
@@ -298,6 +303,7 @@ impl Rows {
             () if row.name != name => "name",
             () if must.level != row.level => "level",
             () if must.roles != row.roles => "list of roles",
+            () if must.skills != row.skills => "list of skills",
             () if must.key != row.key => "key",
             () if must.disabled != row.disabled => "word on being disabled",
             () if must.version != version || must.version != row.version => "version",

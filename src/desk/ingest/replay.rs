@@ -42,6 +42,7 @@ impl ReplayVerdict {
             seen: None,
             signature: None,
             grace_ms: 0,
+            offline: None,
         }
     }
 }

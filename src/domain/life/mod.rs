@@ -303,5 +303,55 @@ pub fn flag(
     Ok(next)
 }
 
+/// A verdict given offline comes when it cannot take effect any more: it is kept beside what others
+/// said, and the item waits for somebody who said nothing of it yet.
+///
+/// A verdict that is pending takes no effect either. `queue` is where the late one was given: an
+/// item that went on to its next stage comes back there (the approval that took it on is in
+/// question), and a settled one is opened again, after the fact; any other stays where it is.
+pub fn contest(
+    item: &Item,
+    queue: &str,
+    now: Timestamp,
+    terms: impl Fn(&str) -> QueueTerms,
+) -> Item {
+    let mut next = item.clone();
+    let here = item.queue.clone();
+    let at = match (item.state, &item.pending) {
+        (ItemState::Settled, _) => {
+            if item.kind != Kind::Quarantine {
+                next.kind = Kind::Retrospective;
+            }
+            if item.missing().is_empty() {
+                next.required = vec![queue.to_owned()];
+            } else if !next.required.iter().any(|q| q == queue) {
+                next.required.push(queue.to_owned());
+            }
+            next.approvals.clear();
+            next.state = ItemState::Waiting;
+            queue
+        }
+        (ItemState::AwaitingApproval, _) => {
+            next.approvals.retain(|a| a.queue != queue);
+            next.state = ItemState::Waiting;
+            queue
+        }
+        (ItemState::Decided, Some(pending)) => {
+            next.state = pending.from;
+            &here
+        }
+        (ItemState::Decided | ItemState::Waiting, _) => {
+            next.state = ItemState::Waiting;
+            &here
+        }
+    };
+    next.pending = None;
+    // The proposal is before everybody by now.
+    next.blind = false;
+    place(&mut next, at, now, &terms);
+    next.revision += 1;
+    next
+}
+
 #[cfg(test)]
 mod tests;

@@ -100,6 +100,9 @@ impl Loader<'_> {
         queue.escalates_to = escalates.as_ref().map(|t| t.value.clone());
         queue.signed = table.flag("signed", sink).is_some_and(|f| f.value);
         queue.skills = texts(table.texts("skills", sink));
+        if let Some(n) = table.integer("capacity", (1, 10_000), sink) {
+            queue.capacity = u32::try_from(n.value).ok();
+        }
         if let Some(n) = table.number_in("blind", (0.0, 1.0), sink) {
             queue.blind = n.value;
         }
@@ -258,6 +261,7 @@ fn queue_named(name: &str) -> Queue {
         escalates_to: None,
         signed: false,
         skills: Vec::new(),
+        capacity: None,
         blind: 0.0,
     }
 }

@@ -15,6 +15,7 @@ fn ann() -> Reviewer {
         level: 1,
         roles: vec![Role::Reviewer],
         key: None,
+        skills: Vec::new(),
         disabled: false,
         version: 0,
     }

@@ -149,6 +149,7 @@ impl State {
             seen,
             signature: None,
             grace_ms: self.policy.as_ref().map_or(5000, |p| p.grace_ms),
+            offline: None,
         };
         self.verdicts.outbox.push_back(Order {
             command: Command::Review(Box::new(request)),

@@ -88,6 +88,9 @@ fn queue(name: &str, title: &str, level: u8, up: Option<&str>) -> QueueView {
         due_soon: 0,
         signed: false,
         escalates_to: up.map(Into::into),
+        people: Vec::new(),
+        skills: Vec::new(),
+        capacity: None,
     }
 }
 
@@ -189,7 +192,7 @@ impl FakeDesk {
         inside.epoch += 1;
         let (epoch, until) = (inside.epoch, inside.now + LEASE);
         inside.items.get_mut(id).unwrap().lease =
-            Some(LeaseView { reviewer: who.into(), until, epoch });
+            Some(LeaseView { reviewer: who.into(), until, epoch, grant: None });
     }
 
     /// Verdicts that were stored, newest last.

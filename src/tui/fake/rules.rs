@@ -75,6 +75,7 @@ impl Inside {
             },
             frozen_by: held.frozen_by.clone(),
             record,
+            clash: None,
         }
     }
 
@@ -190,6 +191,7 @@ impl Inside {
                 level: 1,
                 roles: vec![Role::Reviewer],
                 key: None,
+                skills: Vec::new(),
                 disabled: false,
                 version: 1,
             },
@@ -205,6 +207,7 @@ impl Inside {
             drift: self.drift.clone(),
             decisions: 1204,
             automatic: 988,
+            outbox: None,
         }
     }
 
@@ -263,7 +266,7 @@ impl Inside {
         if !held.item.state.is_open() {
             return Err(Refused::new(Why::State, format!("{id} is {}", held.item.state.as_str())));
         }
-        let lease = LeaseView { reviewer: by.into(), until: now + LEASE, epoch };
+        let lease = LeaseView { reviewer: by.into(), until: now + LEASE, epoch, grant: None };
         held.lease = Some(lease.clone());
         self.epoch = epoch;
         Ok(lease)
@@ -349,6 +352,8 @@ impl Inside {
             until: Some(now + grace),
             duplicate: false,
             effects: Vec::new(),
+            clash: None,
+            unsent: false,
         };
         let kind = request.verdict.verdict.as_str();
         self.log(json!({"t": "verdict", "id": request.item, "verdict": kind, "by": by, "at": now.to_string()}));
@@ -474,6 +479,8 @@ impl Inside {
                     until: None,
                     duplicate: false,
                     effects: Vec::new(),
+                    clash: None,
+                    unsent: false,
                 };
                 self.log(json!({"t": "undo", "id": item, "by": by, "at": now.to_string()}));
                 Ok(answer(done))
