@@ -10,6 +10,7 @@
 #[cfg(test)]
 pub(crate) mod conformance;
 mod form;
+mod rows;
 pub mod sqlite;
 #[cfg(all(test, unix))]
 #[path = "../../tests/support/postgres.rs"]

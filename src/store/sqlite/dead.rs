@@ -1,21 +1,15 @@
 //! Dead letters: lines that are no records, kept byte for byte, each once.
 
-use hmac::{Hmac, Mac as _};
 use rusqlite::Connection;
-use sha2::Sha256;
 
-use super::decisions::time;
 use super::fault::{Done, count, int};
 use super::tx::Tx;
+use crate::store::rows::dead::{carries, digest};
+use crate::store::rows::time;
 use crate::store::{DeadLetter, StoredDeadLetter};
 
 /// Keep a line; the same line of the same source with the same bytes is kept once.
 pub(super) fn put(tx: &Tx<'_>, letter: &DeadLetter) -> Done<()> {
-    // Keyed, so that the digest of a short secret cannot be guessed after it was erased.
-    let mut block = [0; 64];
-    block.iter_mut().zip(tx.memory.key).for_each(|(to, from)| *to = from);
-    let mut digest = Hmac::<Sha256>::new(&block.into());
-    digest.update(&letter.bytes);
     tx.conn
         .prepare_cached(
             "INSERT OR IGNORE INTO dead_letters(source, line, digest, reason, message, bytes, at)
@@ -24,7 +18,7 @@ pub(super) fn put(tx: &Tx<'_>, letter: &DeadLetter) -> Done<()> {
         .execute((
             &letter.source,
             int(letter.line),
-            &digest.finalize().into_bytes()[..],
+            &digest(&tx.memory.key, &letter.bytes)[..],
             &letter.reason,
             &letter.message,
             &letter.bytes,
@@ -66,42 +60,14 @@ pub(super) fn forget(tx: &Tx<'_>, number: u64) -> Done<()> {
 /// Delete the letters that carry this id: records of it (an envelope's `data` included), and what
 /// is no JSON but quotes it.
 pub(super) fn erase(tx: &Tx<'_>, id: &str) -> Done<()> {
-    let quoted = serde_json::Value::from(id).to_string();
     let mut statement = tx.conn.prepare_cached("SELECT number, bytes FROM dead_letters")?;
     let mut rows = statement.query(())?;
     let mut doomed = Vec::new();
     while let Some(row) = rows.next()? {
         let bytes = row.get_ref(1)?.as_bytes().unwrap_or_default();
-        if carries(bytes, id, quoted.as_bytes()) {
+        if carries(bytes, id) {
             doomed.push(count(row.get(0)?));
         }
     }
     doomed.into_iter().try_for_each(|number| forget(tx, number))
-}
-
-fn carries(bytes: &[u8], id: &str, quoted: &[u8]) -> bool {
-    let has = |v: &serde_json::Value| v.get("id").and_then(|v| v.as_str()) == Some(id);
-    match serde_json::from_slice::<serde_json::Value>(bytes) {
-        Ok(record) => has(&record) || record.get("data").is_some_and(has),
-        Err(_) => bytes.windows(quoted.len()).any(|w| w == quoted),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::carries;
-
-    #[test]
-    fn a_letter_carries_an_id_in_its_record_or_in_its_wreck() {
-        for (bytes, yes) in [
-            (r#"{"id":"a-1"}"#, true),
-            (r#"{"id":"ce","data":{"id":"a-1"}}"#, true),
-            (r#"{"id":"a-12"}"#, false),
-            (r#"{"id":"b","note":"a-1"}"#, false),
-            (r#"{"id":"a-1","confidence":NaN}"#, true),
-            (r#"{"id":"a-12","confidence":NaN}"#, false),
-        ] {
-            assert_eq!(carries(bytes.as_bytes(), "a-1", b"\"a-1\""), yes, "{bytes}");
-        }
-    }
 }

@@ -7,11 +7,12 @@ use std::collections::HashMap;
 use rusqlite::fallible_streaming_iterator::FallibleStreamingIterator as _;
 use rusqlite::{Connection, Row, Rows, Statement};
 
-use super::decisions::{Rest, time, unjson};
 use super::fault::{Done, count, damaged};
-use super::reviews;
 use crate::audit::{AnswerRow, CorrectionRow, DecisionRow, StateRow};
 use crate::domain::{Review, Reviewer, Route, Verdict};
+use crate::store::rows::decision::Rest;
+use crate::store::rows::review::kind;
+use crate::store::rows::{time, unjson};
 use crate::store::form::{Own, groups, own, shared};
 use crate::store::{Columns, StoredPolicy, TrailSink};
 
@@ -259,7 +260,7 @@ fn review(row: &Row<'_>) -> Done<Review> {
                 Some(text) => unjson(&text, "tags")?,
                 None => Vec::new(),
             },
-            ..Verdict::plain(reviews::kind(&word)?)
+            ..Verdict::plain(kind(&word)?)
         },
         at: time(row.get(9)?)?,
         signature: row.get(10)?,

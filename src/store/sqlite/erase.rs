@@ -2,12 +2,13 @@
 
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::decisions::without_messages;
 use super::fault::{Done, int};
 use super::open::patiently;
-use super::tx::{SLOTS, Tx};
+use super::tx::Tx;
 use super::{dead, items};
 use crate::store::StoreError;
+use crate::store::rows::SLOTS;
+use crate::store::rows::decision::without_messages;
 
 /// Delete what the decision says, wherever it is kept. The vacuum after the commit removes the
 /// copies that SQLite may have left in free space.
@@ -31,7 +32,7 @@ pub(super) fn erase(tx: &mut Tx<'_>, id: &str) -> Done<()> {
         .query_row([n], |r| r.get(0))
         .optional()?
         .flatten();
-    let rest = rest.as_deref().map(without_messages).transpose()?.flatten();
+    let rest = rest.as_deref().map(without_messages).transpose()?;
     conn.prepare_cached(
         "UPDATE decisions SET reason = NULL, cohort = NULL, tags = NULL, rest = ?2 WHERE n = ?1",
     )?

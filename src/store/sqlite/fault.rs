@@ -2,6 +2,8 @@
 
 use rusqlite::ErrorCode;
 
+pub(super) use crate::store::rows::{count, damaged, int};
+
 use crate::store::StoreError;
 
 /// Why an operation did not happen.
@@ -119,22 +121,4 @@ pub(super) fn cause(e: &rusqlite::Error) -> String {
         }
         _ => e.to_string(),
     }
-}
-
-/// A stored value that this program cannot have written.
-pub(super) fn damaged(what: &str) -> StoreError {
-    StoreError::Damaged {
-        doing: format!("read {what}"),
-        cause: "the stored value is damaged".to_owned(),
-    }
-}
-
-/// Counts are kept as SQLite's signed integers; none of ours comes near the limit.
-pub(super) fn int(n: u64) -> i64 {
-    i64::try_from(n).unwrap_or(i64::MAX)
-}
-
-/// A stored count; a negative one cannot have been written by [`int`].
-pub(super) fn count(n: i64) -> u64 {
-    u64::try_from(n).unwrap_or(0)
 }

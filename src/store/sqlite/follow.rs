@@ -22,7 +22,7 @@ pub(super) fn read(conn: &Connection, from: u64, limit: usize) -> Done<Vec<Follo
              LEFT JOIN items i ON i.n = d.n LEFT JOIN queues q ON q.k = i.queue
          WHERE l.idx >= ?1 ORDER BY l.idx LIMIT ?2",
         items::COLUMNS,
-        super::tx::SLOTS,
+        crate::store::rows::SLOTS,
     ))?;
     let mut rows = statement.query((int(from), int(limit as u64)))?;
     let mut found = Vec::new();

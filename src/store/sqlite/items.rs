@@ -1,29 +1,13 @@
 //! An item's row: where it stands, with the counters and approvals that go with it.
 
 use rusqlite::{Connection, OptionalExtension as _, Row};
-use serde::{Deserialize, Serialize};
 
-use super::decisions::{json, time, unjson};
-use super::fault::{Done, count, damaged, int, is_constraint};
-use super::place::place;
+use super::fault::{Done, count, int, is_constraint};
 use super::tx::Tx;
-use crate::domain::{Approval, Item, ItemState, Kind, Pending, Sample, Timestamp};
+use crate::domain::{Item, Timestamp};
 use crate::store::StoreError;
-
-/// What no index needs.
-#[derive(Debug, Serialize, Deserialize)]
-struct Rest {
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    required: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    approvals: Vec<Approval>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    content: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pending: Option<Pending>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    sample: Option<Sample>,
-}
+use crate::store::rows::item::{self, Stored, kind_word};
+use crate::store::rows::place::place;
 
 /// The columns that [`decode`] reads, of `items i JOIN queues q ON q.k = i.queue`.
 pub(super) const COLUMNS: &str = "i.state, i.kind, i.revision, i.entered, i.due, i.priority, \
@@ -34,51 +18,19 @@ pub(super) const WIDTH: usize = 10;
 
 /// A row of [`COLUMNS`], which begin at column `from`.
 pub(super) fn decode(row: &Row<'_>, from: usize, id: &str) -> Done<Item> {
-    let state: String = row.get(from)?;
-    let kind: String = row.get(from + 1)?;
-    let due: Option<i64> = row.get(from + 4)?;
-    let rest: String = row.get(from + 8)?;
-    let rest: Rest = unjson(&rest, "an item")?;
-    Ok(Item {
-        id: id.to_owned(),
-        kind: kind_of(&kind)?,
-        state: state_of(&state)?,
-        queue: row.get(from + 9)?,
-        entered_at: time(row.get(from + 3)?)?,
-        due_at: due.map(time).transpose()?,
+    let stored = Stored {
+        state: row.get(from)?,
+        kind: row.get(from + 1)?,
+        revision: row.get(from + 2)?,
+        entered: row.get(from + 3)?,
+        due: row.get(from + 4)?,
         priority: row.get(from + 5)?,
-        revision: count(row.get(from + 2)?),
-        required: rest.required,
-        approvals: rest.approvals,
-        content: rest.content,
-        pending: rest.pending,
         blind: row.get(from + 6)?,
-        sample: rest.sample,
         breached: row.get(from + 7)?,
-    })
-}
-
-/// A stored state by its word.
-pub(super) fn state_of(word: &str) -> Done<ItemState> {
-    [ItemState::Waiting, ItemState::Decided, ItemState::AwaitingApproval, ItemState::Settled]
-        .into_iter()
-        .find(|s| s.as_str() == word)
-        .ok_or_else(|| damaged("an item's state").into())
-}
-
-fn kind_word(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Review => "review",
-        Kind::Retrospective => "retrospective",
-        Kind::Quarantine => "quarantine",
-    }
-}
-
-fn kind_of(word: &str) -> Done<Kind> {
-    [Kind::Review, Kind::Retrospective, Kind::Quarantine]
-        .into_iter()
-        .find(|k| kind_word(*k) == word)
-        .ok_or_else(|| damaged("an item's kind").into())
+        rest: row.get(from + 8)?,
+        queue: row.get(from + 9)?,
+    };
+    Ok(stored.decode(id)?)
 }
 
 /// An item with the level of its queue, by its decision's number.
@@ -121,13 +73,7 @@ pub(super) fn put(
         tx.deltas.item(old, old_queue, *old_level, shape, -1);
     }
     tx.deltas.item(item, queue, level, shape, 1);
-    let rest = json(&Rest {
-        required: item.required.clone(),
-        approvals: item.approvals.clone(),
-        content: item.content.clone(),
-        pending: item.pending.clone(),
-        sample: item.sample.clone(),
-    })?;
+    let rest = item::rest(item)?;
     let grace = item.pending.as_ref().map(|p| p.until.as_millisecond());
     tx.conn
         .prepare_cached(
@@ -184,12 +130,6 @@ pub(super) fn erase_texts(conn: &Connection, n: i64) -> Done<()> {
         .query_row([n], |r| r.get(0))
         .optional()?;
     let Some(rest) = rest else { return Ok(()) };
-    let mut rest: Rest = unjson(&rest, "an item")?;
-    if let Some(pending) = &mut rest.pending {
-        let v = &mut pending.verdict;
-        (v.output, v.action, v.label, v.note) = (None, None, None, None);
-        v.tags.clear();
-    }
-    conn.prepare_cached("UPDATE items SET rest = ?2 WHERE n = ?1")?.execute((n, json(&rest)?))?;
+    conn.prepare_cached("UPDATE items SET rest = ?2 WHERE n = ?1")?.execute((n, item::without_texts(&rest)?))?;
     Ok(())
 }

@@ -2,12 +2,12 @@
 
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::decisions::time;
 use super::fault::{Done, count, int};
 use super::premises::lost;
 use super::tx::Tx;
 use super::{items, names, walk};
 use crate::domain::Timestamp;
+use crate::store::rows::time;
 use crate::store::{Lease, TakeLease};
 
 /// A live lease.

@@ -21,7 +21,6 @@ mod open;
 mod ops;
 mod outbox;
 mod page;
-mod place;
 mod pool;
 mod premises;
 mod queues;
@@ -46,13 +45,13 @@ use rusqlite::{Connection, OptionalExtension as _};
 pub use open::OpenMode;
 pub use schema::Fresh;
 
-use self::decisions::time;
 use self::fault::{Done, Fail, count};
 use self::jobs::{Admit, Call};
 use self::open::patiently;
 use self::pool::Pool;
 use self::writer::{Queue, Writer};
 use crate::domain::{Item, Review, Reviewer, Timestamp};
+use crate::store::rows::time;
 use crate::store::{
     AdmitBatch, AdmitResult, AutomaticAsk, AutomaticPage, Committed, Counts, Flowed, Followed,
     Lately, Lease, OutgoingAsk, OutgoingCount, PageQuery, QueueCount, Seen, SignCheckpoint,

@@ -2,11 +2,11 @@
 
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::decisions::{json, unjson};
 use super::fault::{Done, count, int};
 use super::tx::Tx;
 use super::{admit, dead, erase, items, leases, outbox, premises, reviews, states, windows};
 use crate::domain::{Reviewer, Timestamp};
+use crate::store::rows::{json, unjson};
 use crate::store::{Committed, EntryDraft, Op, StoredPolicy, Write};
 
 /// All of a write; the caller makes sure that it is all or nothing.

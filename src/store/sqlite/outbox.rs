@@ -3,11 +3,11 @@
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, params_from_iter};
 
-use super::decisions::{json, time, unjson};
 use super::fault::{Done, count, int};
 use super::scopes;
 use super::tx::Tx;
 use crate::domain::{ControlScope, Timestamp};
+use crate::store::rows::{json, time, unjson};
 use crate::store::{EffectState, OutgoingAsk, OutgoingCount, StoreError, StoredEffect};
 
 /// Put an effect; a key that was there, done or not, stays as it is.

@@ -6,9 +6,10 @@ use rusqlite::{Connection, params_from_iter};
 use super::decisions;
 use super::fault::{Done, count, damaged};
 use super::walk::{Condition, Step, Way, walk};
-use super::{items, leases, names, place};
+use super::{items, leases, names};
 use crate::domain::Timestamp;
 use crate::protocol::Cursor;
+use crate::store::rows::place;
 use crate::store::{PageQuery, StoredPage, StoredRow};
 
 /// A page of open items in queue order, or of items somebody decided.
@@ -108,7 +109,7 @@ fn raw(conn: &Connection, n: i64) -> Done<Option<Vec<u8>>> {
     let raw: Option<i64> = conn
         .prepare_cached("SELECT raw FROM decisions WHERE n = ?1")?
         .query_row([n], |r| r.get(0))?;
-    let slots = super::fault::int(super::tx::SLOTS);
+    let slots = super::fault::int(crate::store::rows::SLOTS);
     decisions::body(conn, raw.unwrap_or(n).saturating_mul(slots))
 }
 

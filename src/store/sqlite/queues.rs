@@ -6,9 +6,9 @@ use rusqlite::Connection;
 
 use super::fault::{Done, count, int};
 use super::items;
-use super::place::{first_of, minute};
 use crate::domain::{Item, Timestamp};
 use crate::store::QueueCount;
+use crate::store::rows::place::{first_of, minute};
 
 /// Within this many milliseconds an item is due soon.
 const SOON: i64 = 5 * 60_000;

@@ -1,26 +1,14 @@
 //! Reviews, blind answers and corrections: the words in a row, the text in a body of the trail.
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
-use serde::Deserialize;
-use serde_json::Value;
 
-use super::decisions::{self, json, time};
+use super::decisions;
 use super::fault::{Done, Fail, count, damaged, int, is_constraint};
-use super::tx::{Appended, SLOTS, Tx};
-use crate::domain::{Review, Timestamp, Verdict, VerdictKind};
+use super::tx::{Appended, Tx};
+use crate::domain::{Review, Timestamp};
+use crate::store::rows::review::{Stored, text_is_kept};
+use crate::store::rows::{SLOTS, json};
 use crate::store::{StoreError, StoredAnswer, StoredCorrection};
-
-/// What a review's body holds: the texts of a verdict. Other members are not looked at.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Text {
-    output: Option<Value>,
-    action: Option<String>,
-    label: Option<String>,
-    tags: Vec<String>,
-    note: Option<String>,
-    to: Option<String>,
-}
 
 /// The entry that a row is about to refer to.
 fn entry(tx: &Tx<'_>, what: &str) -> Done<Appended> {
@@ -31,9 +19,7 @@ fn entry(tx: &Tx<'_>, what: &str) -> Done<Appended> {
 pub(super) fn put(tx: &Tx<'_>, r: &Review) -> Done<()> {
     let n = tx.number(&r.item)?;
     let entry = entry(tx, &format!("review {}", r.request_id))?;
-    if entry.bodies == 0 && r.verdict != Verdict::plain(r.verdict.verdict) {
-        return Err(StoreError::Missing(format!("text of review {}", r.request_id)).into());
-    }
+    text_is_kept(r, entry.bodies)?;
     let tags = match r.verdict.tags.is_empty() {
         true => None,
         false => Some(json(&r.verdict.tags)?),
@@ -117,44 +103,23 @@ pub(super) fn read<P: rusqlite::ToSql>(
     Ok(reviews)
 }
 
-/// A verdict by its word.
-pub(super) fn kind(word: &str) -> Done<VerdictKind> {
-    [VerdictKind::Accept, VerdictKind::Edit, VerdictKind::Reject, VerdictKind::Escalate]
-        .into_iter()
-        .find(|k| k.as_str() == word)
-        .ok_or_else(|| damaged("a verdict").into())
-}
-
 fn decode(row: &Row<'_>) -> Done<Review> {
-    let word: String = row.get(6)?;
-    let kind = kind(&word)?;
-    let body: Option<Vec<u8>> = row.get(12)?;
-    let text: Text = match body {
-        Some(bytes) => serde_json::from_slice(&bytes).map_err(|_| damaged("a review's text"))?,
-        None => Text::default(),
-    };
-    Ok(Review {
+    let stored = Stored {
         request_id: row.get(0)?,
         item: row.get(1)?,
         reviewer: row.get(2)?,
         level: row.get(3)?,
         queue: row.get(4)?,
-        revision: count(row.get(5)?),
-        verdict: Verdict {
-            verdict: kind,
-            output: text.output,
-            action: text.action,
-            label: text.label,
-            tags: text.tags,
-            note: text.note,
-            to: text.to,
-        },
-        at: time(row.get(7)?)?,
+        revision: row.get(5)?,
+        verdict: row.get(6)?,
+        at: row.get(7)?,
         signature: row.get(8)?,
         undone: row.get(9)?,
         reversal: row.get(10)?,
         agreed: row.get(11)?,
-    })
+        body: row.get(12)?,
+    };
+    Ok(stored.decode()?)
 }
 
 /// Store a reviewer's own answer to a blind item; each answers once.

@@ -4,9 +4,10 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::derived;
 use super::fault::{Done, count, damaged, int};
-use super::items::state_of;
-use super::tx::{SLOTS, read_frontier, tile_id};
+use super::tx::{read_frontier, tile_id};
 use crate::audit::{TILE_WIDTH, tile_path, tile_width};
+use crate::store::rows::SLOTS;
+use crate::store::rows::item::state_of;
 use crate::store::{StoreError, TrailSink};
 
 /// Entries from `from` on (all, or an item's), at most `limit`.

@@ -2,15 +2,14 @@
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _};
 
-use super::counters::Deltas;
+use super::counters;
 use super::fault::{Done, Fail, count, damaged, int};
 use super::names::Names;
 use crate::audit::{Frontier, leaf_hash};
 use crate::domain::Timestamp;
+use crate::store::rows::SLOTS;
+use crate::store::rows::counters::Deltas;
 use crate::store::{EntryDraft, StoreError};
-
-/// How many bodies one entry may have: their ids are `index * 64 + position`.
-pub(super) const SLOTS: u64 = 64;
 
 /// Where the store stands: the row `state`, and the frontier of the log.
 #[derive(Clone, Debug)]
@@ -96,7 +95,7 @@ impl<'a> Tx<'a> {
         self.held = 0;
         let ran = run(self).and_then(|answer| {
             let deltas = std::mem::take(&mut self.deltas);
-            deltas.write(self.conn)?;
+            counters::write(deltas, self.conn)?;
             Ok(answer)
         });
         match ran {

@@ -2,10 +2,10 @@
 
 use rusqlite::{Connection, Row, ToSql};
 
-use super::decisions::time;
 use super::fault::Done;
 use super::tx::Tx;
 use crate::domain::Timestamp;
+use crate::store::rows::time;
 use crate::store::{WindowAsk, WindowRow};
 
 /// Write rows; what stood there is replaced.

@@ -13,7 +13,7 @@ const MINUTE: i64 = 60_000;
 const NEVER: u64 = (1 << 40) - 1;
 
 /// The place of an item in queue order.
-pub(super) fn place(item: &Item) -> Vec<u8> {
+pub(in crate::store) fn place(item: &Item) -> Vec<u8> {
     key(item.due_at, item.priority, &item.id)
 }
 
@@ -37,18 +37,18 @@ fn key(due: Option<Timestamp>, priority: i64, id: &str) -> Vec<u8> {
 }
 
 /// The first place of a due minute, for ranges.
-pub(super) fn first_of(minute: i64) -> Vec<u8> {
+pub(in crate::store) fn first_of(minute: i64) -> Vec<u8> {
     let minute = u64::try_from(minute + MINUTES).unwrap_or(0).min(NEVER);
     minute.to_be_bytes().iter().skip(3).copied().collect()
 }
 
 /// The due minute of a time in milliseconds.
-pub(super) fn minute(ms: i64) -> i64 {
+pub(in crate::store) fn minute(ms: i64) -> i64 {
     ms.div_euclid(MINUTE)
 }
 
 /// A place as a cursor: 30 hex digits, then the id. Byte order is queue order.
-pub(super) fn cursor(place: &[u8]) -> Cursor {
+pub(in crate::store) fn cursor(place: &[u8]) -> Cursor {
     let (head, id) = place.split_at_checked(HEAD).unwrap_or((place, &[]));
     let mut text = String::with_capacity(HEAD * 2 + id.len());
     for byte in head {
@@ -61,7 +61,7 @@ pub(super) fn cursor(place: &[u8]) -> Cursor {
 }
 
 /// A cursor as a place.
-pub(super) fn uncursor(cursor: &Cursor) -> Result<Vec<u8>, StoreError> {
+pub(in crate::store) fn uncursor(cursor: &Cursor) -> Result<Vec<u8>, StoreError> {
     let bad = || {
         StoreError::Missing(format!("place {:?} in the queue: take a cursor from a page", cursor.0))
     };
