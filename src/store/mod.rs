@@ -10,6 +10,7 @@
 #[cfg(test)]
 pub(crate) mod conformance;
 mod form;
+pub mod postgres;
 mod rows;
 pub mod sqlite;
 #[cfg(all(test, unix))]
@@ -22,6 +23,7 @@ use crate::audit::{AnswerRow, CorrectionRow, DecisionRow, StateRow};
 use crate::domain::{Item, ItemState, Review, Reviewer, Timestamp};
 
 pub use form::form;
+pub use postgres::Postgres;
 pub use sqlite::{Fresh, OpenMode, Sqlite};
 pub use ticket::{Promise, Ticket};
 pub use types::*;
