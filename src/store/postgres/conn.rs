@@ -53,7 +53,8 @@ impl Address {
     /// `require` (TLS, whoever the server is; with `sslrootcert` as `verify-full`), `verify-full`
     /// (TLS, and the server's certificate is checked against `sslrootcert` or the system's).
     pub(super) fn parse(url: &str) -> Result<Self, StoreError> {
-        let bad = |cause: String| StoreError::Io { doing: "read the database URL".to_owned(), cause };
+        let bad =
+            |cause: String| StoreError::Io { doing: "read the database URL".to_owned(), cause };
         let (plain, wish) = tls::split(url).map_err(bad)?;
         let mut config: Config = plain.parse().map_err(|e: tokio_postgres::Error| {
             bad(format!("{}: write postgres://USER@HOST/DATABASE", super::fault::cause(&e)))
@@ -105,7 +106,10 @@ impl Address {
             })
             .post_create(told)
             .build()
-            .map_err(|e| StoreError::Io { doing: "make connections".to_owned(), cause: e.to_string() })
+            .map_err(|e| StoreError::Io {
+                doing: "make connections".to_owned(),
+                cause: e.to_string(),
+            })
     }
 }
 

@@ -100,8 +100,9 @@ fn is_damage(e: &tokio_postgres::Error) -> bool {
             SqlState::UNDEFINED_COLUMN,
         ]
         .contains(db.code()),
-        None => std::error::Error::source(e)
-            .is_some_and(|e| e.is::<tokio_postgres::types::WasNull>() || e.is::<std::str::Utf8Error>()),
+        None => std::error::Error::source(e).is_some_and(|e| {
+            e.is::<tokio_postgres::types::WasNull>() || e.is::<std::str::Utf8Error>()
+        }),
     }
 }
 

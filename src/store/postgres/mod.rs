@@ -244,12 +244,24 @@ impl Store for Postgres {
         self.snapshot_read("read the counters", async |c| read::counts(c).await)
     }
 
-    fn entries(&self, id: Option<&str>, from: u64, limit: usize) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+    fn entries(
+        &self,
+        id: Option<&str>,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
         self.snapshot_read("read the trail", async |c| read::entries(c, id, from, limit).await)
     }
 
-    fn corrections(&self, since: Option<Timestamp>, after: u64, limit: usize) -> Result<Vec<StoredCorrection>, StoreError> {
-        self.snapshot_read("read corrections", async |c| read::corrections(c, since, after, limit).await)
+    fn corrections(
+        &self,
+        since: Option<Timestamp>,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredCorrection>, StoreError> {
+        self.snapshot_read("read corrections", async |c| {
+            read::corrections(c, since, after, limit).await
+        })
     }
 
     fn dead_letters(&self, after: u64, limit: usize) -> Result<Vec<StoredDeadLetter>, StoreError> {
@@ -309,7 +321,9 @@ impl Store for Postgres {
     }
 
     fn tile(&self, level: u8, index: u64, width: u64) -> Result<Vec<u8>, StoreError> {
-        self.snapshot_read("read hashes of the trail", async |c| read::tile(c, level, index, width).await)
+        self.snapshot_read("read hashes of the trail", async |c| {
+            read::tile(c, level, index, width).await
+        })
     }
 
     fn feed(&self, sink: &mut dyn TrailSink) -> Result<(), StoreError> {

@@ -74,7 +74,11 @@ pub(super) fn array<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
 }
 
 impl ToSql for T<'_> {
-    fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+    fn to_sql(
+        &self,
+        ty: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
         stored(self.0).as_ref().to_sql(ty, out)
     }
 

@@ -175,10 +175,7 @@ mod tests {
         let (rest, wish) = of("postgres://db/desk?sslmode=verify-full&options=-csearch_path%3Dx\
              &sslrootcert=%2Fetc%2Fmy%20ca.pem");
         assert_eq!(rest, "postgres://db/desk?options=-csearch_path%3Dx");
-        assert_eq!(
-            wish,
-            Wish { mode: Mode::VerifyFull, roots: Some("/etc/my ca.pem".to_owned()) }
-        );
+        assert_eq!(wish, Wish { mode: Mode::VerifyFull, roots: Some("/etc/my ca.pem".to_owned()) });
         assert_eq!(of("postgres://db/desk?sslmode=require").1.mode(), SslMode::Require);
         assert!(split("postgres://db/desk?sslmode=verify-ca").unwrap_err().contains("verify-full"));
     }

@@ -21,7 +21,14 @@ pub(in crate::store) struct Deltas {
 
 impl Deltas {
     /// An item comes to stand (`by` = 1) or stands no longer (−1) where it is.
-    pub(in crate::store) fn item(&mut self, item: &Item, queue: i64, level: u8, shape: i64, by: i64) {
+    pub(in crate::store) fn item(
+        &mut self,
+        item: &Item,
+        queue: i64,
+        level: u8,
+        shape: i64,
+        by: i64,
+    ) {
         let open = item.state.is_open();
         let held = item.state == ItemState::Decided;
         if open || held {

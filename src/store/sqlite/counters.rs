@@ -29,10 +29,8 @@ pub(super) fn write(deltas: Deltas, conn: &Connection) -> Done<()> {
         )?
         .execute((queue, minute, open, fresh))?;
         if open < 0 {
-            conn.prepare_cached(
-                "DELETE FROM dues WHERE queue = ?1 AND minute = ?2 AND open = 0",
-            )?
-            .execute((queue, minute))?;
+            conn.prepare_cached("DELETE FROM dues WHERE queue = ?1 AND minute = ?2 AND open = 0")?
+                .execute((queue, minute))?;
         }
     }
     for (cohort, by) in deltas.cohorts.into_iter().filter(|(_, by)| *by != 0) {

@@ -10,10 +10,10 @@ use rusqlite::{Connection, Row, Rows, Statement};
 use super::fault::{Done, count, damaged};
 use crate::audit::{AnswerRow, CorrectionRow, DecisionRow, StateRow};
 use crate::domain::{Review, Reviewer, Route, Verdict};
+use crate::store::form::{Own, groups, own, shared};
 use crate::store::rows::decision::Rest;
 use crate::store::rows::review::kind;
 use crate::store::rows::{time, unjson};
-use crate::store::form::{Own, groups, own, shared};
 use crate::store::{Columns, StoredPolicy, TrailSink};
 
 /// Groups and tags as stored are few; beyond this many different ones they are read anew.

@@ -130,6 +130,7 @@ pub(super) fn erase_texts(conn: &Connection, n: i64) -> Done<()> {
         .query_row([n], |r| r.get(0))
         .optional()?;
     let Some(rest) = rest else { return Ok(()) };
-    conn.prepare_cached("UPDATE items SET rest = ?2 WHERE n = ?1")?.execute((n, item::without_texts(&rest)?))?;
+    conn.prepare_cached("UPDATE items SET rest = ?2 WHERE n = ?1")?
+        .execute((n, item::without_texts(&rest)?))?;
     Ok(())
 }

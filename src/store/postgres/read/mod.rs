@@ -39,11 +39,19 @@ pub(super) async fn review(_client: &ClientWrapper, _request_id: &str) -> Done<O
     Err(not_yet("review"))
 }
 
-pub(super) async fn lease_of(_client: &ClientWrapper, _id: &str, _wall: Timestamp) -> Done<Option<Lease>> {
+pub(super) async fn lease_of(
+    _client: &ClientWrapper,
+    _id: &str,
+    _wall: Timestamp,
+) -> Done<Option<Lease>> {
     Err(not_yet("lease_of"))
 }
 
-pub(super) async fn blind_answer(_client: &ClientWrapper, _id: &str, _reviewer: &str) -> Done<Option<StoredAnswer>> {
+pub(super) async fn blind_answer(
+    _client: &ClientWrapper,
+    _id: &str,
+    _reviewer: &str,
+) -> Done<Option<StoredAnswer>> {
     Err(not_yet("blind_answer"))
 }
 
@@ -51,7 +59,11 @@ pub(super) async fn page(_client: &ClientWrapper, _ask: &PageQuery) -> Done<Stor
     Err(not_yet("page"))
 }
 
-pub(super) async fn queues(_client: &ClientWrapper, _now: Timestamp, _wall: Timestamp) -> Done<Vec<QueueCount>> {
+pub(super) async fn queues(
+    _client: &ClientWrapper,
+    _now: Timestamp,
+    _wall: Timestamp,
+) -> Done<Vec<QueueCount>> {
     Err(not_yet("queues"))
 }
 
@@ -63,11 +75,19 @@ pub(super) async fn seen(_client: &ClientWrapper) -> Done<Seen> {
     Err(not_yet("seen"))
 }
 
-pub(super) async fn graces_over(_client: &ClientWrapper, _wall: Timestamp, _limit: usize) -> Done<Vec<Item>> {
+pub(super) async fn graces_over(
+    _client: &ClientWrapper,
+    _wall: Timestamp,
+    _limit: usize,
+) -> Done<Vec<Item>> {
     Err(not_yet("graces_over"))
 }
 
-pub(super) async fn overdue(_client: &ClientWrapper, _now: Timestamp, _limit: usize) -> Done<Vec<Item>> {
+pub(super) async fn overdue(
+    _client: &ClientWrapper,
+    _now: Timestamp,
+    _limit: usize,
+) -> Done<Vec<Item>> {
     Err(not_yet("overdue"))
 }
 
@@ -79,7 +99,10 @@ pub(super) async fn reviewer(_client: &ClientWrapper, _name: &str) -> Done<Optio
     Err(not_yet("reviewer"))
 }
 
-pub(super) async fn policy(_client: &ClientWrapper, _hash: Option<&str>) -> Done<Option<StoredPolicy>> {
+pub(super) async fn policy(
+    _client: &ClientWrapper,
+    _hash: Option<&str>,
+) -> Done<Option<StoredPolicy>> {
     Err(not_yet("policy"))
 }
 
@@ -87,23 +110,44 @@ pub(super) async fn counts(_client: &ClientWrapper) -> Done<Counts> {
     Err(not_yet("counts"))
 }
 
-pub(super) async fn entries(_client: &ClientWrapper, _id: Option<&str>, _from: u64, _limit: usize) -> Done<Vec<(u64, Vec<u8>)>> {
+pub(super) async fn entries(
+    _client: &ClientWrapper,
+    _id: Option<&str>,
+    _from: u64,
+    _limit: usize,
+) -> Done<Vec<(u64, Vec<u8>)>> {
     Err(not_yet("entries"))
 }
 
-pub(super) async fn corrections(_client: &ClientWrapper, _since: Option<Timestamp>, _after: u64, _limit: usize) -> Done<Vec<StoredCorrection>> {
+pub(super) async fn corrections(
+    _client: &ClientWrapper,
+    _since: Option<Timestamp>,
+    _after: u64,
+    _limit: usize,
+) -> Done<Vec<StoredCorrection>> {
     Err(not_yet("corrections"))
 }
 
-pub(super) async fn dead_letters(_client: &ClientWrapper, _after: u64, _limit: usize) -> Done<Vec<StoredDeadLetter>> {
+pub(super) async fn dead_letters(
+    _client: &ClientWrapper,
+    _after: u64,
+    _limit: usize,
+) -> Done<Vec<StoredDeadLetter>> {
     Err(not_yet("dead_letters"))
 }
 
-pub(super) async fn draft(_client: &ClientWrapper, _item: &str, _reviewer: &str) -> Done<Option<Vec<u8>>> {
+pub(super) async fn draft(
+    _client: &ClientWrapper,
+    _item: &str,
+    _reviewer: &str,
+) -> Done<Option<Vec<u8>>> {
     Err(not_yet("draft"))
 }
 
-pub(super) async fn outgoing(_client: &ClientWrapper, _ask: &OutgoingAsk) -> Done<Vec<StoredEffect>> {
+pub(super) async fn outgoing(
+    _client: &ClientWrapper,
+    _ask: &OutgoingAsk,
+) -> Done<Vec<StoredEffect>> {
     Err(not_yet("outgoing"))
 }
 
@@ -115,7 +159,10 @@ pub(super) async fn state(_client: &ClientWrapper, _key: &str) -> Done<Option<St
     Err(not_yet("state"))
 }
 
-pub(super) async fn states(_client: &ClientWrapper, _prefix: &str) -> Done<Vec<(String, StoredState)>> {
+pub(super) async fn states(
+    _client: &ClientWrapper,
+    _prefix: &str,
+) -> Done<Vec<(String, StoredState)>> {
     Err(not_yet("states"))
 }
 
@@ -123,7 +170,11 @@ pub(super) async fn windows(_client: &ClientWrapper, _ask: &WindowAsk) -> Done<V
     Err(not_yet("windows"))
 }
 
-pub(super) async fn follow(_client: &ClientWrapper, _from: u64, _limit: usize) -> Done<Vec<Followed>> {
+pub(super) async fn follow(
+    _client: &ClientWrapper,
+    _from: u64,
+    _limit: usize,
+) -> Done<Vec<Followed>> {
     Err(not_yet("follow"))
 }
 
@@ -139,11 +190,19 @@ pub(super) async fn lately(_client: &ClientWrapper, _now: Timestamp) -> Done<Lat
     Err(not_yet("lately"))
 }
 
-pub(super) async fn flowed(_client: &ClientWrapper, _now: Timestamp, _since: Option<Timestamp>) -> Done<Flowed> {
+pub(super) async fn flowed(
+    _client: &ClientWrapper,
+    _now: Timestamp,
+    _since: Option<Timestamp>,
+) -> Done<Flowed> {
     Err(not_yet("flowed"))
 }
 
-pub(super) async fn open_in_cohort(_client: &ClientWrapper, _dimension: &str, _group: &str) -> Done<u64> {
+pub(super) async fn open_in_cohort(
+    _client: &ClientWrapper,
+    _dimension: &str,
+    _group: &str,
+) -> Done<u64> {
     Err(not_yet("open_in_cohort"))
 }
 
@@ -151,7 +210,12 @@ pub(super) async fn last_checkpoint(_client: &ClientWrapper) -> Done<Option<Stri
     Err(not_yet("last_checkpoint"))
 }
 
-pub(super) async fn tile(_client: &ClientWrapper, _level: u8, _index: u64, _width: u64) -> Done<Vec<u8>> {
+pub(super) async fn tile(
+    _client: &ClientWrapper,
+    _level: u8,
+    _index: u64,
+    _width: u64,
+) -> Done<Vec<u8>> {
     Err(not_yet("tile"))
 }
 
