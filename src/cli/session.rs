@@ -100,6 +100,15 @@ impl Session {
         }
     }
 
+    /// Count all that has happened, before figures are looked at: where nobody ticks, nobody has.
+    pub fn catch_up(&self) {
+        let Some(local) = &self.local else { return };
+        match local.catch_up(&self.by) {
+            Ok(()) => self.wrote.set(true),
+            Err(refused) => tracing::debug!(message = refused.message, "nothing was counted"),
+        }
+    }
+
     pub fn header(&self) -> Result<Header, Failure> {
         variant!(self.ask(Query::Header)?, Reply::Header(header) => *header)
     }

@@ -61,6 +61,7 @@ impl Signals {
 impl Metrics {
     fn run(self, app: &App) -> Outcome {
         let session = app.open(Fresh::No)?;
+        session.catch_up();
         let header = session.header()?;
         let signals = self
             .window

@@ -560,7 +560,6 @@ impl Core {
                 break;
             }
         }
-        self.keep_windows(&[])?;
         let head = self.store.head().map_err(refuse)?;
         self.keys.checkpoint_if_due(&self.store, head, (self.wall)());
         Ok(done)

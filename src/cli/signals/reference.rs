@@ -58,6 +58,7 @@ impl Reference {
 impl Set {
     fn run(self, app: &App) -> Outcome {
         let session = app.open(Fresh::No)?;
+        session.catch_up();
         let ask = match &self.file {
             Some(path) => {
                 let name = path.display().to_string();
@@ -83,7 +84,7 @@ impl Set {
         };
         let set =
             variant!(session.execute(Command::SetReference(ask))?, Answer::Reference(set) => set)?;
-        session.tick();
+        session.catch_up();
         if app.out.json {
             return app.out.json(&json!(set));
         }

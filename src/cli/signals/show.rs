@@ -41,6 +41,7 @@ pub(super) struct Show {
 impl Show {
     pub(super) fn run(self, app: &App) -> Outcome {
         let session = app.open(Fresh::No)?;
+        session.catch_up();
         let ask = SignalsAsk { window: self.window, by: self.kind, slice: self.slice };
         let view = variant!(session.ask(Query::Signals(ask))?, Reply::Signals(view) => *view)?;
         if app.out.json {
