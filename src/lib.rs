@@ -10,6 +10,7 @@
 //! 8  main.rs       arguments to run(), exit code
 //! 7  cli           one file a command; puts the parts together; config, doctor
 //! 6  tui           the reviewer app                    sync      outbox → the world, one file a service
+//!    server        the HTTP interface, one file a resource
 //! 5  desk          the use-cases over a store: admit, lease, settle, contain, watch, explain
 //! 4  store         trait Store: whole business operations, each one transaction; sqlite
 //! 3  authority     may(actor, command, state)?        simulate  seeded streams with human truth
@@ -31,6 +32,7 @@ pub mod desk;
 pub mod domain;
 pub mod policy;
 pub mod protocol;
+pub mod server;
 pub mod signals;
 pub mod simulate;
 pub mod store;

@@ -86,6 +86,9 @@ kinds! {
     INCIDENT = "incident";
     /// What was automatic was asked to go before people; and each decision that did.
     REQUEUE = "requeue";
+    /// A token was made, or opens nothing any more; its `d` names it, whose it is, its scopes.
+    TOKEN_CREATED = "token_created";
+    TOKEN_REVOKED = "token_revoked";
     /// An effect that could not be delivered is to be tried again.
     REDELIVER = "redeliver";
 }

@@ -13,7 +13,11 @@
 //! | kill, requeue, start or roll back a canary, acknowledge or resolve an incident, set a reference, redeliver | on-call or admin |
 //! | resume, promote a canary | the same; a promotion also takes the canary's level |
 //! | release a freeze | reviewer, expert or compliance of the level that froze, or on-call |
-//! | take a lease back, add or disable a reviewer, activate a policy, erase | admin |
+//! | take a lease back, add or disable a reviewer, activate a policy, erase, make or revoke a token, list tokens | admin |
+//!
+//! Over HTTP the scope of a token has to allow it too: [`scope`].
+
+pub mod scope;
 
 use crate::domain::{Clash, ItemState, Reviewer, Role};
 use crate::protocol::{Act, Refused, Why};
@@ -96,7 +100,9 @@ pub fn may(actor: &Reviewer, act: Act, subject: Subject<'_>) -> Result<(), Refus
         | Act::AddReviewer
         | Act::DisableReviewer
         | Act::ActivatePolicy
-        | Act::Erase => {
+        | Act::Erase
+        | Act::CreateToken
+        | Act::RevokeToken => {
             if actor.has(Role::Admin) {
                 return Ok(());
             }
@@ -249,6 +255,8 @@ pub fn name(act: Act) -> &'static str {
         Act::Incident => "acknowledge or resolve an incident",
         Act::SetReference => "set the reference",
         Act::Redeliver => "send an effect again",
+        Act::CreateToken => "make a token",
+        Act::RevokeToken => "revoke a token",
         Act::Tick => "tick",
     }
 }

@@ -95,8 +95,10 @@ pub enum Command {
     Signals(super::signals::Signals),
     Sync(super::sync::Sync),
     Watch(super::watch::Watch),
+    Serve(super::serve::Serve),
     Audit(super::audit::Audit),
     Reviewer(super::reviewer::Reviewer),
+    Token(super::token::Token),
     Doctor(super::doctor::Doctor),
     Completions(super::completions::Completions),
 }

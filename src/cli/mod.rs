@@ -38,6 +38,7 @@ mod requeue;
 mod resume;
 mod review;
 mod reviewer;
+mod serve;
 mod session;
 mod show;
 mod sign;
@@ -47,6 +48,7 @@ mod switch;
 mod sync;
 mod table;
 mod time;
+mod token;
 mod undo;
 mod watch;
 
@@ -126,6 +128,8 @@ fn dispatch(command: Option<Command>, look: Look, app: &App, trouble: Outcome) -
         Some(Command::Signals(command)) => command.run(app),
         Some(Command::Sync(command)) => command.run(app),
         Some(Command::Watch(command)) => command.run(app),
+        Some(Command::Serve(command)) => command.run(app),
+        Some(Command::Token(command)) => command.run(app),
         Some(Command::Reviewer(command)) => command.run(app),
         Some(Command::Resume(command)) => command.run(app),
         Some(Command::Requeue(command)) => command.run(app),

@@ -10,6 +10,7 @@ use super::contain::{Controls, Gauges};
 use super::keys::Keys;
 use super::salts::fresh_salt;
 use super::signals::{Frozen, Keeper};
+use super::tokens::Tokens;
 use super::watch::Watch;
 use crate::audit::{Entry, Salt, commit};
 use crate::containment::Control;
@@ -46,6 +47,8 @@ pub(super) struct Core {
     pub(super) quiet: Mutex<BTreeMap<String, (Timestamp, String)>>,
     /// Leases of queues with a cap are given one at a time.
     pub(super) taking: Mutex<()>,
+    /// Tokens, as this process knows them.
+    pub(super) tokens: Tokens,
     /// What this process remembers of its ticks.
     pub(super) watch: Watch,
     /// Number of log entries after our own last commit.
@@ -117,6 +120,7 @@ impl Core {
             gauges: Mutex::new(None),
             quiet: Mutex::new(BTreeMap::new()),
             taking: Mutex::new(()),
+            tokens: Tokens::default(),
             watch: Watch::new(),
             head: watch::Sender::new(0),
         }

@@ -24,6 +24,7 @@ mod review;
 mod salts;
 mod settle;
 mod signals;
+mod tokens;
 mod trail;
 mod view;
 mod watch;
@@ -36,6 +37,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 
 pub use self::core::WallClock;
+pub use self::tokens::{Identity, PREFIX as TOKEN_PREFIX, Unknown};
 use self::core::{Core, refuse};
 use self::keys::Keys;
 pub use self::watch::Occurrence;
@@ -226,6 +228,10 @@ impl Core {
                 .handle_incident(by, &id, act, note.as_deref())
                 .map(|view| Answer::Incident(Box::new(view))),
             Command::SetReference(ask) => self.set_reference(by, &ask).map(Answer::Reference),
+            Command::CreateToken(ask) => {
+                self.create_token(by, &ask).map(|made| Answer::Token(Box::new(made)))
+            }
+            Command::RevokeToken { id } => self.revoke_token(by, &id).map(Answer::Revoked),
             Command::Canary(ask) => self.canary(by, &ask).map(|()| Answer::Done),
             Command::Tick => {
                 authority::may(&self.actor(by)?, Act::Tick, Subject::default())?;
@@ -251,6 +257,7 @@ impl Core {
                 self.actor(by)?;
                 self.store.reviewers().map(Reply::Reviewers).map_err(refuse)
             }
+            Query::Tokens => self.tokens(by).map(Reply::Tokens),
             Query::Entries { item, from, limit } => self.entries(by, item.as_deref(), from, limit),
             Query::Corrections { since, after, limit } => self.corrections(by, since, after, limit),
             Query::Prove { item } => self.prove(by, &item).map(Reply::Proof),

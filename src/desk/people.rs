@@ -52,13 +52,7 @@ impl Core {
         key: Option<String>,
         skills: Option<Vec<String>>,
     ) -> Result<Reviewer, Refused> {
-        let name = name.trim().to_owned();
-        if name.is_empty() || name.len() > 64 || name.chars().any(char::is_control) {
-            return Err(Refused::new(
-                Why::Invalid,
-                "a reviewer's name has 1 to 64 bytes and no control characters",
-            ));
-        }
+        let name = named(name)?;
         if !(1..=3).contains(&level) {
             return Err(Refused::new(Why::Invalid, format!("level {level} is not 1, 2 or 3")));
         }
@@ -156,7 +150,19 @@ impl Core {
     }
 }
 
-fn added(
+/// A name that can be registered.
+pub(super) fn named(name: &str) -> Result<String, Refused> {
+    let name = name.trim().to_owned();
+    if name.is_empty() || name.len() > 64 || name.chars().any(char::is_control) {
+        return Err(Refused::new(
+            Why::Invalid,
+            "a reviewer's name has 1 to 64 bytes and no control characters",
+        ));
+    }
+    Ok(name)
+}
+
+pub(super) fn added(
     person: &Reviewer,
     by: &str,
     at: crate::domain::Timestamp,

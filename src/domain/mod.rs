@@ -11,6 +11,7 @@ pub mod record;
 mod reviewer;
 mod route;
 mod scope;
+mod token;
 mod verdict;
 
 pub use clash::Clash;
@@ -24,6 +25,7 @@ pub use item::{Approval, Item, ItemState, Kind, Pending};
 pub use reviewer::{Reviewer, Role};
 pub use route::{DATAOPS, Facts, Fallback, Outcome, Route, Sample, SampleKind};
 pub use scope::{ControlScope, ScopeError};
+pub use token::{Token, TokenScope};
 pub use verdict::{Review, Verdict, VerdictKind};
 
 /// A point in time. Desk time is stored with millisecond precision.

@@ -9,7 +9,9 @@ use super::{
     CanaryAct, IncidentAct, IncidentView, ItemView, KillMode, LeaseView, ReferenceAsk,
     ReferenceView, Resumed,
 };
-use crate::domain::{Clash, ControlScope, ItemState, Reviewer, Role, Route, Timestamp, Verdict};
+use crate::domain::{
+    Clash, ControlScope, ItemState, Reviewer, Role, Route, Timestamp, Token, TokenScope, Verdict,
+};
 
 /// Everything that changes something.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -129,6 +131,12 @@ pub enum Command {
     Redeliver {
         key: String,
     },
+    /// Make a token for a registered reviewer, or for a service that only submits.
+    CreateToken(TokenAsk),
+    /// A token opens nothing from now on.
+    RevokeToken {
+        id: String,
+    },
     /// Let what is due happen: grace times, SLA. Any process may say it; one at a time acts.
     Tick,
 }
@@ -164,6 +172,8 @@ pub enum Act {
     Incident,
     SetReference,
     Redeliver,
+    CreateToken,
+    RevokeToken,
     Tick,
 }
 
@@ -199,6 +209,8 @@ impl Command {
             Self::Incident { .. } => Act::Incident,
             Self::SetReference(_) => Act::SetReference,
             Self::Redeliver { .. } => Act::Redeliver,
+            Self::CreateToken(_) => Act::CreateToken,
+            Self::RevokeToken { .. } => Act::RevokeToken,
             Self::Tick => Act::Tick,
         }
     }
@@ -304,6 +316,33 @@ pub enum FeedbackKind {
     Confirmed,
 }
 
+/// Which token to make.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenAsk {
+    /// A registered reviewer. A name that nobody has is a new service, where the only scope is
+    /// `ingest`.
+    #[serde(rename = "for")]
+    pub name: String,
+    pub scopes: Vec<TokenScope>,
+    /// How long it lasts, in seconds: a minute to ten years.
+    pub lasts_s: u64,
+}
+
+/// A token that was made. The token itself is in here and nowhere else.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewToken {
+    /// `ovr_…`: what a client sends.
+    pub token: String,
+    #[serde(flatten)]
+    pub kept: Token,
+}
+
+impl std::fmt::Debug for NewToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NewToken").field("kept", &self.kept).finish_non_exhaustive()
+    }
+}
+
 /// What a command did.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -332,6 +371,8 @@ pub enum Answer {
     Requeued(u64),
     Incident(Box<IncidentView>),
     Reference(ReferenceView),
+    Token(Box<NewToken>),
+    Revoked(Token),
     /// How many things a tick did.
     Ticked(u64),
 }

@@ -22,8 +22,8 @@ mod view;
 use futures_util::{future::BoxFuture, stream::BoxStream};
 
 pub use command::{
-    Act, Admitted, Answer, BlindAnswer, Command, Draft, FeedbackKind, LeaseAsk, Line, Offline,
-    Refusal, ReviewRequest, Reviewed,
+    Act, Admitted, Answer, BlindAnswer, Command, Draft, FeedbackKind, LeaseAsk, Line, NewToken,
+    Offline, Refusal, ReviewRequest, Reviewed, TokenAsk,
 };
 pub use control::{
     BreakerView, BudgetView, CanaryAct, CanaryView, ContainmentView, FreezeView, Happened,

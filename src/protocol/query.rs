@@ -7,7 +7,7 @@ use super::{
     ContainmentView, DistributionView, Draft, EntryView, ExplainView, Header, IncidentView,
     ItemView, Page, PolicyView, RefusedLine, SignalsAsk, SignalsView,
 };
-use crate::domain::{Correction, Fault, Reviewer, Timestamp};
+use crate::domain::{Correction, Fault, Reviewer, Timestamp, Token};
 
 /// Everything that can be asked. Nothing here changes anything.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,6 +45,8 @@ pub enum Query {
         limit: usize,
     },
     Reviewers,
+    /// Tokens, without what would open anything.
+    Tokens,
     /// Trail entries of an item or all, from index `from` on.
     Entries {
         item: Option<String>,
@@ -133,6 +135,7 @@ pub enum Reply {
     Faults(Vec<Fault>),
     Refused { refused: Vec<RefusedLine>, next: Option<u64> },
     Reviewers(Vec<Reviewer>),
+    Tokens(Vec<Token>),
     Entries { entries: Vec<EntryView>, next: Option<u64>, total: u64 },
     Corrections { corrections: Vec<Correction>, next: Option<u64> },
     Proof(String),

@@ -1,0 +1,171 @@
+//! `serve`: the desk over HTTP, for model services and for reviewers elsewhere.
+
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::app::App;
+use super::failure::{Failure, Outcome};
+use super::open::Fresh;
+use super::session::{Session, variant};
+use super::sync::Delivery;
+use crate::desk::Local;
+use crate::protocol::{Query, Reply};
+use crate::server::{self, Listen, Served, Tls};
+
+/// How often what is due happens.
+const TICK: Duration = Duration::from_secs(1);
+/// How often the ticker looks whether it is to end.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Serve the desk over HTTP
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  overrule serve                              on 127.0.0.1:7400
+  overrule serve --listen 0.0.0.0:7400 --tls-cert cert.pem --tls-key key.pem
+  overrule serve --listen 10.0.0.5:7400 --behind-proxy
+
+Who asks needs a token: overrule token create --for NAME --scope SCOPE. What is due happens while \
+it runs, and alerts go out, as with overrule watch. It ends on Ctrl-C or SIGTERM, after finishing \
+what it has begun. Without TLS it listens on this machine only, unless a proxy in front does TLS.")]
+pub struct Serve {
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7400")]
+    listen: String,
+    /// Certificate chain (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Its key (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// A proxy in front does TLS; the last X-Forwarded-For address is who asks
+    #[arg(long)]
+    behind_proxy: bool,
+}
+
+impl Serve {
+    pub fn run(self, app: &App) -> Outcome {
+        let tls = self.tls_cert.clone().zip(self.tls_key.clone());
+        let tls = tls.map(|(cert, key)| Tls { cert, key });
+        let address = self.address(tls.is_some())?;
+        let session = app.open(Fresh::Make)?;
+        session.install_default(&session.header()?)?;
+        session.wrote();
+        let socket = TcpListener::bind(address)
+            .map_err(|e| Failure::io(format!("{address} cannot be listened on"), &e))?;
+        let address = socket
+            .local_addr()
+            .map_err(|e| Failure::io("the address listened on is not known", &e))?;
+        self.say(app, &session, address, tls.is_some())?;
+        let ticker = Ticker::start(&session)?;
+        let delivery = Delivery::start(&session);
+        let served = Served::new(session.local()?.clone(), session.by.clone(), self.behind_proxy);
+        let ended = session.runtime().block_on(server::serve(
+            served,
+            Listen { socket, tls },
+            asked_to_end(),
+        ));
+        app.out.note("ending: what came is finished");
+        if let Some(delivery) = delivery {
+            delivery.end(&session);
+        }
+        ticker.end();
+        ended.map_err(|e| Failure::io("the server ended", &e))
+    }
+
+    /// Where to listen: elsewhere than on this machine only with TLS, ours or a proxy's.
+    fn address(&self, tls: bool) -> Result<SocketAddr, Failure> {
+        let found = self.listen.to_socket_addrs().ok().and_then(|mut all| all.next());
+        let address = found.ok_or_else(|| {
+            Failure::usage(format!("{} is no address to listen on", self.listen))
+                .hint("write HOST:PORT, such as 127.0.0.1:7400")
+        })?;
+        if address.ip().is_loopback() || tls || self.behind_proxy {
+            return Ok(address);
+        }
+        Err(Failure::usage(format!(
+            "{address} can be reached from other machines, and tokens would travel in clear"
+        ))
+        .hint("give --tls-cert and --tls-key, or --behind-proxy if a proxy in front does TLS"))
+    }
+
+    /// One line when it is ready, and how to begin.
+    fn say(&self, app: &App, session: &Session, address: SocketAddr, tls: bool) -> Outcome {
+        let url = format!("{}://{address}", if tls { "https" } else { "http" });
+        if app.out.json {
+            app.out.json(&json!({"listening": url, "store": session.header()?.store}))?;
+        } else {
+            app.out.line(format!("serving {} on {url}", session.header()?.store))?;
+        }
+        app.out.flush()?;
+        let tokens = variant!(session.ask(Query::Tokens), Ok(Reply::Tokens(all)) => all);
+        if tokens.is_ok_and(|all| all.is_empty()) {
+            app.out.note(
+                "nobody has a token yet; make one with: \
+                 overrule token create --for NAME --scope ingest",
+            );
+        }
+        Ok(())
+    }
+}
+
+/// What is due, on a thread of its own.
+struct Ticker {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl Ticker {
+    fn start(session: &Session) -> Result<Self, Failure> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (local, by, end) = (session.local()?.clone(), session.by.clone(), stop.clone());
+        let thread = std::thread::Builder::new()
+            .name("ticker".into())
+            .spawn(move || tick(&local, &by, &end))
+            .map_err(|e| Failure::io("the program's threads cannot be started", &e))?;
+        Ok(Self { stop, thread })
+    }
+
+    fn end(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if self.thread.join().is_err() {
+            tracing::error!("the ticker failed; what is due happens with the next process");
+        }
+    }
+}
+
+/// Tick until asked to end. A tick that fails is tried again.
+fn tick(local: &Local, by: &str, end: &AtomicBool) {
+    while !end.load(Ordering::Relaxed) {
+        match local.watch(by) {
+            Ok(happened) => {
+                for one in happened {
+                    tracing::info!(what = one.what, about = one.about, text = one.text, "happened");
+                }
+            }
+            Err(refused) => tracing::warn!(why = refused.message, "a tick did nothing"),
+        }
+        let mut waited = Duration::ZERO;
+        while waited < TICK && !end.load(Ordering::Relaxed) {
+            std::thread::sleep(LOOK);
+            waited += LOOK;
+        }
+    }
+}
+
+/// Ready when somebody asks the process to end.
+async fn asked_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut asked) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = asked.recv() => {}
+    }
+}

@@ -1,0 +1,70 @@
+//! Is it there, may it be sent work, and how is it: for load balancers and Prometheus.
+
+use axum::extract::State;
+use axum::extract::FromRequestParts as _;
+use axum::extract::Request;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use serde_json::json;
+
+use super::auth::{Caller, address, blocking};
+use super::body::Json;
+use super::problem::Problem;
+use super::state::Served;
+use crate::desk::metrics;
+use crate::domain::TokenScope;
+use crate::protocol::{Query, Refused, Reply, SignalsAsk, Why};
+
+/// The windows whose figures are shown.
+const WINDOWS: [&str; 2] = ["1h", "24h"];
+
+/// The process answers.
+pub(super) async fn alive() -> Json<serde_json::Value> {
+    Json(json!({"status": "ok"}))
+}
+
+/// The store can be read, and the server is not on its way out.
+pub(super) async fn ready(State(served): State<Served>) -> Result<Response, Problem> {
+    if served.is_leaving() {
+        let what = "the server is shutting down";
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "leaving", what).retry_after(5));
+    }
+    let (desk, by) = (served.desk().clone(), served.by().to_owned());
+    let header = blocking(move || desk.ask_blocking(&by, Query::Header)).await?;
+    let Reply::Header(header) = header else { return Err(Problem::defect("no header came")) };
+    Ok(Json(json!({
+        "status": "ready", "automation": header.automation, "generation": header.generation,
+        "policy": header.policy, "head": header.head,
+    }))
+    .into_response())
+}
+
+/// The figures. Whoever asks from this machine needs no token.
+pub(super) async fn metrics(
+    State(served): State<Served>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (mut parts, _) = request.into_parts();
+    if !address(&parts, &served).is_loopback() {
+        let caller = Caller::from_request_parts(&mut parts, &served).await?;
+        let scopes = [TokenScope::Audit, TokenScope::OnCall, TokenScope::Admin];
+        caller.desk(&scopes, "read the figures").await?;
+    }
+    let text = blocking(move || exposition(&served)).await?;
+    Ok(([(header::CONTENT_TYPE, metrics::MEDIA_TYPE)], text).into_response())
+}
+
+fn exposition(served: &Served) -> Result<String, Refused> {
+    let ask = |query| served.desk().ask_blocking(served.by(), query);
+    let defect = || Refused::new(Why::Internal, "the desk answered something else");
+    let Reply::Header(header) = ask(Query::Header)? else { return Err(defect()) };
+    let mut signals = Vec::new();
+    for window in WINDOWS {
+        let asked = SignalsAsk { window: window.to_owned(), ..SignalsAsk::default() };
+        let Reply::Signals(view) = ask(Query::Signals(asked))? else { return Err(defect()) };
+        signals.push(*view);
+    }
+    let Reply::Containment(containment) = ask(Query::Containment)? else { return Err(defect()) };
+    metrics::exposition(&header, &signals, &containment)
+        .map_err(|e| Refused::new(Why::Internal, format!("the figures cannot be written: {e}")))
+}

@@ -1,0 +1,79 @@
+//! Listening: plain or TLS, bounded against slow clients, ended without losing what was promised.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use axum_server::accept::NoDelayAcceptor;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use axum_server::{Address, Handle, Server};
+use hyper_util::rt::TokioTimer;
+
+use super::state::Served;
+
+/// How long a client may take to send a request's head, and how long a connection may stay idle.
+const HEAD: Duration = Duration::from_secs(10);
+/// How many headers, and how many bytes of them.
+const HEADERS: usize = 64;
+const HEAD_BYTES: usize = 32 << 10;
+/// How long a TLS handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long requests that are under way may take once the server is asked to end.
+const LAST: Duration = Duration::from_secs(20);
+
+/// Certificate chain and key, PEM files.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    pub cert: PathBuf,
+    pub key: PathBuf,
+}
+
+/// Where to listen.
+#[derive(Debug)]
+pub struct Listen {
+    pub socket: TcpListener,
+    pub tls: Option<Tls>,
+}
+
+/// Serve until `stop` is ready; then finish what came.
+pub async fn serve(
+    served: Served,
+    listen: Listen,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let app = super::router(served.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let handle = Handle::new();
+    let ending = handle.clone();
+    tokio::spawn(async move {
+        stop.await;
+        served.leave();
+        ending.graceful_shutdown(Some(LAST));
+    });
+    listen.socket.set_nonblocking(true)?;
+    let server = axum_server::from_tcp(listen.socket)?.handle(handle);
+    match listen.tls {
+        None => bounded(server.acceptor(NoDelayAcceptor::new())).serve(app).await,
+        Some(tls) => {
+            // Somebody else in this process may have chosen already; that is as good.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            let config = RustlsConfig::from_pem_chain_file(tls.cert, tls.key).await?;
+            let acceptor = RustlsAcceptor::new(config)
+                .handshake_timeout(HANDSHAKE)
+                .acceptor(NoDelayAcceptor::new());
+            bounded(server.acceptor(acceptor)).serve(app).await
+        }
+    }
+}
+
+/// A client that sends its head byte by byte holds a connection for a few seconds only.
+fn bounded<A: Address, C>(mut server: Server<A, C>) -> Server<A, C> {
+    server
+        .http_builder()
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .max_headers(HEADERS)
+        .max_buf_size(HEAD_BYTES);
+    server
+}

@@ -1,0 +1,51 @@
+//! What every request shares: the desk that is served, and where it stands.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::desk::Local;
+
+/// A desk as it is served. Cheap to clone.
+#[derive(Clone)]
+pub struct Served(Arc<Inner>);
+
+struct Inner {
+    desk: Local,
+    by: String,
+    behind_proxy: bool,
+    leaving: AtomicBool,
+}
+
+impl Served {
+    /// Serve `desk`; `by` is the reviewer in whose name the server itself acts (it ticks, and
+    /// reads figures). `behind_proxy`: who asks is whom the nearest proxy names.
+    pub fn new(desk: Local, by: String, behind_proxy: bool) -> Self {
+        let leaving = AtomicBool::new(false);
+        Self(Arc::new(Inner { desk, by, behind_proxy, leaving }))
+    }
+
+    /// The desk itself. Handlers go through [`super::Caller`], which checks who asks.
+    pub(super) fn desk(&self) -> &Local {
+        &self.0.desk
+    }
+
+    /// In whose name the server itself acts.
+    pub(super) fn by(&self) -> &str {
+        &self.0.by
+    }
+
+    /// Forwarded addresses count.
+    pub(super) fn behind_proxy(&self) -> bool {
+        self.0.behind_proxy
+    }
+
+    /// It is shutting down: what came is finished, and load balancers are told to send no more.
+    pub(super) fn leave(&self) {
+        self.0.leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// Is it shutting down?
+    pub(super) fn is_leaving(&self) -> bool {
+        self.0.leaving.load(Ordering::Relaxed)
+    }
+}
