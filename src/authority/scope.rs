@@ -89,11 +89,7 @@ pub fn may_ask(scopes: &[TokenScope], query: &Query) -> Result<(), Refused> {
 }
 
 /// Is one of `needed` there? `what` says what for.
-pub fn check(
-    scopes: &[TokenScope],
-    needed: &[TokenScope],
-    what: &str,
-) -> Result<(), Refused> {
+pub fn check(scopes: &[TokenScope], needed: &[TokenScope], what: &str) -> Result<(), Refused> {
     if needed.iter().any(|scope| scopes.contains(scope)) {
         return Ok(());
     }

@@ -37,9 +37,9 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 
 pub use self::core::WallClock;
-pub use self::tokens::{Identity, PREFIX as TOKEN_PREFIX, Unknown};
 use self::core::{Core, refuse};
 use self::keys::Keys;
+pub use self::tokens::{Identity, PREFIX as TOKEN_PREFIX, Unknown};
 pub use self::watch::Occurrence;
 use crate::authority::{self, Subject};
 use crate::domain::Timestamp;

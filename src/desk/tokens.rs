@@ -252,16 +252,15 @@ impl Core {
                 return Ok(kept.token);
             }
             kept.token.revoked_at = Some(sight.wall);
-            let entry =
-                told(EntryKind::TOKEN_REVOKED, &kept.token, by, sight.now, sight.wall);
+            let entry = told(EntryKind::TOKEN_REVOKED, &kept.token, by, sight.now, sight.wall);
             let mut ops = vec![Op::Entry(draft(entry, Vec::new())?)];
             // What has long expired need not be kept.
             let day = SignedDuration::from_hours(24);
             let old = known.by_id.values().filter(|k| k.token.expires_at + day < sight.wall);
-            ops.extend(old.filter(|k| k.token.id != id).map(|k| Op::PutState {
-                key: format!("{EACH}{}", k.token.id),
-                value: None,
-            }));
+            ops.extend(
+                old.filter(|k| k.token.id != id)
+                    .map(|k| Op::PutState { key: format!("{EACH}{}", k.token.id), value: None }),
+            );
             self.put_token(&actor, &kept, known.version, ops, sight.now)?;
             Ok(kept.token)
         })

@@ -22,8 +22,7 @@ pub enum TokenScope {
 
 impl TokenScope {
     /// All scopes, in the order of the contract.
-    pub const ALL: [Self; 5] =
-        [Self::Ingest, Self::Review, Self::OnCall, Self::Audit, Self::Admin];
+    pub const ALL: [Self; 5] = [Self::Ingest, Self::Review, Self::OnCall, Self::Audit, Self::Admin];
 
     /// The word used in JSON and commands.
     pub fn as_str(self) -> &'static str {

@@ -14,9 +14,6 @@ pub(super) async fn execute(
 }
 
 /// Ask something.
-pub(super) async fn ask(
-    caller: Caller,
-    Json(query): Json<Query>,
-) -> Result<Json<Reply>, Problem> {
+pub(super) async fn ask(caller: Caller, Json(query): Json<Query>) -> Result<Json<Reply>, Problem> {
     caller.ask(query).await.map(Json)
 }

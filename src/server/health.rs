@@ -1,8 +1,8 @@
 //! Is it there, may it be sent work, and how is it: for load balancers and Prometheus.
 
-use axum::extract::State;
 use axum::extract::FromRequestParts as _;
 use axum::extract::Request;
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
