@@ -258,7 +258,9 @@ fn who_was_told_of_a_decision_s_incident_hears_of_its_end_under_the_same_key() {
         assert_eq!(said["dedup_key"], "went-wrong:model mortgage-preapproval@3.1");
         assert_eq!(said["slice"], serde_json::json!({"model": "mortgage-preapproval@3.1"}));
         assert_eq!(said["severity"], "critical");
+        assert_eq!(said["incident"], "inc-1");
     }
+    assert_eq!(parcels[0].payload["summary"], "went-wrong at decision a");
     // The next of its kind is another incident, and its word another row.
     desk.admit(&record("b"));
     desk.feedback("b", FeedbackKind::Error);
@@ -334,6 +336,64 @@ fn a_clock_warns_then_runs_out_and_the_item_goes_up() {
     assert_eq!(words(&desk.tick()), ["late"]);
     assert_eq!(desk.tick(), []);
     assert_eq!(desk.item("a").queue, "level2");
+    desk.verified();
+}
+
+const SOON: &str = r#"
+[[effect]]
+id = "soon"
+on = "sla"
+when = 'minutes_left <= 10 && level == 1'
+do = ["notify:ops"]
+[[effect]]
+id = "nearly"
+on = "sla"
+when = '!breached && queue == "level1" && minutes_left <= 3'
+do = ["escalate:level3@1h", "notify:ops"]
+[[effect]]
+id = "over"
+on = "sla"
+when = 'level == 1'
+do = ["notify:ops"]
+"#;
+
+#[test]
+fn an_effect_may_ask_for_the_time_that_is_left() {
+    use overrule::desk::outbox::Outbox as _;
+    let desk = Desk::new(&policy(SOON));
+    desk.admit(&record("a"));
+    desk.admit(&record("held"));
+    desk.later(19 * 60);
+    assert_eq!(desk.tick(), []);
+    desk.later(60);
+    let soon = desk.tick();
+    assert_eq!(words(&soon), ["soon due", "soon due"]);
+    assert_eq!((soon[0].about.as_str(), soon[0].text.as_str()), ("a", "due in 10 minutes: soon"));
+    let told = || -> Vec<String> {
+        let parcels = desk.desk.waiting("notify", 0, 1_000).unwrap();
+        parcels.iter().map(|p| p.payload["dedup_key"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(told(), ["soon:a", "soon:held"]);
+    // Once for each clock, however often it is looked at.
+    desk.later(60);
+    assert_eq!(desk.tick(), []);
+    // While there is time it may go up; not out of somebody's hands.
+    desk.later(6 * 60);
+    let ask = LeaseAsk { item: Some("held".into()), ..LeaseAsk::default() };
+    desk.desk.execute_blocking("ann", Command::Lease(ask)).unwrap();
+    let nearly = desk.tick();
+    let about: Vec<(&str, &str)> = nearly.iter().map(|o| (o.what, o.about.as_str())).collect();
+    assert_eq!(
+        about,
+        [("at risk", "level1"), ("escalated", "a"), ("soon due", "a"), ("soon due", "held")]
+    );
+    assert_eq!((desk.item("a").queue, desk.item("held").queue), ("level3".into(), "level1".into()));
+    assert_eq!(told(), ["soon:a", "soon:held", "nearly:a", "nearly:held"]);
+    // At the due time what was said is not said again; who asked for no warning is told now.
+    desk.later(3 * 60 + 1);
+    assert_eq!(words(&desk.tick()), ["late"]);
+    assert_eq!(told().len(), 5);
+    assert_eq!(told()[4], "over:held");
     desk.verified();
 }
 

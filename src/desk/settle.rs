@@ -6,7 +6,6 @@ use super::admit::{describe, item_of, routed, short};
 use super::contain::{EffectSubject, canary_verdict, contained, cools};
 use super::core::{Core, Sight, Trouble, draft, draft_of, refuse};
 use super::prepare::{columns, texts};
-use super::watch::incident_place;
 use crate::audit::{Entry, EntryKind};
 use crate::domain::life::{self, Effect};
 use crate::domain::record::{self, Intake, Limits};
@@ -62,11 +61,6 @@ pub(super) fn fire(
         let mut set = Vec::new();
         let told: Vec<&str> = firing.actions.iter().filter(heard).filter_map(notified).collect();
         let opens = firing.actions.iter().filter(heard).any(|a| *a == EffectAction::IncidentOpen);
-        // Word of an incident goes out under its key, so that word of its end finds it.
-        let place = about.decision.filter(|_| opens).map(|d| {
-            let (name, version) = (d.model.name.clone(), d.model.version.clone());
-            incident_place(&firing.effect, name, version)
-        });
         for action in firing.actions.iter().filter(heard) {
             match action {
                 EffectAction::Escalate { queue, sla } => {
@@ -83,7 +77,10 @@ pub(super) fn fire(
                 EffectAction::Tag(_) => fired.words.push(words(action)),
                 EffectAction::Notify(to) => {
                     fired.words.push(words(action));
-                    fired.ops.push(notice(sight, to, id, firing, place.as_ref(), now));
+                    // Word of an incident goes out when it has a name: whoever opens it says it.
+                    if !opens {
+                        fired.ops.push(notice(sight, to, id, firing, now));
+                    }
                 }
                 contained if at_once(contained) => {
                     if let Some(done) = sight.set(contained, firing, about, now) {
@@ -129,21 +126,9 @@ fn notified(action: &EffectAction) -> Option<&str> {
     }
 }
 
-/// Word to a notifier of the policy. `place`: slice and key of the incident that the same effect
-/// opens; without one it is about this decision, and nothing will resolve it.
-fn notice(
-    sight: &Sight,
-    to: &str,
-    id: &str,
-    firing: &Firing,
-    place: Option<&(Value, String)>,
-    now: Timestamp,
-) -> Op {
+/// Word to a notifier of the policy about this decision; nothing will resolve it.
+fn notice(sight: &Sight, to: &str, id: &str, firing: &Firing, now: Timestamp) -> Op {
     let runbook = sight.policy.as_ref().and_then(|p| p.runbook(&firing.effect));
-    let (slice, dedup, severity) = match place {
-        Some((slice, dedup)) => (slice.clone(), dedup.clone(), "critical"),
-        None => (json!({ "decision": id }), format!("{}:{id}", firing.effect), "warning"),
-    };
     Op::PutEffect {
         key: format!("{}:{id}:{to}:{}", firing.effect, uuid::Uuid::now_v7()),
         kind: "notify".into(),
@@ -151,10 +136,10 @@ fn notice(
         payload: json!({
             "to": to,
             "event": "trigger",
-            "dedup_key": dedup,
+            "dedup_key": format!("{}:{id}", firing.effect),
             "summary": format!("{} at decision {id}", firing.effect),
-            "severity": severity,
-            "slice": slice,
+            "severity": "warning",
+            "slice": { "decision": id },
             "cause": firing.reason,
             "incident": null,
             "at": now,

@@ -81,7 +81,7 @@ pub use whatif::Change;
 
 use crate::domain::{Decision, Timestamp};
 use lang::reading::Reading;
-use rules::On;
+use rules::{EffectRule, On};
 
 /// A checked policy. Immutable; share it in an [`Arc`].
 #[derive(Debug)]
@@ -297,10 +297,18 @@ impl Policy {
         firings.into_iter().find(|f| f.effect == effect)
     }
 
-    /// Effects on `sla` that fire when an item's clock runs out.
+    /// Effects on `sla` that fire when an item's clock runs out; before that (not `breached`) only
+    /// those that ask for it: their condition reads `minutes_left` or `breached`.
     pub fn on_sla(&self, d: &Decision, s: &SlaFacts) -> Vec<Firing> {
         let reading = Reading { sla: Some(s), ..Reading::of(d, self.impact, &self.redact) };
-        self.fire(&reading, |on| on == On::Sla)
+        let asked = |e: &EffectRule| e.on == On::Sla && (s.breached || e.forewarned().is_some());
+        self.fire_where(&reading, asked)
+    }
+
+    /// How many minutes before the due time the first effect on `sla` may want to know; `None`:
+    /// none does before it.
+    pub fn forewarned(&self) -> Option<i64> {
+        self.effects.iter().filter(|e| e.on == On::Sla).filter_map(EffectRule::forewarned).max()
     }
 
     /// Effects on `feedback` that fire; `kind` is `reversal`, `complaint`, `error` or `confirmed`.

@@ -195,12 +195,22 @@ pub struct WindowFacts {
     pub sla_compliance: Option<f64>,
 }
 
-/// What a rule on SLA breaches reads beside the decision.
+/// What a rule on queues' clocks reads beside the decision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SlaFacts {
-    /// The queue whose clock ran out.
+    /// The queue whose clock runs.
     pub queue: String,
     /// That queue's level.
     pub level: u8,
+    /// Whole minutes until the item is due, rounded up; 0 and below once it is late.
+    #[serde(default)]
+    pub minutes_left: i64,
+    /// The time has run out.
+    #[serde(default = "yes")]
+    pub breached: bool,
+}
+
+fn yes() -> bool {
+    true
 }

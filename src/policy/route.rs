@@ -307,7 +307,16 @@ impl Policy {
 
     /// Effects that fire on what is read.
     pub(super) fn fire(&self, reading: &Reading<'_>, on: impl Fn(On) -> bool) -> Vec<Firing> {
-        let rules = self.effects.iter().filter(|e| on(e.on) && e.when.holds(reading));
+        self.fire_where(reading, |e| on(e.on))
+    }
+
+    /// Effects that are asked, and fire on what is read.
+    pub(super) fn fire_where(
+        &self,
+        reading: &Reading<'_>,
+        asked: impl Fn(&EffectRule) -> bool,
+    ) -> Vec<Firing> {
+        let rules = self.effects.iter().filter(|e| asked(e) && e.when.holds(reading));
         rules.map(|e| firing(e, reading)).collect()
     }
 

@@ -3,7 +3,8 @@
 use jiff::SignedDuration;
 
 use super::lang::Compiled;
-use super::lang::fields::Scope;
+use super::lang::fields::{Field, Scope};
+use super::lang::ir::Test;
 use super::nouns::EffectAction;
 
 /// Where a route sends a decision.
@@ -66,6 +67,36 @@ pub(super) struct EffectRule {
     /// Where people read what to do.
     pub(super) runbook: Option<String>,
     pub(super) line: usize,
+}
+
+/// How long before the due time an effect that reads `breached` alone is asked, in minutes.
+const SOON: i64 = 5;
+/// The longest time before it that any effect is asked, in minutes: a day.
+const EARLIEST: f64 = 1_440.0;
+
+impl EffectRule {
+    /// How many minutes before the due time it wants to be asked: the largest number that its
+    /// condition compares `minutes_left` with; `None` where it reads nothing of the time left.
+    pub(super) fn forewarned(&self) -> Option<i64> {
+        let of = |test: &Test| match test {
+            Test::Number(_, c) => c.value,
+            Test::NumberIn(_, c) => c.value.iter().copied().fold(0.0, f64::max),
+            _ => 0.0,
+        };
+        let atoms = self.when.ir.atoms();
+        let minutes = atoms.iter().filter_map(|atom| match atom.field.field {
+            Field::MinutesLeft => Some(whole(of(&atom.test)).max(SOON)),
+            Field::Breached => Some(SOON),
+            _ => None,
+        });
+        minutes.max()
+    }
+}
+
+/// Minutes rounded up, at most a day.
+#[expect(clippy::cast_possible_truncation, reason = "clamped before")]
+fn whole(minutes: f64) -> i64 {
+    minutes.ceil().clamp(0.0, EARLIEST) as i64
 }
 
 /// What an effect watches.

@@ -78,7 +78,7 @@ pub(super) const INNER: [(&str, &[&str]); 3] = [
             "sla_compliance",
         ],
     ),
-    ("sla", &["queue", "level"]),
+    ("sla", &["queue", "level", "minutes_left", "breached"]),
 ];
 
 /// One `[[test]]`.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::deeds::{Deeds, short};
-use super::incidents::{self, Notice};
+use super::incidents::{self, About, Notice};
 use crate::audit::EntryKind;
 use crate::containment::Alarm;
 use crate::desk::core::{Core, refuse};
@@ -101,7 +101,7 @@ pub(super) fn fire(
                     slice: &place,
                     cause: &cause,
                     incident: incident.as_deref(),
-                    of_decision: false,
+                    about: About::Figures,
                     runbook,
                 };
                 let once = format!("trigger:{}", deeds.now().as_millisecond());
@@ -193,12 +193,27 @@ fn open(core: &Core, deeds: &mut Deeds<'_>, row: &StoredEffect) -> Result<(), Re
             names.iter().filter_map(Value::as_str).map(str::to_owned).collect()
         });
     let runbook = deeds.sight.policy.as_ref().and_then(|p| p.runbook(effect)).map(str::to_owned);
+    let slice = named(&Slice::Model { name, version });
     let alarm = Alarm {
         kind: effect.to_owned(),
-        slice: named(&Slice::Model { name, version }),
+        slice: slice.clone(),
         cause: reason.to_owned(),
-        runbook,
+        runbook: runbook.clone(),
         decision: Some(row.item.clone()),
     };
-    incidents::raise(core, deeds, alarm, &told).map(drop)
+    let incident = incidents::raise(core, deeds, alarm, &told)?;
+    for to in &told {
+        let notice = Notice {
+            to,
+            event: "trigger",
+            effect,
+            slice: &slice,
+            cause: reason,
+            incident: Some(&incident),
+            about: About::Decisions(Some(&row.item)),
+            runbook: runbook.as_deref(),
+        };
+        deeds.op(notice.row(&format!("trigger:{}", row.number), deeds.now()));
+    }
+    Ok(())
 }

@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use super::acts::named;
 use super::deeds::{Deeds, short};
 use crate::audit::{Entry, EntryKind};
 use crate::containment::{Alarm, Incident};
@@ -10,7 +9,6 @@ use crate::desk::contain::INCIDENT;
 use crate::desk::core::{Core, refuse};
 use crate::domain::Timestamp;
 use crate::protocol::Refused;
-use crate::signals::Slice;
 use crate::store::Op;
 
 impl Core {
@@ -102,14 +100,6 @@ fn tell_all(deeds: &mut Deeds<'_>, event: &str, incident: &Incident, version: u6
     deeds.ops(rows);
 }
 
-/// Slice and key for notifiers of the incident that an effect on a decision opens: one for each
-/// model version, known before the incident is.
-pub(in crate::desk) fn of_decision(effect: &str, name: String, version: String) -> (Value, String) {
-    let slice = named(&Slice::Model { name, version });
-    let key = format!("{effect}:{}", place(&slice));
-    (slice, key)
-}
-
 /// Word of an incident's acknowledgement or end to whoever was told of it. `version`: of its row.
 pub(in crate::desk) fn notices(
     incident: &Incident,
@@ -125,7 +115,7 @@ pub(in crate::desk) fn notices(
             slice: &incident.slice,
             cause: &incident.cause,
             incident: Some(&incident.id),
-            of_decision: !incident.decisions.is_empty(),
+            about: About::of(incident),
             runbook: incident.runbook.as_deref(),
         }
         .row(&format!("{event}:{version}"), at)
@@ -142,9 +132,22 @@ pub(super) struct Notice<'a> {
     pub(super) slice: &'a Value,
     pub(super) cause: &'a str,
     pub(super) incident: Option<&'a str>,
-    /// The incident is one of decisions: its key is that of [`of_decision`].
-    pub(super) of_decision: bool,
+    pub(super) about: About<'a>,
     pub(super) runbook: Option<&'a str>,
+}
+
+/// What set it off: figures of a slice, or decisions.
+pub(super) enum About<'a> {
+    Figures,
+    /// All incidents of one effect on decisions of a model version share a key; while one is open
+    /// there is no other. The decision named is the one that word goes out about.
+    Decisions(Option<&'a str>),
+}
+
+impl About<'_> {
+    fn of(incident: &Incident) -> Self {
+        if incident.decisions.is_empty() { Self::Figures } else { Self::Decisions(None) }
+    }
 }
 
 impl Notice<'_> {
@@ -153,7 +156,11 @@ impl Notice<'_> {
         let place = place(self.slice);
         let thing = format!("{}:{place}", self.effect);
         let own = self.incident.map_or_else(|| thing.clone(), |id| format!("incident:{id}"));
-        let dedup = if self.of_decision { thing } else { own.clone() };
+        let (dedup, summary) = match self.about {
+            About::Figures => (own.clone(), format!("{} in {place}", self.effect)),
+            About::Decisions(None) => (thing, format!("{} in {place}", self.effect)),
+            About::Decisions(Some(id)) => (thing, format!("{} at decision {id}", self.effect)),
+        };
         Op::PutEffect {
             key: format!("notify:{}:{own}:{once}", self.to),
             kind: "notify".into(),
@@ -162,7 +169,7 @@ impl Notice<'_> {
                 "to": self.to,
                 "event": self.event,
                 "dedup_key": dedup,
-                "summary": format!("{} in {place}", self.effect),
+                "summary": summary,
                 "severity": "critical",
                 "slice": self.slice,
                 "cause": self.cause,

@@ -12,6 +12,7 @@ mod breakers;
 mod conditions;
 mod deeds;
 mod follow;
+mod forewarn;
 mod incidents;
 mod latch;
 mod sla;
@@ -25,7 +26,7 @@ use jiff::SignedDuration;
 use serde::Serialize;
 
 use self::deeds::Deeds;
-pub(super) use self::incidents::{notices as incident_notices, of_decision as incident_place};
+pub(super) use self::incidents::notices as incident_notices;
 use self::turn::{Claim, Turn};
 use super::Local;
 use super::core::{Core, Sight, Trouble, json, lock, refuse};
@@ -33,7 +34,7 @@ use crate::domain::Timestamp;
 use crate::protocol::Refused;
 use crate::store::{Op, Premise, Premises, StoreError, Write};
 
-/// Conditions on windows are looked at this often (desk time).
+/// Conditions on windows, and on clocks before their end, are looked at this often (desk time).
 const LOOK: SignedDuration = SignedDuration::from_secs(15);
 /// Batches of the log that one tick follows at most.
 const BATCHES: usize = 25;
@@ -43,8 +44,8 @@ const BATCHES: usize = 25;
 pub struct Occurrence {
     /// Desk time.
     pub at: Timestamp,
-    /// `fired`, `opened`, `resolved`, `paused`, `limited`, `escalated`, `late`, `at risk`,
-    /// `changed`, `breaker`, `limit`, `rolled back` or `settled`.
+    /// `fired`, `opened`, `resolved`, `paused`, `limited`, `escalated`, `late`, `at risk`, `soon
+    /// due`, `changed`, `breaker`, `limit`, `rolled back` or `settled`.
     pub what: &'static str,
     /// The slice, item, incident, queue or scope it is about.
     pub about: String,
@@ -65,6 +66,8 @@ pub(super) struct Watch {
 struct Memory {
     /// When windows were looked at last (desk time).
     looked: Option<Timestamp>,
+    /// When effects were asked about what is soon due (desk time).
+    asked: Option<Timestamp>,
 }
 
 impl Watch {
@@ -160,6 +163,15 @@ impl Core {
         let mut deeds = Deeds::new(self, &sight);
         self.warn(&mut deeds)?;
         self.done(deeds, &fence, &mut said)?;
+        if memory.asked.is_none_or(|at| sight.now.duration_since(at) >= LOOK) {
+            memory.asked = Some(sight.now);
+            match self.forewarn(now, &fence) {
+                Ok(words) => said.extend(words),
+                Err(Trouble::Store(StoreError::Premise(_))) => return Ok(said),
+                Err(Trouble::Store(error)) => return Err(refuse(error)),
+                Err(Trouble::Refused(refused)) => return Err(refused),
+            }
+        }
         let due = memory.looked.is_none_or(|at| sight.now.duration_since(at) >= LOOK);
         if due && sight.policy.is_some() {
             let mut deeds = Deeds::new(self, &sight);

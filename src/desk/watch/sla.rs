@@ -21,7 +21,7 @@ use crate::protocol::Refused;
 use crate::store::{LeasePremise, Op, Premise, StoreError};
 
 /// Where the clocks' own state is kept.
-const KEY: &str = "watch/sla";
+pub(super) const KEY: &str = "watch/sla";
 /// Items that run out of time, handled in one tick.
 const BATCH: usize = 256;
 /// Levels that an item may run through in one tick of the record clock.
@@ -29,11 +29,31 @@ const ROUNDS: usize = 8;
 
 /// What is remembered of the clocks.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Clocks {
+pub(super) struct Clocks {
     /// Queues that were warned of, and have been at risk since.
     at_risk: BTreeMap<String, Timestamp>,
     /// Items whose time ran out in somebody's hands, with the revision they had.
     in_hand: BTreeMap<String, u64>,
+    /// Items that effects were asked about before their time ran out.
+    #[serde(default)]
+    pub(super) warned: BTreeMap<String, Warned>,
+}
+
+/// Effects that fired before an item was late.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Warned {
+    /// When it entered the queue whose clock runs.
+    pub(super) entered: Timestamp,
+    pub(super) effects: Vec<String>,
+}
+
+impl Clocks {
+    /// Has this effect fired about the clock that the item is under?
+    pub(super) fn has_warned(&self, item: &Item, effect: &str) -> bool {
+        self.warned.get(&item.id).is_some_and(|warned| {
+            warned.entered == item.entered_at && warned.effects.iter().any(|e| e == effect)
+        })
+    }
 }
 
 impl Core {
@@ -138,12 +158,16 @@ impl Core {
             return Ok(false);
         };
         let queue = sight.policy.as_ref().and_then(|p| p.queue(&item.queue));
-        let facts = SlaFacts { queue: item.queue.clone(), level: sight.level(&item.queue) };
+        let facts = clock(sight, item, true);
         let decision = decision_of(&stored).ok();
-        let firings: Vec<Firing> = match (&sight.policy, &decision) {
+        let mut firings: Vec<Firing> = match (&sight.policy, &decision) {
             (Some(policy), Some(d)) => policy.on_sla(d, &facts),
             _ => Vec::new(),
         };
+        // What was said while there was time is not said again; its way up is still to be gone.
+        for firing in firings.iter_mut().filter(|f| kept.value.has_warned(item, &f.effect)) {
+            firing.actions.retain(|a| matches!(a, EffectAction::Escalate { .. }));
+        }
         let about = EffectSubject { id: &item.id, decision: decision.as_ref(), level: facts.level };
         let moves = |a: &EffectAction| matches!(a, EffectAction::Escalate { .. });
         let (way_up, others) = split(firings, moves);
@@ -198,6 +222,17 @@ impl Core {
     }
 }
 
+/// What rules read of the clock that an item is under.
+pub(super) fn clock(sight: &Sight, item: &Item, breached: bool) -> SlaFacts {
+    let left = item.due_at.map_or(0, |due| due.as_millisecond() - sight.now.as_millisecond());
+    SlaFacts {
+        queue: item.queue.clone(),
+        level: sight.level(&item.queue),
+        minutes_left: -(-left).div_euclid(60_000),
+        breached,
+    }
+}
+
 /// The entry that says an item was late.
 fn breach(sight: &Sight, item: &Item, now: Timestamp) -> Entry {
     let mut entry = Entry::new(EntryKind::EFFECT, "policy", now, sight.wall);
@@ -207,7 +242,10 @@ fn breach(sight: &Sight, item: &Item, now: Timestamp) -> Entry {
 }
 
 /// Firings with those of their actions that are, and that are not, such.
-fn split(firings: Vec<Firing>, such: impl Fn(&EffectAction) -> bool) -> (Vec<Firing>, Vec<Firing>) {
+pub(super) fn split(
+    firings: Vec<Firing>,
+    such: impl Fn(&EffectAction) -> bool,
+) -> (Vec<Firing>, Vec<Firing>) {
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for firing in firings {
         let (are, are_not): (Vec<_>, Vec<_>) = firing.actions.iter().cloned().partition(&such);

@@ -41,7 +41,7 @@ impl Scope {
             Self::Decision => "a rule on decisions",
             Self::Review => "a rule on reviews",
             Self::Window => "a rule on windows",
-            Self::Sla => "a rule on SLA breaches",
+            Self::Sla => "a rule on queues' clocks",
             Self::Feedback => "a rule on feedback",
         }
     }
@@ -120,6 +120,8 @@ pub(crate) enum Field {
     Level,
     Reviewer,
     Reversal,
+    MinutesLeft,
+    Breached,
     Queue,
     Feedback,
     OverrideRate,
@@ -353,7 +355,17 @@ pub const CATALOGUE: &[FieldInfo] = &[
         ),
         REVIEW,
     ),
-    only(text("queue", || Field::Queue, "the queue whose clock ran out"), SLA),
+    only(text("queue", || Field::Queue, "the queue whose clock runs"), SLA),
+    only(
+        whole(number(
+            "minutes_left",
+            None,
+            || Field::MinutesLeft,
+            "minutes until it is due, rounded up; 0 and below once it is late",
+        )),
+        SLA,
+    ),
+    only(kind(text("breached", || Field::Breached, "the time has run out"), Type::Flag), SLA),
     only(one_of(text("feedback", || Field::Feedback, "the kind of signal"), &FEEDBACKS), FEEDBACK),
     measured(number("override_rate", UNIT, || Field::OverrideRate, "overridden of reviewed")),
     measured(number("override_low", UNIT, || Field::OverrideLow, "lower end, 95 % Wilson")),

@@ -82,6 +82,7 @@ impl<'a> Reading<'a> {
                 let level = self.review.map(|r| r.level).or_else(|| self.sla.map(|s| s.level))?;
                 Some(f64::from(level))
             }
+            Field::MinutesLeft => self.sla.map(|s| minutes(s.minutes_left)),
             Field::OverrideRate => w?.override_rate,
             Field::OverrideLow => w?.override_low,
             Field::OverrideHigh => w?.override_high,
@@ -129,6 +130,7 @@ impl<'a> Reading<'a> {
             Field::Input(path) => at(Some(&self.decision?.input), path)?.as_bool(),
             Field::Output(path) => at(self.decision?.output.as_object(), path)?.as_bool(),
             Field::Reversal => self.review.map(|r| r.reversal),
+            Field::Breached => self.sla.map(|s| s.breached),
             Field::Drift => self.window?.drift,
             _ => None,
         }
@@ -241,6 +243,12 @@ fn output_chars(output: &Value) -> u64 {
         // Neither the counter nor a JSON value can fail; were it so, nothing is counted.
         Err(_) => 0,
     }
+}
+
+/// Minutes as a number: exact for longer than any clock runs.
+#[expect(clippy::cast_precision_loss, reason = "minutes stay far below 2^53")]
+fn minutes(n: i64) -> f64 {
+    n as f64
 }
 
 /// A count as a number: exact to 2^53, which no count here reaches.
