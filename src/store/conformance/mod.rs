@@ -23,6 +23,7 @@ mod paging;
 mod queues;
 mod states;
 mod trail;
+mod words;
 mod writes;
 
 pub(crate) use admission::*;
@@ -36,6 +37,7 @@ pub(crate) use paging::*;
 pub(crate) use queues::*;
 pub(crate) use states::*;
 pub(crate) use trail::*;
+pub(crate) use words::*;
 pub(crate) use writes::*;
 
 use super::Store;
@@ -79,6 +81,9 @@ macro_rules! suite {
             automatic_decisions_of_a_scope,
             tallies_equal_a_recount,
             what_happened_lately_is_counted_by_kind_and_queue,
+            words_of_any_kind_come_back,
+            automatic_decisions_are_found_by_any_word,
+            names_of_any_kind_come_back,
             reviewers_and_policies,
             blind_answers_are_given_once,
             desk_time_never_runs_backwards,

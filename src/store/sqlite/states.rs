@@ -34,14 +34,19 @@ pub(super) fn read(conn: &Connection, key: &str) -> Done<Option<StoredState>> {
         .optional()?)
 }
 
-/// All states whose key begins so, by key.
+/// All states whose key begins so, by key: they stand together in the order of bytes.
 pub(super) fn all(conn: &Connection, prefix: &str) -> Done<Vec<(String, StoredState)>> {
     let mut statement = conn.prepare_cached(
-        "SELECT key, version, value FROM states
-         WHERE key >= ?1 AND key < ?1 || char(1114111) AND value IS NOT NULL ORDER BY key",
+        "SELECT key, version, value FROM states WHERE key >= ?1 AND value IS NOT NULL ORDER BY key",
     )?;
-    let rows = statement.query_map([prefix], |r| {
-        Ok((r.get(0)?, StoredState { version: count(r.get(1)?), value: r.get(2)? }))
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let mut rows = statement.query([prefix])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let key: String = row.get(0)?;
+        if !key.starts_with(prefix) {
+            break;
+        }
+        found.push((key, StoredState { version: count(row.get(1)?), value: row.get(2)? }));
+    }
+    Ok(found)
 }
