@@ -6,8 +6,12 @@
 pub(super) mod counters;
 pub(super) mod dead;
 pub(super) mod decision;
+pub(super) mod entry;
 pub(super) mod item;
+pub(super) mod lately;
+pub(super) mod needle;
 pub(super) mod place;
+pub(super) mod proof;
 pub(super) mod review;
 pub(super) mod shape;
 

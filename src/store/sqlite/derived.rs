@@ -2,22 +2,16 @@
 //!
 //! A row that cannot be read is told and stepped over, so that one changed by hand hides no other.
 
-use std::collections::HashMap;
-
 use rusqlite::fallible_streaming_iterator::FallibleStreamingIterator as _;
 use rusqlite::{Connection, Row, Rows, Statement};
 
 use super::fault::{Done, count, damaged};
-use crate::audit::{AnswerRow, CorrectionRow, DecisionRow, StateRow};
-use crate::domain::{Review, Reviewer, Route, Verdict};
-use crate::store::form::{Own, groups, own, shared};
-use crate::store::rows::decision::Rest;
+use crate::audit::{AnswerRow, CorrectionRow, StateRow};
+use crate::domain::{Review, Reviewer, Verdict};
+use crate::store::rows::proof::{self, Forms, Shape, Shapes};
 use crate::store::rows::review::kind;
 use crate::store::rows::{time, unjson};
 use crate::store::{Columns, StoredPolicy, TrailSink};
-
-/// Groups and tags as stored are few; beyond this many different ones they are read anew.
-const KEPT: usize = 10_000;
 
 /// What [`Beside`] reads from; as long as it is read, it is borrowed.
 pub(super) struct Statements<'c> {
@@ -47,9 +41,7 @@ impl<'c> Statements<'c> {
 
     pub(super) fn begin(&mut self, conn: &Connection) -> Done<Beside<'_>> {
         Ok(Beside {
-            shapes: shapes(conn)?,
-            groups: Groups::default(),
-            form: Vec::new(),
+            forms: Forms::new(shapes(conn)?),
             decisions: Stream::new(&mut self.decisions)?,
             reviews: Stream::new(&mut self.reviews)?,
             answers: Stream::new(&mut self.answers)?,
@@ -58,21 +50,15 @@ impl<'c> Statements<'c> {
 }
 
 /// What many decisions have in common, by its number; `None`: it cannot be read.
-fn shapes(conn: &Connection) -> Done<HashMap<i64, Option<Shape>>> {
+fn shapes(conn: &Connection) -> Done<Shapes> {
     let mut all =
         conn.prepare("SELECT k, domain, action, model, version, level, rule, route FROM shapes")?;
     let mut rows = all.query(())?;
-    let mut found = HashMap::new();
+    let mut found = Shapes::new();
     while let Some(row) = rows.next()? {
         found.insert(row.get(0)?, shape(row).ok());
     }
     Ok(found)
-}
-
-/// A shape, read, and its part of a form.
-struct Shape {
-    route: Route,
-    form: [u8; 32],
 }
 
 fn shape(row: &Row<'_>) -> Done<Shape> {
@@ -84,14 +70,8 @@ fn shape(row: &Row<'_>) -> Done<Shape> {
         level: row.get(5)?,
         ..Columns::default()
     };
-    let text: String = row.get(7)?;
-    let route = Route { rule: row.get(6)?, ..unjson(&text, "a route")? };
-    // What a decision has of its own is not in its shape.
-    if !route.id.is_empty() || !route.reason.is_empty() || route.duplicate {
-        return Err(damaged("a route").into());
-    }
-    let form = shared(&route, &columns);
-    Ok(Shape { route, form })
+    let route: String = row.get(7)?;
+    Ok(Shape::read(&columns, row.get(6)?, &route)?)
 }
 
 /// Rows of one table in the order of their entries, one read ahead.
@@ -117,18 +97,9 @@ impl<'s> Stream<'s> {
     }
 }
 
-/// Groups and tags as stored, and their part of a form.
-#[derive(Default)]
-struct Groups {
-    parts: HashMap<String, Vec<u8>>,
-    key: String,
-}
-
 /// The rows that belong to entries.
 pub(super) struct Beside<'s> {
-    shapes: HashMap<i64, Option<Shape>>,
-    groups: Groups,
-    form: Vec<u8>,
+    forms: Forms,
     decisions: Stream<'s>,
     reviews: Stream<'s>,
     answers: Stream<'s>,
@@ -138,11 +109,10 @@ impl Beside<'_> {
     /// Hand over the rows of the entries up to `index`.
     pub(super) fn feed(&mut self, index: u64, sink: &mut dyn TrailSink) -> Done<()> {
         while let Some(at) = self.decisions.ahead.filter(|at| *at <= index) {
-            if let Some(row) = self.decisions.rows.get() {
-                let (shapes, kept) = (&self.shapes, &mut self.groups);
-                if decision(row, at, shapes, kept, &mut self.form, sink).is_err() {
-                    sink.broken(Some(at), "its decision's row cannot be read");
-                }
+            if let Some(row) = self.decisions.rows.get()
+                && decision(row, at, &mut self.forms, sink).is_err()
+            {
+                sink.broken(Some(at), "its decision's row cannot be read");
             }
             self.decisions.advance()?;
         }
@@ -167,80 +137,31 @@ impl Beside<'_> {
     }
 }
 
-fn decision(
-    row: &Row<'_>,
-    index: u64,
-    shapes: &HashMap<i64, Option<Shape>>,
-    kept: &mut Groups,
-    form: &mut Vec<u8>,
-    sink: &mut dyn TrailSink,
-) -> Done<()> {
+fn decision(row: &Row<'_>, index: u64, forms: &mut Forms, sink: &mut dyn TrailSink) -> Done<()> {
     let unclear = || damaged("a decision");
     let text = |column: usize| -> Done<Option<&str>> {
         Ok(row.get_ref(column)?.as_str_or_null().map_err(|_| damaged("a text"))?)
     };
-    let shape = shapes.get(&row.get(3)?).and_then(Option::as_ref).ok_or_else(unclear)?;
-    let id = text(1)?.ok_or_else(unclear)?;
-    let content = row.get_ref(2)?.as_bytes().map_err(|_| unclear())?;
-    let at = time(row.get(4)?)?;
-    let due: Option<i64> = row.get(5)?;
-    let (reason, cohort, tags) = (text(8)?, text(9)?, text(10)?);
-    let rest = match text(11)? {
-        Some(text) => unjson(text, "a decision")?,
-        None => Rest::default(),
-    };
-    let due_at = rest.due_at(due)?;
-    if due_at.map(|t| t.as_millisecond()) != due {
-        return Err(unclear().into());
-    }
-    form.clear();
-    form.extend_from_slice(&shape.form);
-    if cohort.is_some() || tags.is_some() {
-        kept.key.clear();
-        // JSON holds no zero byte, so the two stay apart.
-        [cohort.unwrap_or_default(), "\0", tags.unwrap_or_default()]
-            .iter()
-            .for_each(|text| kept.key.push_str(text));
-        if let Some(known) = kept.parts.get(kept.key.as_str()) {
-            form.extend_from_slice(known);
-        } else {
-            let cohort = cohort.map(|text| unjson(text, "a cohort")).transpose()?;
-            let tags: Option<Vec<String>> = tags.map(|text| unjson(text, "tags")).transpose()?;
-            let mut part = Vec::new();
-            groups(&mut part, &cohort.unwrap_or_default(), &tags.unwrap_or_default());
-            form.extend_from_slice(&part);
-            if kept.parts.len() >= KEPT {
-                kept.parts.clear();
-            }
-            kept.parts.insert(kept.key.clone(), part);
-        }
-    }
-    let route = &shape.route;
-    let facts = rest.facts(at, route.generation);
-    let mine = Own {
-        id,
-        content,
-        due_at,
-        reason: reason.unwrap_or_default(),
-        faults: &rest.faults,
-        generation: route.generation,
+    let (cohort, tags) = (text(9)?, text(10)?);
+    let found = proof::Row {
+        id: text(1)?.ok_or_else(unclear)?,
+        content: row.get_ref(2)?.as_bytes().map_err(|_| unclear())?,
+        shape: row.get(3)?,
+        at: row.get(4)?,
+        due: row.get(5)?,
         confidence: row.get(6)?,
         impact: row.get(7)?,
+        reason: text(8)?,
+        words: &[cohort.map(str::as_bytes), tags.map(str::as_bytes)],
+        rest: text(11)?,
+        raw: row.get(12)?,
     };
-    own(form, &mine, &facts);
-    sink.decision(&DecisionRow {
-        index,
-        id,
-        at,
-        raw: row.get::<_, Option<i64>>(12)?.map(count),
-        outcome: route.outcome,
-        rule: &route.rule,
-        policy: &route.policy,
-        generation: route.generation,
-        texts: reason.is_some() || cohort.is_some() || tags.is_some(),
-        form,
-    });
-    Ok(())
+    let words = || {
+        let cohort = cohort.map(|text| unjson(text, "a cohort")).transpose()?;
+        let tags = tags.map(|text| unjson(text, "tags")).transpose()?;
+        Ok((cohort.unwrap_or_default(), tags.unwrap_or_default()))
+    };
+    Ok(forms.tell(&found, words, index, sink)?)
 }
 
 /// A review as its row says.

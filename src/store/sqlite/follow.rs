@@ -1,14 +1,12 @@
 //! Following the log: each entry with the decision and the review it is about.
 
-use std::borrow::Cow;
-
 use rusqlite::Connection;
-use serde::Deserialize;
 
 use super::decisions::{self, COLUMNS, WIDTH};
-use super::fault::{Done, count, damaged, int};
+use super::fault::{Done, count, int};
 use super::items;
 use super::reviews;
+use crate::store::rows::entry::request;
 use crate::store::{Followed, StoredDecision};
 
 /// Entries from `from` on. One statement finds entry, decision, record and item; a review, which
@@ -59,18 +57,3 @@ pub(super) fn read(conn: &Connection, from: u64, limit: usize) -> Done<Vec<Follo
 
 /// Column of the entry's index: after the decision's, the record, the item's number and columns.
 const ENTRY: usize = WIDTH + 2 + items::WIDTH;
-
-/// The request an entry names.
-fn request(entry: &[u8]) -> Done<Option<Cow<'_, str>>> {
-    #[derive(Deserialize)]
-    struct Named<'a> {
-        #[serde(borrow, default)]
-        req: Option<Cow<'a, str>>,
-    }
-    // Most entries name none: looking for the bytes is cheaper than reading the object.
-    if !entry.windows(6).any(|w| w == b"\"req\":") {
-        return Ok(None);
-    }
-    let named: Named<'_> = serde_json::from_slice(entry).map_err(|_| damaged("an entry"))?;
-    Ok(named.req)
-}

@@ -6,22 +6,16 @@ use rusqlite::Connection;
 
 use super::fault::Done;
 use crate::domain::Timestamp;
-use crate::store::{Automatic, Flowed, Lately};
-
-/// Rows looked through at most: an hour of some fourteen decisions a second.
-const SCAN: i64 = 50_000;
-/// Reviews looked through at most.
-const REVIEWS: i64 = 20_000;
-
-const MINUTE: i64 = 60_000;
-const HOUR: i64 = 3_600_000;
-const DAY: i64 = 24 * HOUR;
+use crate::store::rows::lately::{
+    self as rows, DAY, HOUR, Hours, Kinds, MINUTE, REVIEWS, SCAN, by_kind,
+};
+use crate::store::{Flowed, Lately};
 
 /// Decisions of the last minute and hour, reviews of the last day, at desk time `now`.
 pub(super) fn lately(conn: &Connection, now: Timestamp) -> Done<Lately> {
     let now = now.as_millisecond();
     let mut lately = Lately::default();
-    let mut kinds: BTreeMap<(String, String, String, String), u64> = BTreeMap::new();
+    let mut kinds = Kinds::new();
     // Desk time never runs backwards, so the newest come last.
     let mut statement = conn.prepare_cached(
         "SELECT d.at, s.route ->> 'outcome', s.domain, s.action, s.model, s.version, q.name
@@ -43,7 +37,7 @@ pub(super) fn lately(conn: &Connection, now: Timestamp) -> Done<Lately> {
             *lately.arrivals.entry(queue).or_default() += 1;
         }
     }
-    lately.automatic = kinds.into_iter().map(automatic).collect();
+    lately.automatic = by_kind(kinds);
     lately.per_hour = throughput(conn, now)?;
     Ok(lately)
 }
@@ -53,7 +47,7 @@ pub(super) fn flowed(conn: &Connection, now: Timestamp, since: Option<Timestamp>
     let hour = now.as_millisecond() - HOUR;
     let since = since.map_or(hour, |since| since.as_millisecond().min(hour));
     let mut flowed = Flowed::default();
-    let mut kinds: BTreeMap<(String, String, String, String), u64> = BTreeMap::new();
+    let mut kinds = Kinds::new();
     let mut statement = conn.prepare_cached(
         "SELECT d.at, s.domain, s.action, s.model, s.version,
              d.rest ->> '$.contained.limit.name', d.rest ->> '$.contained.freeze.id'
@@ -77,14 +71,8 @@ pub(super) fn flowed(conn: &Connection, now: Timestamp, since: Option<Timestamp>
             }
         }
     }
-    flowed.decisions = kinds.into_iter().map(automatic).collect();
+    flowed.decisions = by_kind(kinds);
     Ok(flowed)
-}
-
-fn automatic(
-    ((domain, action, model, version), decisions): ((String, String, String, String), u64),
-) -> Automatic {
-    Automatic { domain, action, model, version, decisions }
 }
 
 /// Verdicts an hour by queue, over the hours of the last day in which there was one.
@@ -92,9 +80,9 @@ fn throughput(conn: &Connection, now: i64) -> Done<BTreeMap<String, f64>> {
     let mut statement = conn.prepare_cached(
         "SELECT at, queue FROM reviews WHERE undone = 0 ORDER BY rowid DESC LIMIT ?1",
     )?;
-    let mut hours: BTreeMap<String, BTreeMap<i64, u64>> = BTreeMap::new();
-    let mut rows = statement.query([REVIEWS])?;
-    while let Some(row) = rows.next()? {
+    let mut hours = Hours::new();
+    let mut found = statement.query([REVIEWS])?;
+    while let Some(row) = found.next()? {
         let at: i64 = row.get(0)?;
         if at <= now - DAY {
             break;
@@ -103,8 +91,5 @@ fn throughput(conn: &Connection, now: i64) -> Done<BTreeMap<String, f64>> {
         let hour = (now - at).max(0) / HOUR;
         *hours.entry(row.get(1)?).or_default().entry(hour).or_default() += 1;
     }
-    // Counts of a day are exact in a double.
-    #[allow(clippy::cast_precision_loss, reason = "at most 20,000")]
-    let mean = |hours: BTreeMap<i64, u64>| hours.values().sum::<u64>() as f64 / hours.len() as f64;
-    Ok(hours.into_iter().map(|(queue, hours)| (queue, mean(hours))).collect())
+    Ok(rows::throughput(hours))
 }

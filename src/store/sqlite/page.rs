@@ -10,6 +10,7 @@ use super::{items, leases, names};
 use crate::domain::Timestamp;
 use crate::protocol::Cursor;
 use crate::store::rows::place;
+use crate::store::rows::needle::Needle;
 use crate::store::{PageQuery, StoredPage, StoredRow};
 
 /// A page of open items in queue order, or of items somebody decided.
@@ -111,53 +112,4 @@ fn raw(conn: &Connection, n: i64) -> Done<Option<Vec<u8>>> {
         .query_row([n], |r| r.get(0))?;
     let slots = super::fault::int(crate::store::rows::SLOTS);
     decisions::body(conn, raw.unwrap_or(n).saturating_mul(slots))
-}
-
-/// Text to look for without regard to case.
-struct Needle(String);
-
-impl Needle {
-    fn new(text: &str) -> Self {
-        Self(text.to_lowercase())
-    }
-
-    /// In the record as it came, or with its escapes (`\u00e9`, `\"`) resolved.
-    fn is_in(&self, raw: &[u8]) -> bool {
-        let text = String::from_utf8_lossy(raw);
-        text.to_lowercase().contains(&self.0)
-            || (text.contains('\\')
-                && serde_json::from_slice(raw).is_ok_and(|v| self.is_in_strings(&v)))
-    }
-
-    fn is_in_strings(&self, value: &serde_json::Value) -> bool {
-        match value {
-            serde_json::Value::String(s) => s.to_lowercase().contains(&self.0),
-            serde_json::Value::Array(list) => list.iter().any(|v| self.is_in_strings(v)),
-            serde_json::Value::Object(map) => {
-                map.iter().any(|(k, v)| k.to_lowercase().contains(&self.0) || self.is_in_strings(v))
-            }
-            _ => false,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Needle;
-
-    #[test]
-    fn free_text_is_found_without_regard_to_case_and_escapes() {
-        let raw = br#"{"id":"A-1","output":"Caf\u00e9 \"Z\u00dcRICH\" stra\u00dfe","n":7}"#;
-        for (text, yes) in [
-            ("a-1", true),
-            ("café", true),
-            ("zürich", true),
-            ("\"zürich", true),
-            ("OUTPUT", true),
-            ("\"n\":7", true),
-            ("basel", false),
-        ] {
-            assert_eq!(Needle::new(text).is_in(raw), yes, "{text}");
-        }
-    }
 }

@@ -8,10 +8,8 @@ use super::fault::{Done, count, int};
 use super::items;
 use crate::domain::{Item, Timestamp};
 use crate::store::QueueCount;
+use crate::store::rows::lately::SOON;
 use crate::store::rows::place::{first_of, minute};
-
-/// Within this many milliseconds an item is due soon.
-const SOON: i64 = 5 * 60_000;
 
 /// Counters of every queue with items that are open or in their grace time.
 pub(super) fn counts(conn: &Connection, now: Timestamp, wall: Timestamp) -> Done<Vec<QueueCount>> {

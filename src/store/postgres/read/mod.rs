@@ -1,224 +1,81 @@
 //! Reads: what is stored, as rows say it.
 //!
 //! Each runs on one of the pool's read-only connections; what needs several statements runs in one
-//! snapshot ([`super::Postgres::snapshot_read`]).
+//! snapshot ([`super::Postgres::snapshot_read`]). Limits are written into statements, so that a
+//! plan is made for them, not for any. Text is sorted here where its order means something: as it
+//! is stored, a zero byte sorts last.
 
-use std::collections::BTreeMap;
+mod condition;
+mod decisions;
+mod derived;
+mod follow;
+mod lately;
+mod outbox;
+mod page;
+mod queues;
+mod reviews;
+mod scopes;
+mod standing;
+mod trail;
+mod windows;
 
 use deadpool_postgres::ClientWrapper;
+use tokio_postgres::Row;
+use tokio_postgres::types::{FromSql, ToSql};
 
-use super::fault::Done;
-use crate::domain::{Item, Review, Reviewer, Timestamp};
-use crate::store::*;
+use super::fault::{Done, damaged};
+use super::text::Text;
 
-fn not_yet(what: &str) -> super::fault::Fail {
-    StoreError::Io { doing: what.to_owned(), cause: "it is not there yet".to_owned() }.into()
+pub(super) use self::condition::scope;
+pub(super) use self::decisions::{decision, known};
+pub(super) use self::follow::follow;
+pub(super) use self::lately::{flowed, lately};
+pub(super) use self::outbox::{dead_letters, outgoing, outgoing_count};
+pub(super) use self::page::page;
+pub(super) use self::queues::{graces_over, lease_of, needed, overdue, queues};
+pub(super) use self::reviews::{blind_answer, corrections, review, reviews};
+pub(super) use self::scopes::{automatic, open_in_cohort, seen, tally};
+pub(super) use self::standing::{
+    counts, draft, head, last_checkpoint, policy, reviewer, reviewers, snapshot, state, states,
+};
+pub(super) use self::trail::{entries, feed, frontier, tile};
+pub(super) use self::windows::windows;
+
+/// A value on its way into a condition.
+type Value<'a> = dyn ToSql + Sync + 'a;
+
+/// All rows of a statement, which is prepared once a connection.
+async fn rows(client: &ClientWrapper, sql: &str, values: &[&Value<'_>]) -> Done<Vec<Row>> {
+    let statement = client.prepare_cached(sql).await?;
+    Ok(client.query(&statement, values).await?)
 }
 
-pub(super) async fn snapshot(_client: &ClientWrapper) -> Done<Snapshot> {
-    Err(not_yet("snapshot"))
+/// The row of a statement that finds one at most.
+async fn row(client: &ClientWrapper, sql: &str, values: &[&Value<'_>]) -> Done<Option<Row>> {
+    Ok(rows(client, sql, values).await?.pop())
 }
 
-pub(super) async fn head(_client: &ClientWrapper) -> Done<u64> {
-    Err(not_yet("head"))
+/// A column of a row.
+fn get<'r, T: FromSql<'r>>(row: &'r Row, column: usize) -> Done<T> {
+    Ok(row.try_get(column)?)
 }
 
-pub(super) async fn decision(_client: &ClientWrapper, _id: &str) -> Done<Option<StoredDecision>> {
-    Err(not_yet("decision"))
+/// A column of text from outside.
+fn text(row: &Row, column: usize) -> Done<String> {
+    Ok(get::<Text>(row, column)?.0)
 }
 
-pub(super) async fn known(_client: &ClientWrapper, _ids: &[&str]) -> Done<Vec<bool>> {
-    Err(not_yet("known"))
+/// One that may be missing.
+fn maybe(row: &Row, column: usize) -> Done<Option<String>> {
+    Ok(get::<Option<Text>>(row, column)?.map(|t| t.0))
 }
 
-pub(super) async fn reviews(_client: &ClientWrapper, _id: &str) -> Done<Vec<Review>> {
-    Err(not_yet("reviews"))
+/// A small number, such as a level.
+fn small(row: &Row, column: usize) -> Done<u8> {
+    u8::try_from(get::<i16>(row, column)?).map_err(|_| damaged("a small number").into())
 }
 
-pub(super) async fn review(_client: &ClientWrapper, _request_id: &str) -> Done<Option<Review>> {
-    Err(not_yet("review"))
-}
-
-pub(super) async fn lease_of(
-    _client: &ClientWrapper,
-    _id: &str,
-    _wall: Timestamp,
-) -> Done<Option<Lease>> {
-    Err(not_yet("lease_of"))
-}
-
-pub(super) async fn blind_answer(
-    _client: &ClientWrapper,
-    _id: &str,
-    _reviewer: &str,
-) -> Done<Option<StoredAnswer>> {
-    Err(not_yet("blind_answer"))
-}
-
-pub(super) async fn page(_client: &ClientWrapper, _ask: &PageQuery) -> Done<StoredPage> {
-    Err(not_yet("page"))
-}
-
-pub(super) async fn queues(
-    _client: &ClientWrapper,
-    _now: Timestamp,
-    _wall: Timestamp,
-) -> Done<Vec<QueueCount>> {
-    Err(not_yet("queues"))
-}
-
-pub(super) async fn needed(_client: &ClientWrapper) -> Done<BTreeMap<String, String>> {
-    Err(not_yet("needed"))
-}
-
-pub(super) async fn seen(_client: &ClientWrapper) -> Done<Seen> {
-    Err(not_yet("seen"))
-}
-
-pub(super) async fn graces_over(
-    _client: &ClientWrapper,
-    _wall: Timestamp,
-    _limit: usize,
-) -> Done<Vec<Item>> {
-    Err(not_yet("graces_over"))
-}
-
-pub(super) async fn overdue(
-    _client: &ClientWrapper,
-    _now: Timestamp,
-    _limit: usize,
-) -> Done<Vec<Item>> {
-    Err(not_yet("overdue"))
-}
-
-pub(super) async fn reviewers(_client: &ClientWrapper) -> Done<Vec<Reviewer>> {
-    Err(not_yet("reviewers"))
-}
-
-pub(super) async fn reviewer(_client: &ClientWrapper, _name: &str) -> Done<Option<Reviewer>> {
-    Err(not_yet("reviewer"))
-}
-
-pub(super) async fn policy(
-    _client: &ClientWrapper,
-    _hash: Option<&str>,
-) -> Done<Option<StoredPolicy>> {
-    Err(not_yet("policy"))
-}
-
-pub(super) async fn counts(_client: &ClientWrapper) -> Done<Counts> {
-    Err(not_yet("counts"))
-}
-
-pub(super) async fn entries(
-    _client: &ClientWrapper,
-    _id: Option<&str>,
-    _from: u64,
-    _limit: usize,
-) -> Done<Vec<(u64, Vec<u8>)>> {
-    Err(not_yet("entries"))
-}
-
-pub(super) async fn corrections(
-    _client: &ClientWrapper,
-    _since: Option<Timestamp>,
-    _after: u64,
-    _limit: usize,
-) -> Done<Vec<StoredCorrection>> {
-    Err(not_yet("corrections"))
-}
-
-pub(super) async fn dead_letters(
-    _client: &ClientWrapper,
-    _after: u64,
-    _limit: usize,
-) -> Done<Vec<StoredDeadLetter>> {
-    Err(not_yet("dead_letters"))
-}
-
-pub(super) async fn draft(
-    _client: &ClientWrapper,
-    _item: &str,
-    _reviewer: &str,
-) -> Done<Option<Vec<u8>>> {
-    Err(not_yet("draft"))
-}
-
-pub(super) async fn outgoing(
-    _client: &ClientWrapper,
-    _ask: &OutgoingAsk,
-) -> Done<Vec<StoredEffect>> {
-    Err(not_yet("outgoing"))
-}
-
-pub(super) async fn outgoing_count(_client: &ClientWrapper) -> Done<OutgoingCount> {
-    Err(not_yet("outgoing_count"))
-}
-
-pub(super) async fn state(_client: &ClientWrapper, _key: &str) -> Done<Option<StoredState>> {
-    Err(not_yet("state"))
-}
-
-pub(super) async fn states(
-    _client: &ClientWrapper,
-    _prefix: &str,
-) -> Done<Vec<(String, StoredState)>> {
-    Err(not_yet("states"))
-}
-
-pub(super) async fn windows(_client: &ClientWrapper, _ask: &WindowAsk) -> Done<Vec<WindowRow>> {
-    Err(not_yet("windows"))
-}
-
-pub(super) async fn follow(
-    _client: &ClientWrapper,
-    _from: u64,
-    _limit: usize,
-) -> Done<Vec<Followed>> {
-    Err(not_yet("follow"))
-}
-
-pub(super) async fn automatic(_client: &ClientWrapper, _ask: &AutomaticAsk) -> Done<AutomaticPage> {
-    Err(not_yet("automatic"))
-}
-
-pub(super) async fn tally(_client: &ClientWrapper) -> Done<Vec<Tally>> {
-    Err(not_yet("tally"))
-}
-
-pub(super) async fn lately(_client: &ClientWrapper, _now: Timestamp) -> Done<Lately> {
-    Err(not_yet("lately"))
-}
-
-pub(super) async fn flowed(
-    _client: &ClientWrapper,
-    _now: Timestamp,
-    _since: Option<Timestamp>,
-) -> Done<Flowed> {
-    Err(not_yet("flowed"))
-}
-
-pub(super) async fn open_in_cohort(
-    _client: &ClientWrapper,
-    _dimension: &str,
-    _group: &str,
-) -> Done<u64> {
-    Err(not_yet("open_in_cohort"))
-}
-
-pub(super) async fn last_checkpoint(_client: &ClientWrapper) -> Done<Option<String>> {
-    Err(not_yet("last_checkpoint"))
-}
-
-pub(super) async fn tile(
-    _client: &ClientWrapper,
-    _level: u8,
-    _index: u64,
-    _width: u64,
-) -> Done<Vec<u8>> {
-    Err(not_yet("tile"))
-}
-
-pub(super) async fn feed(_client: &ClientWrapper, _sink: &mut dyn TrailSink) -> Done<()> {
-    Err(not_yet("feed"))
+/// The only row there has to be.
+fn one(row: Option<Row>, what: &str) -> Done<Row> {
+    row.ok_or_else(|| damaged(what).into())
 }
