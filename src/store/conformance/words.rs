@@ -93,7 +93,8 @@ pub(crate) fn words_of_any_kind_come_back(open: Open<'_>) {
     let counts = store.counts().unwrap();
     assert_eq!(counts.cohorts.keys().map(String::as_str).collect::<Vec<_>>(), in_byte_order());
     assert!(WORDS.iter().all(|w| counts.models.contains_key(&format!("model {w}@{w}"))));
-    let queues: Vec<String> = store.queues(at(0), at(0)).unwrap().into_iter().map(|q| q.queue).collect();
+    let queues: Vec<String> =
+        store.queues(at(0), at(0)).unwrap().into_iter().map(|q| q.queue).collect();
     let expected: Vec<String> = in_byte_order().iter().map(|w| format!("q{w}")).collect();
     assert_eq!(queues, expected);
     let tally: Vec<String> = store.tally().unwrap().into_iter().map(|t| t.domain).collect();
@@ -160,6 +161,7 @@ pub(crate) fn names_of_any_kind_come_back(open: Open<'_>) {
             name: (*w).to_owned(),
             level: 1,
             roles: vec![Role::Reviewer],
+            skills: vec![(*w).to_owned()],
             key: Some((*w).to_owned()),
             disabled: false,
             version: 1,
@@ -206,7 +208,8 @@ pub(crate) fn names_of_any_kind_come_back(open: Open<'_>) {
     let states = store.states("").unwrap();
     assert_eq!(states.iter().map(|(k, _)| k.as_str()).collect::<Vec<_>>(), in_byte_order());
     let minute = WindowAsk { tier: 0, from: at(0), to: at(60), slice: None, part: None };
-    let slices: Vec<String> = store.windows(&minute).unwrap().into_iter().map(|r| r.slice).collect();
+    let slices: Vec<String> =
+        store.windows(&minute).unwrap().into_iter().map(|r| r.slice).collect();
     assert_eq!(slices, in_byte_order());
     for (n, w) in WORDS.iter().enumerate() {
         let person = store.reviewer(w).unwrap().unwrap();
@@ -216,7 +219,8 @@ pub(crate) fn names_of_any_kind_come_back(open: Open<'_>) {
         assert_eq!(policy.schemas[*w], json!({"title": w}));
         assert_eq!(effects[n].key, format!("key {w}"));
         assert_eq!((effects[n].kind.as_str(), &effects[n].payload), (*w, &json!({ *w: w })));
-        let of_kind = OutgoingAsk { kind: Some((*w).to_owned()), limit: 9, ..OutgoingAsk::default() };
+        let of_kind =
+            OutgoingAsk { kind: Some((*w).to_owned()), limit: 9, ..OutgoingAsk::default() };
         assert_eq!(store.outgoing(&of_kind).unwrap().len(), 1, "{w:?}");
         assert_eq!(store.state(w).unwrap().unwrap().value, w.as_bytes());
         let begins: Vec<&str> = in_byte_order().into_iter().filter(|o| o.starts_with(w)).collect();
@@ -231,7 +235,10 @@ pub(crate) fn names_of_any_kind_come_back(open: Open<'_>) {
         let review = store.review(&format!("request {w}")).unwrap().unwrap();
         assert_eq!(review, reviews[n]);
         assert_eq!((review.reviewer.as_str(), review.queue), (*w, format!("q{w}")));
-        assert_eq!((review.signature.as_deref(), review.verdict.tags), (Some(*w), vec![(*w).to_owned()]));
+        assert_eq!(
+            (review.signature.as_deref(), review.verdict.tags),
+            (Some(*w), vec![(*w).to_owned()])
+        );
         assert_eq!(store.blind_answer("a", w).unwrap().unwrap().request_id, format!("answer {w}"));
         store.put_draft("a", w, Some(w.as_bytes().to_vec())).wait().unwrap();
         assert_eq!(store.draft("a", w).unwrap().as_deref(), Some(w.as_bytes()));
@@ -255,4 +262,3 @@ pub(crate) fn names_of_any_kind_come_back(open: Open<'_>) {
     let kept = store.dead_letters(0, 100).unwrap().into_iter().map(|d| d.letter);
     assert_eq!(kept.collect::<Vec<_>>(), letters);
 }
-

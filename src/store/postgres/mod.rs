@@ -10,6 +10,8 @@ mod fault;
 mod open;
 mod read;
 mod schema;
+#[cfg(all(test, unix))]
+mod tests;
 mod text;
 mod tls;
 

@@ -9,8 +9,8 @@ use super::walk::{Condition, Step, Way, walk};
 use super::{items, leases, names};
 use crate::domain::Timestamp;
 use crate::protocol::Cursor;
-use crate::store::rows::place;
 use crate::store::rows::needle::Needle;
+use crate::store::rows::place;
 use crate::store::{PageQuery, StoredPage, StoredRow};
 
 /// A page of open items in queue order, or of items somebody decided.

@@ -121,8 +121,7 @@ pub(in crate::store::postgres) async fn decision(
     client: &ClientWrapper,
     id: &str,
 ) -> Done<Option<StoredDecision>> {
-    let sql =
-        format!("SELECT {} FROM decisions d {WHOLE_FROM} WHERE d.id = $1", whole_columns());
+    let sql = format!("SELECT {} FROM decisions d {WHOLE_FROM} WHERE d.id = $1", whole_columns());
     row(client, &sql, &[&T(id)]).await?.as_ref().map(whole).transpose()
 }
 

@@ -159,7 +159,9 @@ async fn total(client: &ClientWrapper, ask: &PageQuery) -> Done<u64> {
     let mut sql = match (needs.counted, ask.filter.by_me) {
         (true, _) => {
             let shapes = if needs.shape { "JOIN shapes s ON s.k = i.shape" } else { "" };
-            Sql::new(format!("SELECT coalesce(sum(i.open), 0)::bigint FROM counts i {shapes} WHERE true"))
+            Sql::new(format!(
+                "SELECT coalesce(sum(i.open), 0)::bigint FROM counts i {shapes} WHERE true"
+            ))
         }
         (false, true) => Sql::new(format!("SELECT count(*) FROM {} WHERE true", tables(ask))),
         (false, false) => Sql::new(format!("SELECT count(*) FROM {} WHERE i.open", tables(ask))),

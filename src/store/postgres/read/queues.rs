@@ -52,12 +52,9 @@ pub(in crate::store::postgres) async fn queues(
     let soon = now + SOON + 1;
     let part = |ms: i64| (minute(ms), first_of(minute(ms)), first_of(minute(ms) + 1));
     let ((last, from, to), (last_soon, from_soon, to_soon)) = (part(now), part(soon));
-    let found = rows(
-        client,
-        SQL,
-        &[&last, &from, &to, &now, &last_soon, &from_soon, &to_soon, &soon],
-    )
-    .await?;
+    let found =
+        rows(client, SQL, &[&last, &from, &to, &now, &last_soon, &from_soon, &to_soon, &soon])
+            .await?;
     let mut leased = leased(client, wall).await?;
     let mut queues = Vec::with_capacity(found.len());
     for row in &found {

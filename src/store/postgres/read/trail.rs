@@ -23,9 +23,8 @@ pub(in crate::store::postgres) async fn entries(
     let from = int(from);
     let found = match id {
         None => {
-            let sql = format!(
-                "SELECT idx, bytes FROM log WHERE idx >= $1 ORDER BY idx LIMIT {limit}"
-            );
+            let sql =
+                format!("SELECT idx, bytes FROM log WHERE idx >= $1 ORDER BY idx LIMIT {limit}");
             rows(client, &sql, &[&from]).await?
         }
         Some(id) => {
@@ -47,12 +46,7 @@ pub(in crate::store::postgres) async fn entries(
 /// The log's frontier now, within one snapshot: the stored one, and the leaves since.
 pub(in crate::store::postgres) async fn frontier(client: &ClientWrapper) -> Done<Frontier> {
     let unclear = || damaged("the frontier of the log");
-    let found = row(
-        client,
-        "SELECT f.size, f.bytes, s.size FROM frontier f, state s",
-        &[],
-    )
-    .await?;
+    let found = row(client, "SELECT f.size, f.bytes, s.size FROM frontier f, state s", &[]).await?;
     let found = one(found, "the frontier of the log")?;
     let (since, size): (i64, i64) = (get(&found, 0)?, get(&found, 2)?);
     let mut frontier = Frontier::from_bytes(get(&found, 1)?).map_err(|_| unclear())?;
