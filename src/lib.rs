@@ -12,6 +12,7 @@
 //! 6  tui           the reviewer app                    sync      outbox → the world, one file a service
 //!    server        the HTTP interface, one file a resource
 //! 5  desk          the use-cases over a store: admit, lease, settle, contain, watch, explain
+//!    remote        the same over HTTP, with an outbox for work offline
 //! 4  store         trait Store: whole business operations, each one transaction; sqlite
 //! 3  authority     may(actor, command, state)?        simulate  seeded streams with human truth
 //!    containment   switches, breaker, limits, budget, canary, freezes, incidents
@@ -32,6 +33,8 @@ pub mod desk;
 pub mod domain;
 pub mod policy;
 pub mod protocol;
+
+pub mod remote;
 pub mod server;
 pub mod signals;
 pub mod simulate;

@@ -1,0 +1,178 @@
+//! The task that finds out when the desk is back and sends what waits, in order.
+
+use std::sync::Weak;
+use std::time::Duration;
+
+use super::outbox::{Heard, Job, Outbox};
+use super::wire::Trouble;
+use super::{Inner, kept, offline};
+use crate::domain::Timestamp;
+use crate::protocol::{Answer, Command, Fate, Query, Reply};
+
+/// How often a desk that is away is looked for: at first, and after a while.
+const SOON: Duration = Duration::from_millis(500);
+const SELDOM: Duration = Duration::from_secs(5);
+/// How often to look whether another process on this machine left something.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// Runs until the desk it works for is dropped.
+pub(super) async fn run(inner: Weak<Inner>) {
+    let mut wait = SOON;
+    let mut turn = None;
+    loop {
+        let Some(desk) = inner.upgrade() else { return };
+        let pause = if desk.is_away() {
+            desk.probe().await;
+            wait = (wait * 2).min(SELDOM);
+            if desk.is_away() { wait } else { Duration::ZERO }
+        } else {
+            wait = SOON;
+            desk.look_on_disk().await;
+            desk.deliver(&mut turn).await
+        };
+        let nudged = async {
+            // Only the wait itself may outlive the desk.
+            let nudge = desk.nudge.notified();
+            let _ = tokio::time::timeout(pause, nudge).await;
+        };
+        if pause > Duration::ZERO {
+            nudged.await;
+        }
+        // A desk that is away is not looked for in a hot loop, however often something is kept.
+        if desk.is_away() && pause > Duration::ZERO {
+            drop(desk);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+impl Inner {
+    /// Is the desk back?
+    async fn probe(&self) {
+        if let Ok(Reply::Header(header)) = self.query(&Query::Header).await {
+            let name = header.reviewer.name.clone();
+            self.state().header = Some(((*header).clone(), Timestamp::now()));
+            let _ = self.kept(move |k| k.keep_last(&format!("header {name}"), &header)).await;
+        }
+    }
+
+    /// What another process on this machine left here, or sent.
+    async fn look_on_disk(&self) {
+        let found = self
+            .kept(|kept| if kept.changed() { kept.waiting().map(Some) } else { Ok(None) })
+            .await;
+        match found {
+            Ok(Some(waiting)) => {
+                let before = self.state().outbox.unsent();
+                let outbox = Outbox::new(waiting);
+                let changed = outbox.unsent() != before;
+                self.state().outbox = outbox;
+                if changed {
+                    self.tell();
+                }
+            }
+            Ok(None) => {}
+            Err(refused) => tracing::warn!(why = refused.message, "the outbox cannot be read"),
+        }
+    }
+
+    /// Sends the next verdict, if there is one; how long to wait then.
+    async fn deliver(&self, turn: &mut Option<kept::Turn>) -> Duration {
+        if self.state().outbox.is_empty() {
+            *turn = None;
+            self.deliver_drafts().await;
+            return LOOK;
+        }
+        if turn.is_none() {
+            *turn = self.kept(|kept| Ok(kept.turn())).await.ok().flatten();
+            if turn.is_none() {
+                return LOOK;
+            }
+        }
+        let now = Timestamp::now();
+        let next = self.state().outbox.next(&self.me, now);
+        let Some(job) = next else {
+            let wake = self.state().outbox.wake();
+            let left = wake.map(|at| at.duration_since(now));
+            return left.and_then(|d| Duration::try_from(d).ok()).unwrap_or(LOOK).min(LOOK);
+        };
+        let id = job.request.request_id.clone();
+        // Noted before it goes: what may have arrived is never taken back as if it had not.
+        let heard = match self.kept(move |kept| kept.tried(&id)).await {
+            Ok(true) => self.send(&job).await,
+            // Another process sent it, or it was taken back.
+            Ok(false) => {
+                self.reload().await;
+                return Duration::ZERO;
+            }
+            Err(refused) => {
+                tracing::error!(why = refused.message, "the outbox cannot be written");
+                Heard::Lost
+            }
+        };
+        self.heard(job, heard).await;
+        Duration::ZERO
+    }
+
+    async fn send(&self, job: &Job) -> Heard {
+        match self.command(&Command::Review(Box::new(job.request.clone()))).await {
+            Ok(Answer::Reviewed(reviewed)) => Heard::Answer(Ok(Box::new(reviewed))),
+            Err(Trouble::Refused(refused)) => Heard::Answer(Err(refused)),
+            Ok(_) | Err(Trouble::Away { .. }) => Heard::Lost,
+            Err(Trouble::Token(refused)) => {
+                tracing::warn!(why = refused.message, "verdicts wait for another token");
+                Heard::Lost
+            }
+        }
+    }
+
+    async fn heard(&self, job: Job, heard: Heard) {
+        let mut byte = [0; 1];
+        let chance = getrandom::fill(&mut byte).map_or(0.5, |()| f64::from(byte[0]) / 255.0);
+        let fate = super::outbox::fate(heard.clone());
+        if let Some(fate) = fate {
+            let verdict = job.request.verdict.verdict;
+            let arrived =
+                crate::protocol::Arrived { item: job.request.item.clone(), verdict, fate };
+            let said =
+                matches!(arrived.fate, Fate::Refused(_)).then(|| offline::draft_of(&job.request));
+            let on_disk = job.clone();
+            let written =
+                self.kept(move |kept| kept.answered(&on_disk, &arrived, said.as_ref())).await;
+            if let Err(refused) = written {
+                // It is sent again, and answered as a duplicate: nothing is lost or done twice.
+                tracing::error!(why = refused.message, "an answer cannot be written down");
+                let mut state = self.state();
+                state.outbox.heard(&job.request.request_id, Heard::Lost, Timestamp::now(), chance);
+                return;
+            }
+        }
+        let now = Timestamp::now();
+        let settled = self.state().outbox.heard(&job.request.request_id, heard, now, chance);
+        if settled.is_some() {
+            self.tell();
+        }
+    }
+
+    async fn reload(&self) {
+        if let Ok(waiting) = self.kept(|kept| kept.waiting()).await {
+            self.state().outbox = Outbox::new(waiting);
+            self.tell();
+        }
+    }
+
+    /// Drafts that were typed while the desk was away.
+    async fn deliver_drafts(&self) {
+        let me = self.me.clone();
+        let Ok(drafts) = self.kept(move |kept| kept.drafts(&me)).await else { return };
+        for (item, draft) in drafts {
+            let command = Command::SaveDraft { item: item.clone(), draft };
+            // One that the desk does not take (the item is not open any more) is let go.
+            if let Err(Trouble::Away { .. } | Trouble::Token(_)) = self.command(&command).await {
+                return;
+            }
+            let me = self.me.clone();
+            let _ = self.kept(move |kept| kept.drop_draft(&me, &item)).await;
+        }
+    }
+}

@@ -1,0 +1,672 @@
+//! A desk that is elsewhere: the same trait over HTTP, with work that goes on while it is away.
+//!
+//! Commands and queries travel as they are (`POST /v1/desk/commands`, `POST /v1/desk/queries`);
+//! news comes over `GET /v1/events`. While the desk cannot be reached, items in hand can be looked
+//! at and decided: verdicts wait on disk ([`outbox`], [`kept`]) and are sent in order when it is
+//! back. A desk stores each of them, whatever happened meanwhile: that is what the grant of a
+//! lease is for.
+//!
+//! ```no_run
+//! # use overrule::remote::{Remote, Token};
+//! # use overrule::protocol::{Desk, Query};
+//! # async fn f() -> Result<(), overrule::protocol::Refused> {
+//! let token = Token::new("ovr_…");
+//! let desk = Remote::open("https://desk.example", &token, "/var/tmp".as_ref()).await?;
+//! desk.ask(&desk.me(), Query::Header).await?;
+//! # Ok(()) }
+//! ```
+
+mod courier;
+mod events;
+mod follow;
+mod kept;
+mod offline;
+pub mod outbox;
+mod token;
+mod wire;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+use tokio::sync::{Notify, watch};
+
+pub use token::{NoToken, Token, VARIABLE, file as token_file};
+
+use self::kept::Kept;
+use self::outbox::{Job, Outbox};
+use self::wire::{Answered, Trouble, Wire};
+use crate::domain::Timestamp;
+use crate::protocol::{
+    Answer, Change, Command, Desk, Header, ItemView, LeaseAsk, Offline, OutboxView, PolicyView,
+    Query, Refused, Reply, ReviewRequest, VerifyAsk, VerifyReport, Why,
+};
+
+/// A desk that is elsewhere.
+#[derive(Clone)]
+pub struct Remote {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    wire: Wire,
+    /// Who the token says we are.
+    me: String,
+    kept: Arc<Mutex<Kept>>,
+    state: Mutex<State>,
+    /// Rises with everything that a screen should hear of.
+    news: watch::Sender<u64>,
+    /// There is something to send, or to try again.
+    nudge: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    outbox: Outbox,
+    /// Since when the desk is away, and why.
+    away: Option<(Timestamp, String)>,
+    /// The last header, and when it came.
+    header: Option<(Header, Timestamp)>,
+    policy: Option<PolicyView>,
+    /// How many milliseconds the desk's clock is ahead of this one.
+    ahead: i64,
+}
+
+/// The name under which what is kept remembers whose token this is.
+fn token_name(token: &Token) -> String {
+    let digest = Sha256::digest(token.reveal().as_bytes());
+    let short: String = digest.iter().take(8).map(|b| format!("{b:02x}")).collect();
+    format!("token {short}")
+}
+
+impl Remote {
+    /// The desk at `address`; what has to be kept on this machine is kept below `folder`. Where the
+    /// desk is away, this works for whom it has seen with this token before.
+    ///
+    /// Must be called on a tokio runtime: what waits is sent from a task of it.
+    ///
+    /// # Errors
+    ///
+    /// Refused where the address is none, the token is not good, another version answers, or the
+    /// desk is away and nothing is known of it here.
+    pub async fn open(address: &str, token: &Token, folder: &Path) -> Result<Self, Refused> {
+        let wire = Wire::new(address, token)?;
+        let kept = Kept::open(folder, wire.address(), &wire.host())?;
+        let name = token_name(token);
+        let now = Timestamp::now();
+        let mut state = State { outbox: Outbox::new(kept.waiting()?), ..State::default() };
+        let mut kept = kept;
+        let me = match wire.post::<Reply>("v1/desk/queries", &Query::Header).await {
+            Ok(Answered { body: Reply::Header(header), ahead }) => {
+                let me = header.reviewer.name.clone();
+                kept.keep_last(&name, &me)?;
+                kept.keep_last(&format!("header {me}"), &header)?;
+                kept.let_go_before(&me, now)?;
+                state.ahead = ahead;
+                state.header = Some((*header, now));
+                me
+            }
+            Ok(_) => return Err(other_answer()),
+            Err(Trouble::Refused(refused) | Trouble::Token(refused)) => return Err(refused),
+            Err(Trouble::Away { why, .. }) => {
+                let Some(me) = kept.last::<String>(&name)? else {
+                    return Err(Refused::new(Why::Unavailable, why).hint(
+                        "is the server running, and is this the right address? overrule doctor \
+                         looks closer",
+                    ));
+                };
+                state.header = kept.last(&format!("header {me}"))?.map(|h| (h, now));
+                state.policy = kept.last("policy")?;
+                state.away = Some((now, why));
+                me
+            }
+        };
+        let inner = Arc::new(Inner {
+            wire,
+            me,
+            kept: Arc::new(Mutex::new(kept)),
+            state: Mutex::new(state),
+            news: watch::Sender::new(0),
+            nudge: Notify::new(),
+        });
+        tokio::spawn(courier::run(Arc::downgrade(&inner)));
+        Ok(Self { inner })
+    }
+
+    /// Who the token says we are: everything is done in this name.
+    pub fn me(&self) -> String {
+        self.inner.me.clone()
+    }
+
+    /// The address, without the token.
+    pub fn address(&self) -> &str {
+        self.inner.wire.address()
+    }
+
+    /// The token travels in clear to another machine.
+    pub fn in_clear(&self) -> bool {
+        self.inner.wire.in_clear()
+    }
+
+    /// How far the desk's clock is ahead of this machine's, in milliseconds; 0 where they agree
+    /// within two seconds.
+    pub fn clock_ahead(&self) -> i64 {
+        self.inner.state().ahead
+    }
+
+    /// Wait until everything that waits has been sent, the desk is away, or the time is over;
+    /// how many verdicts wait still.
+    pub async fn settle(&self, most: Duration) -> usize {
+        let mut news = self.inner.news.subscribe();
+        let waits = || {
+            let state = self.inner.state();
+            (state.outbox.unsent().len(), state.away.is_some())
+        };
+        let done = async {
+            loop {
+                let (left, away) = waits();
+                if left == 0 || away || news.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(most, done).await;
+        waits().0
+    }
+}
+
+fn other_answer() -> Refused {
+    Refused::new(Why::Internal, "the server answered another question than was asked")
+        .hint("this is a defect, there or here; please report it")
+}
+
+impl Inner {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // What the lock guards is changed in one step each time.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Work on what is kept, on a thread that may block.
+    async fn kept<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Kept) -> Result<T, Refused> + Send + 'static,
+    ) -> Result<T, Refused> {
+        let kept = self.kept.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            work(&mut kept.lock().unwrap_or_else(PoisonError::into_inner))
+        });
+        done.await.unwrap_or_else(|e| {
+            Err(Refused::new(Why::Internal, format!("a task of this program failed: {e}")))
+        })
+    }
+
+    /// A screen should look again.
+    fn tell(&self) {
+        self.news.send_modify(|n| *n += 1);
+    }
+
+    /// One exchange; what it says of the desk being there is taken note of.
+    async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl serde::Serialize,
+    ) -> Result<T, Trouble> {
+        match self.wire.post(path, body).await {
+            Ok(Answered { body, ahead }) => {
+                self.there(ahead);
+                Ok(body)
+            }
+            Err(Trouble::Away { why, sent }) => {
+                self.gone(&why);
+                Err(Trouble::Away { why, sent })
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    async fn command(&self, command: &Command) -> Result<Answer, Trouble> {
+        let answer = self.post("v1/desk/commands", command).await?;
+        Ok(self.in_our_time(answer))
+    }
+
+    async fn query(&self, query: &Query) -> Result<Reply, Trouble> {
+        let mut reply = self.post("v1/desk/queries", query).await?;
+        if let Reply::Item(view) = &mut reply {
+            self.view_in_our_time(view);
+        }
+        Ok(reply)
+    }
+
+    /// The desk answered.
+    fn there(&self, ahead: i64) {
+        let mut state = self.state();
+        state.ahead = ahead;
+        if state.away.take().is_some() {
+            state.outbox.hurry();
+            drop(state);
+            self.nudge.notify_one();
+            self.tell();
+        }
+    }
+
+    /// The desk did not answer.
+    fn gone(&self, why: &str) {
+        let mut state = self.state();
+        if state.away.is_none() {
+            state.away = Some((Timestamp::now(), why.to_owned()));
+            drop(state);
+            self.nudge.notify_one();
+            self.tell();
+        }
+    }
+
+    fn is_away(&self) -> bool {
+        self.state().away.is_some()
+    }
+
+    /// Times of the desk's wall clock are compared with ours: they are told in our time.
+    fn local(&self, at: Timestamp) -> Timestamp {
+        let ahead = self.state().ahead;
+        at.checked_sub(jiff::SignedDuration::from_millis(ahead)).unwrap_or(at)
+    }
+
+    fn view_in_our_time(&self, view: &mut ItemView) {
+        if let Some(lease) = &mut view.lease {
+            lease.until = self.local(lease.until);
+        }
+        if let Some((_, until)) = &mut view.pending {
+            *until = self.local(*until);
+        }
+    }
+
+    fn in_our_time(&self, mut answer: Answer) -> Answer {
+        match &mut answer {
+            Answer::Leased(Some(view)) => self.view_in_our_time(view),
+            Answer::Renewed(lease) => lease.until = self.local(lease.until),
+            Answer::Reviewed(reviewed) => {
+                reviewed.until = reviewed.until.map(|until| self.local(until));
+            }
+            _ => {}
+        }
+        answer
+    }
+
+    /// It cannot be done without the desk.
+    fn away_refused(&self, why: &str) -> Refused {
+        Refused::new(Why::Unavailable, why)
+            .hint("what you have in hand stays workable; verdicts wait here until it is back")
+    }
+
+    fn why_away(&self) -> String {
+        let state = self.state();
+        state.away.as_ref().map_or_else(|| "the desk is away".to_owned(), |(_, why)| why.clone())
+    }
+
+    /// What cannot wait for the desk: as it is, refused where it is away.
+    async fn directly(&self, command: &Command) -> Result<Answer, Refused> {
+        self.command(command).await.map_err(|trouble| match trouble {
+            Trouble::Refused(refused) | Trouble::Token(refused) => refused,
+            Trouble::Away { why, sent: false } => self.away_refused(&why),
+            Trouble::Away { why, sent: true } => Refused::new(
+                Why::Unavailable,
+                format!("{why}; whether it was done there is not known"),
+            )
+            .hint("look when the desk is back, and do it again if it was not"),
+        })
+    }
+
+    async fn execute(&self, command: Command) -> Result<Answer, Refused> {
+        match command {
+            // A server ticks by itself.
+            Command::Tick => Ok(Answer::Ticked(0)),
+            Command::Review(request) => self.review(*request).await,
+            Command::Lease(ask) => self.lease(ask).await,
+            Command::Renew { item, epoch } => self.renew(item, epoch).await,
+            Command::Release { item, epoch } => self.release(item, epoch).await,
+            Command::Undo { item } => self.undo(item).await,
+            Command::SaveDraft { item, draft } => {
+                let command = Command::SaveDraft { item: item.clone(), draft: draft.clone() };
+                let tried = match self.is_away() {
+                    true => Err(Trouble::Away { why: self.why_away(), sent: false }),
+                    false => self.command(&command).await,
+                };
+                match tried {
+                    Ok(answer) => Ok(answer),
+                    Err(Trouble::Refused(refused) | Trouble::Token(refused)) => Err(refused),
+                    Err(Trouble::Away { .. }) => {
+                        let me = self.me.clone();
+                        self.kept(move |kept| kept.draft(&me, &item, &draft)).await?;
+                        Ok(Answer::Done)
+                    }
+                }
+            }
+            Command::DropDraft { item } => {
+                let (me, id) = (self.me.clone(), item.clone());
+                self.kept(move |kept| kept.drop_draft(&me, &id)).await?;
+                self.directly(&Command::DropDraft { item }).await
+            }
+            other => self.directly(&other).await,
+        }
+    }
+
+    /// A verdict: sent at once where the desk is there and nothing waits before it; else kept.
+    async fn review(&self, request: ReviewRequest) -> Result<Answer, Refused> {
+        let clear = {
+            let state = self.state();
+            state.away.is_none() && state.outbox.is_empty()
+        };
+        let (why, sent) = match clear {
+            false => (self.why_away(), false),
+            true => match self.command(&Command::Review(Box::new(request.clone()))).await {
+                Ok(answer) => {
+                    let (me, item) = (self.me.clone(), request.item);
+                    // Only convenience is lost with it.
+                    let _ = self.kept(move |kept| kept.let_go(&me, &item)).await;
+                    return Ok(answer);
+                }
+                Err(Trouble::Refused(refused) | Trouble::Token(refused)) => return Err(refused),
+                Err(Trouble::Away { why, sent }) => (why, sent),
+            },
+        };
+        self.wait_with(request, &why, sent).await
+    }
+
+    /// Keep a verdict until the desk can have it. It is on disk when this answers.
+    async fn wait_with(
+        &self,
+        mut request: ReviewRequest,
+        why: &str,
+        sent: bool,
+    ) -> Result<Answer, Refused> {
+        if self.state().outbox.of(&request.item).is_some() {
+            return Err(Refused::new(
+                Why::State,
+                format!("your verdict on {} waits here already, not yet sent", request.item),
+            )
+            .hint("take it back first (u, or overrule undo), if it was never sent"));
+        }
+        let (me, item) = (self.me.clone(), request.item.clone());
+        let held = self.kept(move |kept| kept.item(&me, &item)).await?;
+        let lease = held.as_ref().and_then(|view| view.lease.clone());
+        let (Some(view), Some(lease)) = (held, lease) else {
+            let what = match sent {
+                true => format!("{why}; whether {} was decided is not known", request.item),
+                false => format!("{why}; you do not have {} in hand", request.item),
+            };
+            return Err(Refused::new(Why::Unavailable, what)
+                .hint("only what was leased to you can be decided while the desk is away"));
+        };
+        let now = Timestamp::now();
+        let ahead = jiff::SignedDuration::from_millis(self.state().ahead);
+        request.lease = Some(lease.epoch);
+        request.revision = request.revision.or(Some(view.revision));
+        request.offline = Some(Offline {
+            grant: lease.grant.unwrap_or_default(),
+            at: now.checked_add(ahead).unwrap_or(now),
+        });
+        let reviewed = offline::unsent(&request, &view);
+        let job = Job { request, by: self.me.clone(), at: now, tried: sent };
+        let on_disk = job.clone();
+        self.kept(move |kept| kept.put(&on_disk)).await?;
+        self.state().outbox.put(job);
+        self.nudge.notify_one();
+        self.tell();
+        Ok(Answer::Reviewed(reviewed))
+    }
+
+    async fn lease(&self, ask: LeaseAsk) -> Result<Answer, Refused> {
+        let tried = match self.is_away() {
+            true => Err(Trouble::Away { why: self.why_away(), sent: false }),
+            false => self.command(&Command::Lease(ask.clone())).await,
+        };
+        let why = match tried {
+            Ok(Answer::Leased(Some(view))) => {
+                let (me, held) = (self.me.clone(), view.clone());
+                if let Err(refused) = self.kept(move |kept| kept.hold(&me, &held)).await {
+                    tracing::warn!(why = refused.message, "an item in hand is not kept here");
+                }
+                return Ok(Answer::Leased(Some(view)));
+            }
+            Ok(other) => return Ok(other),
+            Err(Trouble::Refused(refused) | Trouble::Token(refused)) => return Err(refused),
+            Err(Trouble::Away { why, .. }) => why,
+        };
+        for view in self.in_hand().await? {
+            let wanted = match &ask.item {
+                Some(id) => view.id == *id,
+                None => {
+                    ask.queue.as_ref().is_none_or(|q| *q == view.queue)
+                        && !ask.skip.contains(&view.id)
+                        && self.state().outbox.of(&view.id).is_none()
+                }
+            };
+            if wanted {
+                return Ok(Answer::Leased(Some(Box::new(view))));
+            }
+        }
+        Err(self.away_refused(&why))
+    }
+
+    /// Items that this person had in hand when the desk went away.
+    async fn in_hand(&self) -> Result<Vec<ItemView>, Refused> {
+        let (me, now) = (self.me.clone(), Timestamp::now());
+        self.kept(move |kept| {
+            let mut drafts: std::collections::BTreeMap<_, _> =
+                kept.drafts(&me)?.into_iter().collect();
+            let items = kept.items(&me)?;
+            Ok(items.into_iter().map(|v| {
+                let draft = drafts.remove(&v.id);
+                offline::item(v, draft, now)
+            }).collect())
+        })
+        .await
+    }
+
+    async fn renew(&self, item: String, epoch: u64) -> Result<Answer, Refused> {
+        let tried = match self.is_away() {
+            true => Err(Trouble::Away { why: self.why_away(), sent: false }),
+            false => self.command(&Command::Renew { item: item.clone(), epoch }).await,
+        };
+        let (me, id) = (self.me.clone(), item);
+        match tried {
+            Ok(Answer::Renewed(lease)) => {
+                let (kept_lease, now) = (lease.clone(), Timestamp::now());
+                let _ = self
+                    .kept(move |kept| match kept.item(&me, &id)? {
+                        Some(view) if kept_lease.until > now => {
+                            kept.hold(&me, &ItemView { lease: Some(kept_lease), ..view })
+                        }
+                        _ => Ok(()),
+                    })
+                    .await;
+                Ok(Answer::Renewed(lease))
+            }
+            Ok(other) => Ok(other),
+            Err(Trouble::Refused(refused)) => {
+                let _ = self.kept(move |kept| kept.let_go(&me, &id)).await;
+                Err(refused)
+            }
+            Err(Trouble::Token(refused)) => Err(refused),
+            Err(Trouble::Away { why, .. }) => {
+                let held = self.kept(move |kept| kept.item(&me, &id)).await?;
+                match held.and_then(|view| view.lease).filter(|lease| lease.epoch == epoch) {
+                    Some(lease) => Ok(Answer::Renewed(offline::in_hand(&lease, Timestamp::now()))),
+                    None => Err(self.away_refused(&why)),
+                }
+            }
+        }
+    }
+
+    async fn release(&self, item: String, epoch: u64) -> Result<Answer, Refused> {
+        // While the desk is away it stays in hand, so that it can be taken up again here; the
+        // lease runs out over there.
+        if self.is_away() {
+            return Ok(Answer::Done);
+        }
+        match self.command(&Command::Release { item: item.clone(), epoch }).await {
+            Err(Trouble::Away { .. }) => Ok(Answer::Done),
+            Err(Trouble::Token(refused)) => Err(refused),
+            told => {
+                let me = self.me.clone();
+                let _ = self.kept(move |kept| kept.let_go(&me, &item)).await;
+                told.map_err(|trouble| match trouble {
+                    Trouble::Refused(refused) | Trouble::Token(refused) => refused,
+                    Trouble::Away { why, .. } => self.away_refused(&why),
+                })
+            }
+        }
+    }
+
+    async fn undo(&self, item: String) -> Result<Answer, Refused> {
+        let waiting = self.state().outbox.of(&item).cloned();
+        let Some(job) = waiting else { return self.directly(&Command::Undo { item }).await };
+        let sent = || {
+            Refused::new(
+                Why::LateUndo,
+                format!("your verdict on {item} is on its way: it may have arrived already"),
+            )
+            .hint("take it back when the desk is there again")
+        };
+        if job.tried {
+            return Err(sent());
+        }
+        let request_id = job.request.request_id.clone();
+        if !self.kept(move |kept| kept.take_back(&request_id)).await? {
+            return Err(sent());
+        }
+        self.state().outbox.take_back(&item);
+        self.tell();
+        let (me, id) = (self.me.clone(), item.clone());
+        match self.kept(move |kept| kept.item(&me, &id)).await? {
+            Some(view) => Ok(Answer::Reviewed(offline::taken_back(&view))),
+            None => Ok(Answer::Done),
+        }
+    }
+
+    async fn ask(&self, query: Query) -> Result<Reply, Refused> {
+        let served = matches!(
+            query,
+            Query::Header | Query::Policy | Query::Page(_) | Query::Item { .. } | Query::Draft { .. }
+        );
+        let tried = match served && self.is_away() {
+            true => Err(Trouble::Away { why: self.why_away(), sent: false }),
+            false => self.query(&query).await,
+        };
+        match tried {
+            Ok(reply) => self.noted(reply).await,
+            Err(Trouble::Refused(refused) | Trouble::Token(refused)) => Err(refused),
+            Err(Trouble::Away { why, .. }) => self.from_here(query, &why).await,
+        }
+    }
+
+    /// Take note of a reply that is worth having again.
+    async fn noted(&self, reply: Reply) -> Result<Reply, Refused> {
+        match reply {
+            Reply::Header(header) => {
+                let now = Timestamp::now();
+                self.state().header = Some(((*header).clone(), now));
+                self.with_outbox(*header).await
+            }
+            Reply::Policy(policy) => {
+                self.state().policy = Some((*policy).clone());
+                let kept = policy.clone();
+                let _ = self.kept(move |k| k.keep_last("policy", &kept)).await;
+                Ok(Reply::Policy(policy))
+            }
+            Reply::Item(view) => {
+                // What is in hand is kept as it was seen last.
+                let mine = view.lease.as_ref().is_some_and(|l| l.grant.is_some());
+                if mine {
+                    let (me, held) = (self.me.clone(), view.clone());
+                    let _ = self.kept(move |kept| kept.hold(&me, &held)).await;
+                }
+                Ok(Reply::Item(view))
+            }
+            other => Ok(other),
+        }
+    }
+
+    /// What can be said without the desk.
+    async fn from_here(&self, query: Query, why: &str) -> Result<Reply, Refused> {
+        match query {
+            Query::Header => {
+                let header = self.state().header.clone();
+                let Some((mut header, came)) = header else { return Err(self.away_refused(why)) };
+                if header.clock != "record" {
+                    let passed = Timestamp::now().duration_since(came);
+                    header.now = header.now.checked_add(passed).unwrap_or(header.now);
+                }
+                self.with_outbox(header).await
+            }
+            Query::Policy => {
+                let policy = self.state().policy.clone();
+                policy.map(|p| Reply::Policy(Box::new(p))).ok_or_else(|| self.away_refused(why))
+            }
+            Query::Page(ask) => {
+                let items = self.in_hand().await?;
+                let state = self.state();
+                let header = state.header.as_ref().map(|(header, _)| header);
+                Ok(Reply::Page(offline::page(header, &items, &ask)))
+            }
+            Query::Item { id } => {
+                let items = self.in_hand().await?;
+                let found = items.into_iter().find(|view| view.id == id);
+                found.map(|view| Reply::Item(Box::new(view))).ok_or_else(|| self.away_refused(why))
+            }
+            Query::Draft { id } => {
+                let me = self.me.clone();
+                let drafts = self.kept(move |kept| kept.drafts(&me)).await?;
+                let found = drafts.into_iter().find(|(item, _)| *item == id);
+                Ok(Reply::Draft(found.map(|(_, draft)| draft)))
+            }
+            _ => Err(self.away_refused(why)),
+        }
+    }
+
+    async fn with_outbox(&self, mut header: Header) -> Result<Reply, Refused> {
+        let me = self.me.clone();
+        let arrived = self.kept(move |kept| kept.told(&me)).await?;
+        let state = self.state();
+        let (offline_since, why) = state.away.clone().unzip();
+        header.outbox =
+            Some(OutboxView { offline_since, why, unsent: state.outbox.unsent(), arrived });
+        Ok(Reply::Header(Box::new(header)))
+    }
+}
+
+impl Desk for Remote {
+    /// `by` is who the token says, whatever is said here.
+    fn execute<'a>(
+        &'a self,
+        _by: &'a str,
+        command: Command,
+    ) -> BoxFuture<'a, Result<Answer, Refused>> {
+        Box::pin(self.inner.execute(command))
+    }
+
+    fn ask<'a>(&'a self, _by: &'a str, query: Query) -> BoxFuture<'a, Result<Reply, Refused>> {
+        Box::pin(self.inner.ask(query))
+    }
+
+    fn changes(&self, after: u64) -> BoxStream<'static, Change> {
+        follow::changes(self.inner.clone(), after)
+    }
+
+    fn verify<'a>(
+        &'a self,
+        _ask: VerifyAsk,
+        _progress: Box<dyn Fn(u64, u64) + Send + Sync + 'static>,
+    ) -> BoxFuture<'a, Result<VerifyReport, Refused>> {
+        Box::pin(async {
+            Err(Refused::new(
+                Why::Invalid,
+                "a trail is verified where the whole log can be read, not through a server",
+            )
+            .hint("on a machine that reaches the database: overrule audit verify --store FILE|postgres://…"))
+        })
+    }
+}

@@ -1,0 +1,329 @@
+//! One exchange with a desk's server: JSON there, JSON back, and what went wrong in words.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, AUTHORIZATION, DATE, HeaderValue};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response, StatusCode, Url};
+use rustls::crypto::ring;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::token::Token;
+use crate::domain::Timestamp;
+use crate::protocol::{Refused, Why};
+
+/// How long a connection, and a whole exchange, may take.
+const CONNECT: Duration = Duration::from_secs(3);
+const EXCHANGE: Duration = Duration::from_secs(10);
+/// An answer is at most this long (a page of 500 rows, a record of a mebibyte with its reviews).
+const MOST: usize = 64 << 20;
+/// This much difference between two clocks is what the second's resolution of `Date` may hide.
+const SAME: i64 = 2_000;
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// Nothing came back that the desk said. `sent`: it may have arrived there.
+    Away { why: String, sent: bool },
+    /// The token is not good, or not for this: nothing was done, and another one may help.
+    Token(Refused),
+    /// The desk refused.
+    Refused(Refused),
+}
+
+/// Where the desk is, and who asks.
+#[derive(Clone, Debug)]
+pub struct Wire {
+    client: Client,
+    base: Url,
+    token: HeaderValue,
+}
+
+/// What an answer says beside itself.
+#[derive(Clone, Debug)]
+pub struct Answered<T> {
+    pub body: T,
+    /// How many milliseconds the desk's clock is ahead of this one; 0 where they agree.
+    pub ahead: i64,
+}
+
+/// The parts of a problem (RFC 9457) that matter here.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Problem {
+    r#type: String,
+    detail: String,
+    hint: Option<String>,
+    refused: Option<Refused>,
+}
+
+impl Wire {
+    /// A wire to the server at `address` (`https://desk.example`, a path is kept as a prefix).
+    pub fn new(address: &str, token: &Token) -> Result<Self, Refused> {
+        let odd = |why: String| {
+            Refused::new(Why::Invalid, format!("{address} is no address of a desk: {why}"))
+                .hint("it looks like https://desk.example")
+        };
+        let mut base = Url::parse(address).map_err(|e| odd(e.to_string()))?;
+        if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() {
+            return Err(odd("it begins with https:// (or http://) and names a host".into()));
+        }
+        if !base.username().is_empty() || base.password().is_some() || base.query().is_some() {
+            return Err(odd("a token does not belong into it".into()));
+        }
+        let path = format!("{}/", base.path().trim_end_matches('/'));
+        base.set_path(&path);
+        let mut value = HeaderValue::from_str(&format!("Bearer {}", token.reveal()))
+            .map_err(|_| token_refused("the token has characters that no token has"))?;
+        value.set_sensitive(true);
+        // Somebody else in this process may have chosen already; that is as good.
+        let _ = ring::default_provider().install_default();
+        let client = Client::builder()
+            .redirect(Policy::none())
+            .connect_timeout(CONNECT)
+            .tcp_nodelay(true)
+            .user_agent(concat!("overrule/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|e| Refused::new(Why::Internal, format!("no HTTPS here: {e}")))?;
+        Ok(Self { client, base, token: value })
+    }
+
+    /// The desk's host, with its port where it is an odd one.
+    pub fn host(&self) -> String {
+        let host = self.base.host_str().unwrap_or_default();
+        match self.base.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        }
+    }
+
+    /// Its address as text, without a token.
+    pub fn address(&self) -> &str {
+        self.base.as_str().trim_end_matches('/')
+    }
+
+    /// The token would travel in clear to another machine.
+    pub fn in_clear(&self) -> bool {
+        let host = self.base.host_str().unwrap_or_default();
+        let here = host == "localhost" || host.starts_with("127.") || host == "[::1]";
+        self.base.scheme() == "http" && !here
+    }
+
+    /// Send `body` to `path`, and read what comes back.
+    pub async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<Answered<T>, Trouble> {
+        let url = self.url(path)?;
+        let request = self
+            .client
+            .post(url)
+            .header(AUTHORIZATION, self.token.clone())
+            .timeout(EXCHANGE)
+            .json(body);
+        let before = Timestamp::now();
+        let answer = request.send().await.map_err(|e| self.away(e))?;
+        let status = answer.status();
+        let ahead = ahead(&answer, before, Timestamp::now());
+        let bytes = whole(answer).await.map_err(|e| self.away(e))?;
+        if !status.is_success() {
+            return Err(self.refusal(status, &bytes));
+        }
+        let body = serde_json::from_slice(&bytes).map_err(|e| {
+            Trouble::Refused(self.version(&format!("its answer is not understood here ({e})")))
+        })?;
+        Ok(Answered { body, ahead })
+    }
+
+    /// Open the stream of events after this log index. It ends with the connection.
+    pub async fn events(&self, after: u64) -> Result<Response, Trouble> {
+        let url = self.url("v1/events")?;
+        let mut request = self
+            .client
+            .get(url)
+            .header(AUTHORIZATION, self.token.clone())
+            .header(ACCEPT, "text/event-stream");
+        if let Some(last) = after.checked_sub(1) {
+            request = request.header("last-event-id", last.to_string());
+        }
+        let opening = tokio::time::timeout(EXCHANGE, request.send());
+        let late = || Trouble::Away { why: "no answer in time".into(), sent: true };
+        let answer = opening.await.map_err(|_| late())?.map_err(|e| self.away(e))?;
+        match answer.status() {
+            status if status.is_success() => Ok(answer),
+            status => {
+                let bytes = whole(answer).await.map_err(|e| self.away(e))?;
+                Err(self.refusal(status, &bytes))
+            }
+        }
+    }
+
+    fn url(&self, path: &str) -> Result<Url, Trouble> {
+        self.base.join(path).map_err(|e| {
+            Trouble::Refused(Refused::new(Why::Internal, format!("no address for {path}: {e}")))
+        })
+    }
+
+    /// Another status than success.
+    fn refusal(&self, status: StatusCode, body: &[u8]) -> Trouble {
+        let problem: Problem = serde_json::from_slice(body).unwrap_or_default();
+        if let Some(refused) = problem.refused {
+            return Trouble::Refused(refused);
+        }
+        let ours = problem.r#type.starts_with("urn:overrule:");
+        match status {
+            StatusCode::UNAUTHORIZED => {
+                let why = match problem.detail.is_empty() {
+                    true => "it asks for another token".to_owned(),
+                    false => problem.detail,
+                };
+                let what = format!("the desk at {} does not take this token: {why}", self.address());
+                Trouble::Token(token_refused(&what))
+            }
+            StatusCode::FORBIDDEN if !ours => Trouble::Token(token_refused(&format!(
+                "{} lets nobody in with this token (403)",
+                self.address()
+            ))),
+            StatusCode::TOO_MANY_REQUESTS => Trouble::Away {
+                why: format!("{} takes no more requests for the moment", self.address()),
+                sent: false,
+            },
+            StatusCode::REQUEST_TIMEOUT => self.broken(status, &problem),
+            status if status.is_server_error() => self.broken(status, &problem),
+            StatusCode::NOT_FOUND if !ours => Trouble::Refused(self.version(
+                "nothing answers there as an overrule server does",
+            )),
+            _ if ours => {
+                let mut refused = Refused::new(Why::Invalid, problem.detail);
+                refused.hint = problem.hint;
+                Trouble::Refused(self.explain(refused))
+            }
+            status => Trouble::Refused(self.version(&format!("it answers {status}"))),
+        }
+    }
+
+    /// A request that this version's server would have understood, and that one did not.
+    fn explain(&self, refused: Refused) -> Refused {
+        let hint = format!(
+            "this is overrule {}; GET {}/openapi.json says which version answers there",
+            env!("CARGO_PKG_VERSION"),
+            self.address()
+        );
+        Refused { hint: refused.hint.or(Some(hint)), ..refused }
+    }
+
+    fn broken(&self, status: StatusCode, problem: &Problem) -> Trouble {
+        let detail = match problem.detail.is_empty() {
+            true => String::new(),
+            false => format!(": {}", problem.detail),
+        };
+        Trouble::Away { why: format!("{} answers {status}{detail}", self.address()), sent: true }
+    }
+
+    /// It is something else that answers, or another version of it.
+    fn version(&self, what: &str) -> Refused {
+        Refused::new(
+            Why::Invalid,
+            format!("no desk of this version ({}) at {}: {what}", env!("CARGO_PKG_VERSION"), self.address()),
+        )
+        .hint("check the address; the server may be an older or a newer overrule")
+    }
+
+    fn away(&self, error: reqwest::Error) -> Trouble {
+        let sent = !error.is_connect() && !error.is_builder();
+        let why = match error.is_timeout() {
+            true => "no answer in time".to_owned(),
+            false => innermost(&error),
+        };
+        Trouble::Away { why: format!("{} cannot be reached: {why}", self.address()), sent }
+    }
+}
+
+fn token_refused(what: &str) -> Refused {
+    Refused::new(Why::Authority, what).hint(
+        "an admin makes one (overrule token create --for NAME); give it in OVERRULE_TOKEN, or with overrule login",
+    )
+}
+
+/// The cause at the bottom, without the address.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut last = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        last = inner.to_string();
+        cause = inner.source();
+    }
+    last
+}
+
+/// How far the desk's clock is ahead, by its `Date` and the middle of the exchange.
+fn ahead(answer: &Response, before: Timestamp, after: Timestamp) -> i64 {
+    let date = answer.headers().get(DATE).and_then(|d| d.to_str().ok());
+    let Some(date) = date.and_then(|d| jiff::fmt::rfc2822::parse(d).ok()) else { return 0 };
+    let middle = before.as_millisecond().midpoint(after.as_millisecond());
+    // `Date` has cut off what is less than a second.
+    let ahead = date.timestamp().as_millisecond() + 500 - middle;
+    if ahead.abs() <= SAME { 0 } else { ahead }
+}
+
+/// The body, up to a limit.
+async fn whole(mut answer: Response) -> Result<Vec<u8>, reqwest::Error> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = answer.chunk().await? {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() > MOST {
+            break;
+        }
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wire(address: &str) -> Wire {
+        Wire::new(address, &Token::new("ovr_x")).unwrap()
+    }
+
+    #[test]
+    fn an_address_is_https_without_a_token_in_it() {
+        assert_eq!(wire("https://desk.example").address(), "https://desk.example");
+        assert_eq!(wire("https://desk.example:8443/team/").host(), "desk.example:8443");
+        let joined = wire("https://desk.example/team").url("v1/desk/queries").unwrap();
+        assert_eq!(joined.as_str(), "https://desk.example/team/v1/desk/queries");
+        for odd in ["ftp://desk", "https://", "https://me:secret@desk.example", "desk"] {
+            assert_eq!(Wire::new(odd, &Token::new("t")).unwrap_err().kind, Why::Invalid, "{odd}");
+        }
+        assert!(wire("http://desk.example").in_clear());
+        assert!(!wire("http://127.0.0.1:7400").in_clear());
+        assert!(!format!("{:?}", wire("https://desk.example")).contains("ovr_x"));
+    }
+
+    #[test]
+    fn what_is_answered_says_whether_another_try_helps() {
+        let wire = wire("https://desk.example");
+        let refused = Refused::new(Why::LeaseLost, "x is held by ben").hint("wait");
+        let body = serde_json::json!({"type": "urn:overrule:problem:lease_lost", "refused": refused});
+        let told = wire.refusal(StatusCode::CONFLICT, body.to_string().as_bytes());
+        assert_eq!(told, Trouble::Refused(refused));
+
+        let told = wire.refusal(StatusCode::UNAUTHORIZED, b"{\"detail\": \"it has expired\"}");
+        let Trouble::Token(refused) = told else { panic!("{told:?}") };
+        assert_eq!(
+            refused.message,
+            "the desk at https://desk.example does not take this token: it has expired"
+        );
+
+        for (status, sent) in [(500, true), (502, true), (503, true), (429, false)] {
+            let told = wire.refusal(StatusCode::from_u16(status).unwrap(), b"<html>");
+            assert!(matches!(told, Trouble::Away { sent: s, .. } if s == sent), "{status}: {told:?}");
+        }
+        let told = wire.refusal(StatusCode::NOT_FOUND, b"<html>nginx</html>");
+        let Trouble::Refused(refused) = told else { panic!("{told:?}") };
+        assert!(refused.message.contains("nothing answers there as an overrule server does"));
+    }
+}
