@@ -1,7 +1,9 @@
 //! The task that finds out when the desk is back and sends what waits, in order.
 
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
+
+use tokio::sync::Notify;
 
 use super::outbox::{Heard, Job, Outbox};
 use super::wire::Trouble;
@@ -15,33 +17,35 @@ const SELDOM: Duration = Duration::from_secs(5);
 /// How often to look whether another process on this machine left something.
 const LOOK: Duration = Duration::from_secs(2);
 
+/// Between two looks for a desk that is away, whatever happens here meanwhile.
+const BREATH: Duration = Duration::from_millis(100);
+
 /// Runs until the desk it works for is dropped.
-pub(super) async fn run(inner: Weak<Inner>) {
+pub(super) async fn run(inner: Weak<Inner>, nudge: Arc<Notify>) {
     let mut wait = SOON;
     let mut turn = None;
     loop {
         let Some(desk) = inner.upgrade() else { return };
-        let pause = if desk.is_away() {
+        if desk.is_away() {
             desk.probe().await;
+        }
+        let away = desk.is_away();
+        let pause = if away {
+            turn = None;
             wait = (wait * 2).min(SELDOM);
-            if desk.is_away() { wait } else { Duration::ZERO }
+            wait
         } else {
             wait = SOON;
             desk.look_on_disk().await;
             desk.deliver(&mut turn).await
         };
-        let nudged = async {
-            // Only the wait itself may outlive the desk.
-            let nudge = desk.nudge.notified();
-            let _ = tokio::time::timeout(pause, nudge).await;
-        };
-        if pause > Duration::ZERO {
-            nudged.await;
+        // Waiting keeps nothing alive that nobody else uses.
+        drop(desk);
+        if away {
+            tokio::time::sleep(BREATH).await;
         }
-        // A desk that is away is not looked for in a hot loop, however often something is kept.
-        if desk.is_away() && pause > Duration::ZERO {
-            drop(desk);
-            tokio::time::sleep(Duration::from_millis(100)).await;
+        if pause > Duration::ZERO {
+            let _ = tokio::time::timeout(pause, nudge.notified()).await;
         }
     }
 }

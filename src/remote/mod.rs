@@ -61,7 +61,7 @@ struct Inner {
     /// Rises with everything that a screen should hear of.
     news: watch::Sender<u64>,
     /// There is something to send, or to try again.
-    nudge: Notify,
+    nudge: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -131,9 +131,9 @@ impl Remote {
             kept: Arc::new(Mutex::new(kept)),
             state: Mutex::new(state),
             news: watch::Sender::new(0),
-            nudge: Notify::new(),
+            nudge: Arc::default(),
         });
-        tokio::spawn(courier::run(Arc::downgrade(&inner)));
+        tokio::spawn(courier::run(Arc::downgrade(&inner), inner.nudge.clone()));
         Ok(Self { inner })
     }
 
