@@ -22,6 +22,10 @@ impl App {
     pub fn store(&self) -> Result<PathBuf, Failure> {
         let named = self.common.store.as_ref().or(self.config.store.as_ref());
         match named {
+            Some(address) if is_server(address) => Err(Failure::usage(format!(
+                "this command works on the store itself, and {address} is a server"
+            ))
+            .hint("run it on the server's machine, with --store naming the database")),
             Some(address) if address.contains("://") => Err(Failure::usage(format!(
                 "the store {address} is an address, and this version opens files only"
             ))
@@ -36,6 +40,12 @@ impl App {
                     .hint("name a file: --store desk.db")
             }),
         }
+    }
+
+    /// The server that the desk is at, where the store's name is the address of one.
+    pub fn server(&self) -> Option<&str> {
+        let named = self.common.store.as_ref().or(self.config.store.as_ref())?;
+        is_server(named).then_some(named.as_str())
     }
 
     /// The folder of themes and keymaps: beside the configuration file that is read.
@@ -56,4 +66,9 @@ impl App {
                     .hint("say it: --as NAME")
             })
     }
+}
+
+/// A store that is named so is a server's.
+fn is_server(name: &str) -> bool {
+    name.starts_with("https://") || name.starts_with("http://")
 }

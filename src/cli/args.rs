@@ -38,8 +38,9 @@ pub struct Cli {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Common flags")]
 pub struct Common {
-    /// The desk's store: a SQLite file [default: desk.db in your data folder]
-    #[arg(long, global = true, value_name = "PATH", env = "OVERRULE_STORE", hide_env = true)]
+    /// The desk's store: a SQLite file, or the address of a server (https://desk.example)
+    /// [default: desk.db in your data folder]
+    #[arg(long, global = true, value_name = "PATH|URL", env = "OVERRULE_STORE", hide_env = true)]
     pub store: Option<String>,
 
     /// A policy file to install on a store that has none
@@ -98,6 +99,7 @@ pub enum Command {
     Serve(super::serve::Serve),
     Audit(super::audit::Audit),
     Reviewer(super::reviewer::Reviewer),
+    Login(super::login::Login),
     Token(super::token::Token),
     Doctor(super::doctor::Doctor),
     Completions(super::completions::Completions),

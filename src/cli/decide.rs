@@ -288,6 +288,10 @@ pub fn standing(out: &Out, reviewed: &Reviewed) -> String {
             clean_line(&reviewed.id),
             time::stamp(until)
         ),
+        (ItemState::Decided, None) if reviewed.unsent => format!(
+            "kept on this machine, not yet sent; `overrule undo {}` takes it back until it is",
+            clean_line(&reviewed.id)
+        ),
         (ItemState::Decided, None) => "decided".to_owned(),
     };
     if reviewed.duplicate {

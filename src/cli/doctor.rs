@@ -113,6 +113,9 @@ fn tell(app: &App, checks: &[Check]) -> Outcome {
 
 /// The store, what is in it, and the files beside it.
 fn store(app: &App, checks: &mut Vec<Check>) {
+    if let Some(address) = app.server() {
+        return server(app, address, checks);
+    }
     let path = match app.store() {
         Ok(path) => path,
         Err(failure) => return checks.push(Check::failed("store", &failure)),
@@ -164,6 +167,54 @@ fn store(app: &App, checks: &mut Vec<Check>) {
         }
         Err(failure) => checks.push(Check::failed("reviewers", &failure)),
     }
+}
+
+/// The server that the desk is at: reached, the token known, clocks that agree.
+fn server(app: &App, address: &str, checks: &mut Vec<Check>) {
+    let session = match app.open_how(How::inspect()) {
+        Ok(session) => session,
+        Err(failure) => return checks.push(Check::failed("server", &failure)),
+    };
+    let Some(remote) = session.remote() else { return };
+    let header = match session.header() {
+        Ok(header) => header,
+        Err(failure) => return checks.push(Check::failed("server", &failure)),
+    };
+    let outbox = header.outbox.unwrap_or_default();
+    checks.push(match outbox.why.filter(|_| outbox.offline_since.is_some()) {
+        Some(why) => Check::fail(
+            "server",
+            why,
+            "is it running, and is this the right address? what you have in hand stays workable",
+        ),
+        None => Check::ok("server", format!("{address}: {} decisions", header.decisions)),
+    });
+    checks.push(Check::ok(
+        "reviewer",
+        format!("{}, level {}", header.reviewer.name, header.reviewer.level),
+    ));
+    let seconds = remote.clock_ahead() / 1000;
+    checks.push(match seconds.abs() {
+        0..60 => Check::ok("clock", "agrees with the server's"),
+        _ => Check::warn(
+            "clock",
+            format!(
+                "it is {} s {} the server's",
+                seconds.abs(),
+                if seconds > 0 { "behind" } else { "ahead of" }
+            ),
+            "set it by NTP; until then times are shown in this machine's",
+        ),
+    });
+    checks.push(match outbox.unsent.len() {
+        0 => Check::ok("outbox", "empty"),
+        n => Check::warn(
+            "outbox",
+            format!("{n} verdicts wait here, not yet sent"),
+            "they are sent when the server is there and a command or the app runs",
+        ),
+    });
+    checks.push(policy(&session, header.policy.is_some()));
 }
 
 /// The policy in force still loads, and says what it said.

@@ -28,6 +28,7 @@ mod ingest;
 mod kill;
 mod learn;
 mod log;
+mod login;
 mod next;
 mod open;
 pub mod out;
@@ -131,6 +132,7 @@ fn dispatch(command: Option<Command>, look: Look, app: &App, trouble: Outcome) -
         Some(Command::Serve(command)) => command.run(app),
         Some(Command::Token(command)) => command.run(app),
         Some(Command::Reviewer(command)) => command.run(app),
+        Some(Command::Login(command)) => command.run(app),
         Some(Command::Resume(command)) => command.run(app),
         Some(Command::Requeue(command)) => command.run(app),
         Some(Command::Switch(command)) => command.run(app),

@@ -3,13 +3,20 @@
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::app::App;
-use super::failure::{Exit, Failure};
+use super::failure::{Exit, Failure, Outcome};
+use super::out::clean_line;
 use super::places;
 use super::policy::file;
 use super::session::Session;
 use crate::desk::{Local, OpenOptions};
+use crate::protocol::{Arrived, Fate};
+use crate::remote::{NoToken, Remote, Token, VARIABLE};
+
+/// How long a command waits for verdicts from before to be sent.
+const SETTLE: Duration = Duration::from_secs(3);
 
 /// May the command make a store where there is none?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +55,8 @@ pub struct How {
     pub who: Who,
     /// Another file than the one the flags name.
     pub path: Option<PathBuf>,
+    /// The app itself tells what became of verdicts that waited.
+    pub app: bool,
 }
 
 impl How {
@@ -61,6 +70,7 @@ impl How {
             tick: true,
             who: Who::Registered,
             path: None,
+            app: false,
         }
     }
 
@@ -94,9 +104,10 @@ impl App {
 
     /// Open the desk as `how` says: registered reviewer, policy installed where one was asked for.
     pub fn open_how(&self, how: How) -> Result<Session, Failure> {
-        let path = match &how.path {
-            Some(path) => path.clone(),
-            None => self.store()?,
+        let path = match (&how.path, self.server()) {
+            (Some(path), _) => path.clone(),
+            (None, Some(address)) => return self.open_server(address, &how),
+            (None, None) => self.store()?,
         };
         let by = self.reviewer()?;
         let owner = places::user_name().unwrap_or_else(|| by.clone());
@@ -146,6 +157,82 @@ impl App {
         Ok(session)
     }
 
+    /// Open the desk that a server has, in the name of the token's owner.
+    fn open_server(&self, address: &str, how: &How) -> Result<Session, Failure> {
+        let runtime = runtime()?;
+        let remote = runtime.block_on(self.remote(address, None))?;
+        let by = remote.me();
+        if let Some(named) = self.common.by.as_ref().filter(|n| **n != by) {
+            return Err(Failure::new(
+                Exit::Refused,
+                "authority",
+                format!("the token is {by}'s: nothing is done there in the name of {named}"),
+            )
+            .hint(format!("leave --as out, or give {named}'s token in OVERRULE_TOKEN")));
+        }
+        let session = Session::elsewhere(remote, runtime);
+        if !how.app {
+            self.tell_outbox(&session)?;
+        }
+        if how.install
+            && let Some(file) = &self.common.policy
+        {
+            let in_force = session.policy().ok().map(|p| p.hash);
+            self.install(&session, file, in_force.as_deref())?;
+        }
+        Ok(session)
+    }
+
+    /// The desk at `address`, with this token or the one that is kept for it.
+    pub async fn remote(&self, address: &str, token: Option<Token>) -> Result<Remote, Failure> {
+        let nowhere = |what: &str| {
+            Failure::usage(format!("there is no home folder to keep {what} in")).hint("set HOME")
+        };
+        let token = match token {
+            Some(token) => token,
+            None => {
+                let folder = self.config_folder().ok_or_else(|| nowhere("a token"))?;
+                let given = std::env::var(VARIABLE).ok();
+                let host = crate::remote::host(address)?;
+                Token::find(given.as_deref(), &folder, &host).map_err(|e| no_token(&e, address))?
+            }
+        };
+        let state = self.places.state.as_deref().ok_or_else(|| nowhere("an outbox"))?;
+        let remote = Remote::open(address, &token, state).await?;
+        if remote.in_clear() {
+            self.out.note("http:// sends your token in clear; a server with TLS is https://");
+        }
+        let seconds = remote.clock_ahead() / 1000;
+        if seconds.abs() >= 60 {
+            let side = if seconds > 0 { "behind" } else { "ahead of" };
+            self.out.note(format!(
+                "this machine's clock is {} s {side} the desk's; times are told in yours",
+                seconds.abs()
+            ));
+        }
+        Ok(remote)
+    }
+
+    /// Send what waits from before, and say what became of it and what still waits.
+    fn tell_outbox(&self, session: &Session) -> Outcome {
+        let Some(remote) = session.remote() else { return Ok(()) };
+        session.runtime().block_on(remote.settle(SETTLE));
+        let Ok(header) = session.header() else { return Ok(()) };
+        let Some(outbox) = header.outbox else { return Ok(()) };
+        for arrived in &outbox.arrived {
+            self.out.note(clean_line(&said(arrived)));
+        }
+        if let Some(why) = outbox.why.filter(|_| outbox.offline_since.is_some()) {
+            self.out.note(clean_line(&why));
+        }
+        match outbox.unsent.len() {
+            0 => {}
+            1 => self.out.note("1 verdict waits here, not yet sent"),
+            n => self.out.note(format!("{n} verdicts wait here, not yet sent")),
+        }
+        Ok(())
+    }
+
     /// `--policy FILE`: put it in force where nothing is; the same one changes nothing; another one
     /// is refused by the desk.
     fn install(
@@ -173,6 +260,33 @@ impl App {
             .create(folder)
             .map_err(|e| Failure::io(format!("{} cannot be made", folder.display()), &e))
     }
+}
+
+/// What became of a verdict that had waited here.
+fn said(arrived: &Arrived) -> String {
+    let Arrived { item, verdict, fate } = arrived;
+    let what = format!("sent: {} of {item}", verdict.as_str());
+    match fate {
+        Fate::Applied => what,
+        Fate::Clash(clash) => format!(
+            "{what}; {} decided meanwhile: the verdicts are kept side by side, and another person \
+             decides",
+            clash.people.join(" and ")
+        ),
+        Fate::Refused(refused) => format!("{what} was refused: {}", refused.message),
+    }
+}
+
+fn no_token(error: &NoToken, address: &str) -> Failure {
+    let failure = Failure::new(Exit::Failed, "token", error.to_string());
+    failure.hint(match error {
+        NoToken::Missing { .. } => format!(
+            "an admin makes one (overrule token create --for NAME --scope review); keep it with: \
+             overrule login {address}"
+        ),
+        NoToken::Open { file } => format!("chmod 600 {}", file.display()),
+        NoToken::Unreadable { .. } => format!("or give it in {VARIABLE}"),
+    })
 }
 
 fn missing(path: &Path) -> Failure {

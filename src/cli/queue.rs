@@ -11,7 +11,7 @@ use super::show::Show;
 use super::table::{self, dim, numbers, words};
 use super::time;
 use crate::domain::Timestamp;
-use crate::protocol::{Cursor, Filter, Header, PageAsk, Row};
+use crate::protocol::{Command, Cursor, Filter, Header, PageAsk, Row};
 
 /// The queue without the app
 #[derive(Debug, clap::Args)]
@@ -26,6 +26,18 @@ enum QueueCommand {
     List(List),
     Show(Show),
     Next(Next),
+    TakeBack(TakeBack),
+}
+
+/// Take an item out of somebody's hands (admin; in the trail)
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  overrule queue take-back lap-1664
+
+Whoever held it is told at the next beat; what they typed is kept. The item is free at once.")]
+struct TakeBack {
+    /// The decision's id
+    id: String,
 }
 
 /// List what waits, in queue order
@@ -71,12 +83,30 @@ pub struct List {
     after: Option<String>,
 }
 
+impl TakeBack {
+    fn run(self, app: &App) -> Outcome {
+        let session = app.open(Fresh::No)?;
+        let before = session.item(&self.id)?.lease;
+        session.done(Command::TakeBack { item: self.id.clone() })?;
+        let from = before.map(|lease| lease.reviewer);
+        if app.out.json {
+            return app.out.json(&json!({"id": self.id, "from": from}));
+        }
+        let id = clean_line(&self.id);
+        app.out.line(match from {
+            Some(who) => format!("{id} was taken back from {}", clean_line(&who)),
+            None => format!("nobody held {id}"),
+        })
+    }
+}
+
 impl Queue {
     pub fn run(self, app: &App) -> Outcome {
         match self.command {
             QueueCommand::List(list) => list.run(app),
             QueueCommand::Show(show) => show.run(app),
             QueueCommand::Next(next) => next.run(app),
+            QueueCommand::TakeBack(taken) => taken.run(app),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::app::App;
 use super::failure::{Exit, Failure, Outcome};
-use super::open::Fresh;
+use super::open::How;
 use super::session::Session;
 use super::sign::Signing;
 use super::sync::Delivery;
@@ -75,7 +75,10 @@ pub fn run(app: &App, look: Look) -> Outcome {
     if !look.linear {
         need_terminal()?;
     }
-    let session = app.open(Fresh::Make)?;
+    let session = app.open_how(How { app: true, ..How::make() })?;
+    if session.remote().is_some() {
+        return open(app, &session, look, false);
+    }
     session.install_default(&session.header()?)?;
     // Only here: a demonstration alerts nobody.
     let delivery = Delivery::start(&session);

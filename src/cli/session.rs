@@ -12,11 +12,13 @@ use crate::domain::Role;
 use crate::protocol::{
     Answer, Command, Desk, Header, ItemView, Page, PageAsk, PolicyView, Query, Reply, Reviewed,
 };
+use crate::remote::Remote;
 
 /// An open desk and who acts at it.
 pub struct Session {
     pub desk: Arc<dyn Desk>,
     local: Option<Local>,
+    remote: Option<Remote>,
     /// The reviewer in whose name everything is said.
     pub by: String,
     runtime: Runtime,
@@ -41,7 +43,19 @@ impl Session {
     /// Speak to `local` in the name of `by`.
     pub fn new(local: Local, by: String, runtime: Runtime) -> Self {
         let desk: Arc<dyn Desk> = Arc::new(local.clone());
-        Self { desk, local: Some(local), by, runtime, wrote: Cell::new(false) }
+        Self { desk, local: Some(local), remote: None, by, runtime, wrote: Cell::new(false) }
+    }
+
+    /// Speak to a server, in the name that its token has.
+    pub fn elsewhere(remote: Remote, runtime: Runtime) -> Self {
+        let desk: Arc<dyn Desk> = Arc::new(remote.clone());
+        let (by, wrote) = (remote.me(), Cell::new(false));
+        Self { desk, local: None, remote: Some(remote), by, runtime, wrote }
+    }
+
+    /// The desk as one that a server has; `None`: its store is here.
+    pub fn remote(&self) -> Option<&Remote> {
+        self.remote.as_ref()
     }
 
     /// The desk as one over a store on this machine; refused where it is a server's.

@@ -56,8 +56,11 @@ pub struct Kept {
 pub struct Turn(#[allow(dead_code, reason = "held, not read")] File);
 
 fn failed(doing: &str, error: impl std::fmt::Display) -> Refused {
-    Refused::new(Why::Unavailable, format!("what is kept on this machine cannot be {doing}: {error}"))
-        .hint("is the disk full? nothing was kept that is not said to be")
+    Refused::new(
+        Why::Unavailable,
+        format!("what is kept on this machine cannot be {doing}: {error}"),
+    )
+    .hint("is the disk full? nothing was kept that is not said to be")
 }
 
 impl Kept {
@@ -70,7 +73,8 @@ impl Kept {
             .mode(0o700)
             .create(&folder)
             .map_err(|e| bad(&e))?;
-        let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-') { c } else { '_' };
+        let plain =
+            |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-') { c } else { '_' };
         let host: String = host.chars().map(plain).take(64).collect();
         let digest = Sha256::digest(address.as_bytes());
         let short: String = digest.iter().take(4).map(|b| format!("{b:02x}")).collect();
@@ -129,7 +133,13 @@ impl Kept {
             tx.execute(
                 "INSERT OR IGNORE INTO verdicts(request_id, who, at, tried, request)
                  VALUES (?1, ?2, ?3, ?4, ?5)",
-                params![job.request.request_id, job.by, job.at.as_millisecond(), job.tried, request],
+                params![
+                    job.request.request_id,
+                    job.by,
+                    job.at.as_millisecond(),
+                    job.tried,
+                    request
+                ],
             )?;
             tx.execute(
                 "DELETE FROM drafts WHERE item = ?1 AND who = ?2",
@@ -166,10 +176,8 @@ impl Kept {
         let fate = text(arrived)?;
         let draft = draft.map(text).transpose()?;
         self.durably("written", |tx| {
-            let gone = tx.execute(
-                "DELETE FROM verdicts WHERE request_id = ?1",
-                [&job.request.request_id],
-            )?;
+            let gone = tx
+                .execute("DELETE FROM verdicts WHERE request_id = ?1", [&job.request.request_id])?;
             // Another process may have heard the same.
             if gone > 0 {
                 tx.execute("INSERT INTO fates(who, arrived) VALUES (?1, ?2)", (&job.by, fate))?;
@@ -187,18 +195,15 @@ impl Kept {
 
     /// What waits, in the order in which it was given.
     pub fn waiting(&self) -> Result<Vec<Job>, Refused> {
-        let rows = self.rows(
-            "SELECT request, who, at, tried FROM verdicts ORDER BY n",
-            (),
-            |r| {
+        let rows =
+            self.rows("SELECT request, who, at, tried FROM verdicts ORDER BY n", (), |r| {
                 Ok((
                     r.get::<_, String>(0)?,
                     r.get::<_, String>(1)?,
                     r.get::<_, i64>(2)?,
                     r.get::<_, bool>(3)?,
                 ))
-            },
-        )?;
+            })?;
         rows.into_iter()
             .map(|(request, by, at, tried)| {
                 let at = Timestamp::from_millisecond(at).unwrap_or_default();
@@ -209,11 +214,10 @@ impl Kept {
 
     /// What became of verdicts that waited: told once, to whoever asks first.
     pub fn told(&mut self, who: &str) -> Result<Vec<Arrived>, Refused> {
-        let found = self.rows(
-            "SELECT n, arrived FROM fates WHERE who = ?1 ORDER BY n",
-            [who],
-            |r| Ok((r.get::<_, i64>(0)?, r.get::<_, String>(1)?)),
-        )?;
+        let found =
+            self.rows("SELECT n, arrived FROM fates WHERE who = ?1 ORDER BY n", [who], |r| {
+                Ok((r.get::<_, i64>(0)?, r.get::<_, String>(1)?))
+            })?;
         let Some((last, _)) = found.last() else { return Ok(Vec::new()) };
         let last = *last;
         self.quick("DELETE FROM fates WHERE who = ?1 AND n <= ?2", params![who, last])?;
@@ -272,11 +276,10 @@ impl Kept {
 
     /// Drafts that the desk has not.
     pub fn drafts(&self, who: &str) -> Result<Vec<(String, Draft)>, Refused> {
-        let found = self.rows(
-            "SELECT item, draft FROM drafts WHERE who = ?1 ORDER BY item",
-            [who],
-            |r| Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?)),
-        )?;
+        let found =
+            self.rows("SELECT item, draft FROM drafts WHERE who = ?1 ORDER BY item", [who], |r| {
+                Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?))
+            })?;
         found.into_iter().map(|(item, text)| Ok((item, value(&text)?))).collect()
     }
 

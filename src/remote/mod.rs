@@ -76,6 +76,15 @@ struct State {
     ahead: i64,
 }
 
+/// The host of an address, with its port where it is an odd one.
+///
+/// # Errors
+///
+/// Refused where it is no address of a server.
+pub fn host(address: &str) -> Result<String, Refused> {
+    Wire::new(address, &Token::new("")).map(|wire| wire.host())
+}
+
 /// The name under which what is kept remembers whose token this is.
 fn token_name(token: &Token) -> String {
     let digest = Sha256::digest(token.reveal().as_bytes());
@@ -140,6 +149,11 @@ impl Remote {
     /// Who the token says we are: everything is done in this name.
     pub fn me(&self) -> String {
         self.inner.me.clone()
+    }
+
+    /// The desk cannot be reached now.
+    pub fn is_away(&self) -> bool {
+        self.inner.is_away()
     }
 
     /// The address, without the token.
@@ -458,10 +472,13 @@ impl Inner {
             let mut drafts: std::collections::BTreeMap<_, _> =
                 kept.drafts(&me)?.into_iter().collect();
             let items = kept.items(&me)?;
-            Ok(items.into_iter().map(|v| {
-                let draft = drafts.remove(&v.id);
-                offline::item(v, draft, now)
-            }).collect())
+            Ok(items
+                .into_iter()
+                .map(|v| {
+                    let draft = drafts.remove(&v.id);
+                    offline::item(v, draft, now)
+                })
+                .collect())
         })
         .await
     }
@@ -541,16 +558,18 @@ impl Inner {
         self.state().outbox.take_back(&item);
         self.tell();
         let (me, id) = (self.me.clone(), item.clone());
-        match self.kept(move |kept| kept.item(&me, &id)).await? {
-            Some(view) => Ok(Answer::Reviewed(offline::taken_back(&view))),
-            None => Ok(Answer::Done),
-        }
+        let view = self.kept(move |kept| kept.item(&me, &id)).await?;
+        Ok(Answer::Reviewed(offline::taken_back(&job.request, view.as_ref())))
     }
 
     async fn ask(&self, query: Query) -> Result<Reply, Refused> {
         let served = matches!(
             query,
-            Query::Header | Query::Policy | Query::Page(_) | Query::Item { .. } | Query::Draft { .. }
+            Query::Header
+                | Query::Policy
+                | Query::Page(_)
+                | Query::Item { .. }
+                | Query::Draft { .. }
         );
         let tried = match served && self.is_away() {
             true => Err(Trouble::Away { why: self.why_away(), sent: false }),

@@ -27,11 +27,8 @@ pub(super) fn item(mut view: ItemView, draft: Option<Draft>, now: Timestamp) -> 
 
 /// The items in hand that pass the filter, as a page: all there is.
 pub(super) fn page(header: Option<&Header>, items: &[ItemView], ask: &PageAsk) -> Page {
-    let mut rows: Vec<Row> = items
-        .iter()
-        .map(|view| row(header, view))
-        .filter(|row| passes(&ask.filter, row))
-        .collect();
+    let mut rows: Vec<Row> =
+        items.iter().map(|view| row(header, view)).filter(|row| passes(&ask.filter, row)).collect();
     rows.sort_by(|a, b| a.cursor.cmp(&b.cursor));
     let total = rows.len() as u64;
     if let Some(after) = &ask.after {
@@ -87,26 +84,17 @@ fn row(header: Option<&Header>, view: &ItemView) -> Row {
 
 /// What is answered to a verdict that waits here.
 pub(super) fn unsent(request: &ReviewRequest, view: &ItemView) -> Reviewed {
-    Reviewed {
-        id: request.item.clone(),
-        state: ItemState::Decided,
-        queue: view.queue.clone(),
-        revision: view.revision,
-        until: None,
-        duplicate: false,
-        effects: Vec::new(),
-        clash: None,
-        unsent: true,
-    }
+    let state = ItemState::Decided;
+    Reviewed { state, unsent: true, ..taken_back(request, Some(view)) }
 }
 
 /// What is answered when a verdict is taken back before it was sent.
-pub(super) fn taken_back(view: &ItemView) -> Reviewed {
+pub(super) fn taken_back(request: &ReviewRequest, view: Option<&ItemView>) -> Reviewed {
     Reviewed {
-        id: view.id.clone(),
-        state: view.state,
-        queue: view.queue.clone(),
-        revision: view.revision,
+        id: request.item.clone(),
+        state: view.map_or(ItemState::Waiting, |v| v.state),
+        queue: view.map(|v| v.queue.clone()).unwrap_or_default(),
+        revision: request.revision.unwrap_or(0),
         until: None,
         duplicate: false,
         effects: Vec::new(),

@@ -180,7 +180,8 @@ impl Wire {
                     true => "it asks for another token".to_owned(),
                     false => problem.detail,
                 };
-                let what = format!("the desk at {} does not take this token: {why}", self.address());
+                let what =
+                    format!("the desk at {} does not take this token: {why}", self.address());
                 Trouble::Token(token_refused(&what))
             }
             StatusCode::FORBIDDEN if !ours => Trouble::Token(token_refused(&format!(
@@ -193,9 +194,9 @@ impl Wire {
             },
             StatusCode::REQUEST_TIMEOUT => self.broken(status, &problem),
             status if status.is_server_error() => self.broken(status, &problem),
-            StatusCode::NOT_FOUND if !ours => Trouble::Refused(self.version(
-                "nothing answers there as an overrule server does",
-            )),
+            StatusCode::NOT_FOUND if !ours => {
+                Trouble::Refused(self.version("nothing answers there as an overrule server does"))
+            }
             _ if ours => {
                 let mut refused = Refused::new(Why::Invalid, problem.detail);
                 refused.hint = problem.hint;
@@ -227,7 +228,11 @@ impl Wire {
     fn version(&self, what: &str) -> Refused {
         Refused::new(
             Why::Invalid,
-            format!("no desk of this version ({}) at {}: {what}", env!("CARGO_PKG_VERSION"), self.address()),
+            format!(
+                "no desk of this version ({}) at {}: {what}",
+                env!("CARGO_PKG_VERSION"),
+                self.address()
+            ),
         )
         .hint("check the address; the server may be an older or a newer overrule")
     }
@@ -307,7 +312,8 @@ mod tests {
     fn what_is_answered_says_whether_another_try_helps() {
         let wire = wire("https://desk.example");
         let refused = Refused::new(Why::LeaseLost, "x is held by ben").hint("wait");
-        let body = serde_json::json!({"type": "urn:overrule:problem:lease_lost", "refused": refused});
+        let body =
+            serde_json::json!({"type": "urn:overrule:problem:lease_lost", "refused": refused});
         let told = wire.refusal(StatusCode::CONFLICT, body.to_string().as_bytes());
         assert_eq!(told, Trouble::Refused(refused));
 
@@ -320,7 +326,10 @@ mod tests {
 
         for (status, sent) in [(500, true), (502, true), (503, true), (429, false)] {
             let told = wire.refusal(StatusCode::from_u16(status).unwrap(), b"<html>");
-            assert!(matches!(told, Trouble::Away { sent: s, .. } if s == sent), "{status}: {told:?}");
+            assert!(
+                matches!(told, Trouble::Away { sent: s, .. } if s == sent),
+                "{status}: {told:?}"
+            );
         }
         let told = wire.refusal(StatusCode::NOT_FOUND, b"<html>nginx</html>");
         let Trouble::Refused(refused) = told else { panic!("{told:?}") };

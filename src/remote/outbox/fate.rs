@@ -21,7 +21,8 @@ pub fn fate(heard: Heard) -> Option<Fate> {
         }),
         // The desk cannot do anything now; a later try may find it well.
         Heard::Answer(Err(Refused {
-            kind: Why::Unavailable | Why::Internal | Why::Damaged, ..
+            kind: Why::Unavailable | Why::Internal | Why::Damaged,
+            ..
         })) => None,
         Heard::Answer(Err(refused)) => Some(Fate::Refused(refused)),
     }

@@ -138,7 +138,8 @@ impl Outbox {
 /// How long to wait after `lost` tries in a row that brought nothing: doubled each time, of that
 /// at least half, by chance.
 fn pause(lost: u32, chance: f64) -> SignedDuration {
-    let doubled = FIRST.saturating_mul(1_i32.checked_shl(lost.min(16).saturating_sub(1)).unwrap_or(i32::MAX));
+    let doubled =
+        FIRST.saturating_mul(1_i32.checked_shl(lost.min(16).saturating_sub(1)).unwrap_or(i32::MAX));
     let most = doubled.min(LONGEST);
     most.checked_div(2).map_or(most, |half| half + half.mul_f64(chance.clamp(0.0, 1.0)))
 }

@@ -138,9 +138,17 @@ enum Event {
     /// Somebody else decides it online.
     Other(usize),
     /// A copy of a request reaches the desk; `reply`: what the way back does with the answer.
-    Arrive { request: Box<ReviewRequest>, reply: Way, flight: u64 },
+    Arrive {
+        request: Box<ReviewRequest>,
+        reply: Way,
+        flight: u64,
+    },
     /// An answer, or the end of somebody's patience.
-    Back { id: String, heard: Heard, flight: u64 },
+    Back {
+        id: String,
+        heard: Heard,
+        flight: u64,
+    },
     Wake,
     Crash,
 }
