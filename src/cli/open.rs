@@ -220,7 +220,7 @@ impl App {
         let Ok(header) = session.header() else { return Ok(()) };
         let Some(outbox) = header.outbox else { return Ok(()) };
         for arrived in &outbox.arrived {
-            self.out.note(clean_line(&said(arrived)));
+            self.out.note(clean_line(&said(arrived, &session.by)));
         }
         if let Some(why) = outbox.why.filter(|_| outbox.offline_since.is_some()) {
             self.out.note(clean_line(&why));
@@ -263,16 +263,20 @@ impl App {
 }
 
 /// What became of a verdict that had waited here.
-fn said(arrived: &Arrived) -> String {
+fn said(arrived: &Arrived, me: &str) -> String {
     let Arrived { item, verdict, fate } = arrived;
     let what = format!("sent: {} of {item}", verdict.as_str());
     match fate {
         Fate::Applied => what,
-        Fate::Clash(clash) => format!(
-            "{what}; {} decided meanwhile: the verdicts are kept side by side, and another person \
-             decides",
-            clash.people.join(" and ")
-        ),
+        Fate::Clash(clash) => {
+            let others: Vec<&str> =
+                clash.people.iter().filter(|p| *p != me).map(String::as_str).collect();
+            let who = match others.is_empty() {
+                true => "it has changed meanwhile".to_owned(),
+                false => format!("{} decided meanwhile", others.join(" and ")),
+            };
+            format!("{what}; {who}: the verdicts are kept side by side, and another person decides")
+        }
         Fate::Refused(refused) => format!("{what} was refused: {}", refused.message),
     }
 }

@@ -103,6 +103,19 @@ pub fn print(out: &Out, item: &ItemView, now: Timestamp) -> Outcome {
         out.tone(Tone::Dim, clean_line(&item.route.rule))
     ))?;
     out.line(format!("{} {}", label("STATE"), standing(item, now)))?;
+    if let Some(clash) = &item.clash {
+        out.line(format!(
+            "{} {}",
+            label("CLASH"),
+            out.tone(
+                Tone::Warn,
+                format!(
+                    "the verdicts of {} are kept side by side: another person decides",
+                    clean_line(&clash.people.join(" and "))
+                )
+            )
+        ))?;
+    }
     for fault in &item.faults {
         out.line(format!(
             "{} {}  {}",

@@ -190,7 +190,7 @@ impl Core {
         verdict.req = Some(review.request_id.clone());
         verdict.verdict = Some(review.verdict.verdict);
         if let Some(offline) = &request.offline {
-            verdict.d.insert("offline".into(), offline.at.to_string());
+            verdict.d.insert("offline".into(), super::core::millis(offline.at).to_string());
         }
         verdict.d.insert("kept".into(), why.to_owned());
         let mut contested = Entry::new(EntryKind::CLASH, "system", now, sight.wall);

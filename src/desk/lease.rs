@@ -29,7 +29,7 @@ impl Core {
     pub(super) fn take(&self, by: &str, ask: LeaseAsk) -> Result<Option<Box<ItemView>>, Refused> {
         let LeaseAsk { item, queue, mut skip } = ask;
         let (sight, actor) = (self.sight()?, self.actor(by)?);
-        let (queues, named) = match &item {
+        let queues = match &item {
             Some(id) => {
                 let (_, item) = self.with_item(id)?;
                 let clash = self.clash_of(id)?;
@@ -42,22 +42,25 @@ impl Core {
                     )
                     .hint("overrule show ID says where it stands"));
                 }
-                (vec![item.queue.clone()], Some(item.queue))
+                vec![item.queue]
             }
             None => {
                 authority::may(&actor, Act::Lease, Subject::default())?;
                 skip.extend(self.clashes_with(by)?);
-                (self.open_to(&sight, &actor, queue.as_deref())?, None)
+                self.open_to(&sight, &actor, queue.as_deref())?
             }
         };
         // One at a time, so that what somebody holds does not change between count and grant. Two
         // nodes may still each give one more than the cap.
         let capped = |q: &String| sight.capacity(q).is_some();
         let _turn = queues.iter().any(capped).then(|| lock(&self.taking));
-        let queues = match queues.iter().any(capped) {
-            true => self.with_room(&sight, by, queues, item.as_deref(), named.or(queue))?,
-            false => queues,
+        let (queues, full) = match queues.iter().any(capped) {
+            true => self.with_room(&sight, by, queues, item.as_deref())?,
+            false => (queues, None),
         };
+        if let Some(full) = full.clone().filter(|_| queues.is_empty()) {
+            return Err(full);
+        }
         let taken = self.store.lease(TakeLease {
             reviewer: by.to_owned(),
             queues,
@@ -68,20 +71,20 @@ impl Core {
         });
         match taken.wait().map_err(refuse)? {
             Some(lease) => self.item(by, &lease.item).map(|view| Some(Box::new(view))),
-            None => Ok(None),
+            // Nothing is free elsewhere; where this person has enough in hand is said.
+            None => full.map_or(Ok(None), Err),
         }
     }
 
-    /// Of these queues, those of which `by` may hold one more item. Refused where none is left, and
-    /// something would have been: that person has enough in hand.
+    /// Of these queues, those of which `by` may hold one more item; and, where one is left out,
+    /// the words for it.
     fn with_room(
         &self,
         sight: &Sight,
         by: &str,
         queues: Vec<String>,
         item: Option<&str>,
-        named: Option<String>,
-    ) -> Result<Vec<String>, Refused> {
+    ) -> Result<(Vec<String>, Option<Refused>), Refused> {
         if let Some(id) = item
             && self
                 .store
@@ -89,7 +92,7 @@ impl Core {
                 .map_err(refuse)?
                 .is_some_and(|l| l.reviewer == by)
         {
-            return Ok(queues);
+            return Ok((queues, None));
         }
         let counts = self.store.queues(sight.now, sight.wall).map_err(refuse)?;
         let held = |queue: &str| {
@@ -99,17 +102,15 @@ impl Core {
         let (room, full): (Vec<String>, Vec<String>) = queues
             .into_iter()
             .partition(|q| sight.capacity(q).is_none_or(|most| held(q) < u64::from(most)));
-        match full.first() {
-            Some(queue) if room.is_empty() || named.as_ref() == Some(queue) => {
-                let most = sight.capacity(queue).unwrap_or(0);
-                Err(Refused::new(
-                    Why::Policy,
-                    format!("{by} holds {} items of {queue}; the most is {most}", held(queue)),
-                )
-                .hint("decide one of them, or give one back"))
-            }
-            _ => Ok(room),
-        }
+        let full = full.first().map(|queue| {
+            let most = sight.capacity(queue).unwrap_or(0);
+            Refused::new(
+                Why::Policy,
+                format!("{by} holds {} items of {queue}; the most is {most}", held(queue)),
+            )
+            .hint("decide one of them, or give one back")
+        });
+        Ok((room, full))
     }
 
     pub(super) fn renew(&self, by: &str, id: &str, epoch: u64) -> Result<LeaseView, Refused> {

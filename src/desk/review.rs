@@ -177,7 +177,7 @@ impl Core {
         entry.policy = policy_word(sight);
         entry.r#gen = Some(sight.snapshot.generation);
         if let Some(offline) = &request.offline {
-            entry.d.insert("offline".into(), offline.at.to_string());
+            entry.d.insert("offline".into(), super::core::millis(offline.at).to_string());
         }
         let mut ops = vec![
             Op::Entry(draft(entry, vec![("review".into(), json(&review)?)])?),

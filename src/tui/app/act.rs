@@ -106,6 +106,7 @@ impl State {
             Action::RepeatReason => self.open_reject(true),
             Action::Escalate => self.open_move(),
             Action::Skip => self.skip(),
+            Action::TakeBack => self.take_back(),
             Action::Answer => self.open_blind(),
             Action::Flag => self.open_flag(),
             Action::Guideline => self.open_guideline(),
@@ -249,6 +250,12 @@ impl State {
             return true;
         };
         let Some(view) = shown.view.clone() else { return false };
+        if let Some(unsent) = self.unsent_on(&view.id) {
+            let done = super::verdict::past(unsent.verdict);
+            let text = format!("{} is {done} here already, not yet sent", view.id);
+            self.toast_hint(Tone::Warn, text, Some("u takes it back".to_owned()));
+            return true;
+        }
         if let super::item::Hold::Denied(refused) = &shown.hold {
             let refused = refused.clone();
             self.toast_refused("", &refused);
@@ -310,6 +317,23 @@ impl State {
         let mut effects = self.follow_selection(true);
         effects.extend(self.load_rows());
         effects
+    }
+
+    /// Asks before somebody loses what they have in hand.
+    fn take_back(&mut self) -> Vec<Effect> {
+        let Some(id) = self.shown.as_ref().map(|s| s.id.clone()) else { return Vec::new() };
+        let held = self.item().and_then(|v| v.lease.as_ref()).filter(|l| l.until > self.now);
+        match held.map(|l| l.reviewer == self.me) {
+            Some(false) => self.open_sure(super::ControlAct::TakeBack(id)),
+            Some(true) => {
+                self.toast(Tone::Info, format!("{id} is in your own hands: s gives it back"));
+                Vec::new()
+            }
+            None => {
+                self.toast(Tone::Info, format!("nobody has {id} in hand"));
+                Vec::new()
+            }
+        }
     }
 
     pub(super) fn copy_id(&mut self) -> Vec<Effect> {

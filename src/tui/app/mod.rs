@@ -25,6 +25,7 @@ pub mod list;
 mod look;
 mod moving;
 mod msg;
+mod outbox;
 mod overlay;
 mod pages;
 mod painted;

@@ -68,10 +68,12 @@ impl State {
                     effects.push(self.ask(Purpose::Policy, Query::Policy).1);
                 }
                 let first = self.header.is_none();
+                let old = self.header.take();
                 self.dirty |= news || self.header_failed.is_some();
                 self.header = Some(*header);
                 self.header_at = self.now;
                 self.header_failed = None;
+                effects.extend(self.outbox_news(old.as_ref()));
                 // The rows came first, before it was known whose they are.
                 if first && self.list.row().is_some_and(|row| self.above_me(row)) {
                     let free = self.free_from(0).unwrap_or(0);
@@ -216,6 +218,7 @@ impl State {
                 && !self.skipped.contains(&row.id)
                 && row.leased_by.as_ref().is_none_or(|by| *by == self.me)
                 && !self.above_me(row)
+                && self.unsent_on(&row.id).is_none()
                 && self.shown.as_ref().is_none_or(|s| s.id != row.id)
         };
         let rows = &self.list.rows;

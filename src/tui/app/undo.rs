@@ -30,6 +30,15 @@ impl State {
             .or_else(|| all.last())
             .map(|s| s.batch);
         let Some(batch) = newest else {
+            if let Some(sent) = self.unsent_to_undo() {
+                self.verdicts.outbox.push_back(Order {
+                    command: Command::Undo { item: sent.item.clone() },
+                    sign: false,
+                    about: About::Undo(sent),
+                });
+                self.dirty = true;
+                return self.pump();
+            }
             let grace = self.policy.as_ref().map_or(5, |p| p.grace_ms.div_ceil(1000));
             let text = format!("nothing to take back: a verdict is final after {grace} s");
             self.toast_hint(Tone::Info, text, Some("a settled decision can be flagged".to_owned()));

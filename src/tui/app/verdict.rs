@@ -231,9 +231,12 @@ impl State {
     }
 
     fn verdict_stands(&mut self, sent: Sent, answer: Answer) -> Vec<Effect> {
-        let Answer::Reviewed(Reviewed { until, effects, .. }) = answer else {
+        let Answer::Reviewed(Reviewed { until, effects, unsent, .. }) = answer else {
             return Vec::new();
         };
+        if unsent {
+            return self.verdict_waits(sent);
+        }
         if !effects.is_empty() {
             let said = effects.join(" · ");
             self.toast(Tone::Info, format!("{}: {said}", sent.item));

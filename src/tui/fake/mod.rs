@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 pub use self::records::{broken, loan, medical, moderation, support, with};
 use crate::domain::{Content, Correction, Fault, Item, Kind, Review, Timestamp, VerdictKind};
 use crate::protocol::{
-    Answer, Change, Command, ContainmentView, Desk, Draft, LeaseView, Query, QueueView, Refused,
-    Reply, Reviewed, VerifyAsk, VerifyReport,
+    Answer, Change, Command, ContainmentView, Desk, Draft, LeaseView, OutboxView, Query, QueueView,
+    Refused, Reply, Reviewed, VerifyAsk, VerifyReport,
 };
 
 /// How long a lease lasts here.
@@ -70,6 +70,8 @@ pub struct Inside {
     pub unmeasured: Option<Refused>,
     /// The clock is the real one.
     pub live: bool,
+    /// As of a desk that is elsewhere; verdicts wait here while it is offline.
+    pub outbox: Option<OutboxView>,
 }
 
 /// The desk.
@@ -121,6 +123,7 @@ impl FakeDesk {
             unmeasured: None,
             poison: None,
             live: false,
+            outbox: None,
         }))
     }
 

@@ -14,7 +14,7 @@ use crate::domain::{
 };
 use crate::protocol::{
     Answer, Command, Cursor, EntryView, GuidelineView, Header, ItemView, LeaseView, Page, PageAsk,
-    PolicyView, Query, Refused, Reply, Reviewed, Row, TagView, Why,
+    PolicyView, Query, Refused, Reply, Reviewed, Row, TagView, UnsentView, Why,
 };
 
 impl Inside {
@@ -207,7 +207,7 @@ impl Inside {
             drift: self.drift.clone(),
             decisions: 1204,
             automatic: 988,
-            outbox: None,
+            outbox: self.outbox.clone(),
         }
     }
 
@@ -284,6 +284,26 @@ impl Inside {
             return Ok(answer(Reviewed { duplicate: true, ..done.clone() }));
         }
         let now = self.now;
+        if let Some(outbox) = self.outbox.as_mut().filter(|o| o.offline_since.is_some()) {
+            outbox.unsent.push(UnsentView {
+                item: request.item.clone(),
+                verdict: request.verdict.verdict,
+                to: request.verdict.to.clone(),
+                at: now,
+            });
+            let held = self.get(&request.item)?;
+            return Ok(answer(Reviewed {
+                id: request.item.clone(),
+                state: ItemState::Decided,
+                queue: held.item.queue.clone(),
+                revision: held.item.revision,
+                until: None,
+                duplicate: false,
+                effects: Vec::new(),
+                clash: None,
+                unsent: true,
+            }));
+        }
         let held = self.get(&request.item)?;
         match (request.lease, held.live_lease(now)) {
             (_, Some(l)) if l.reviewer != by => {

@@ -50,6 +50,15 @@ pub fn item(state: &State, shown: &Shown, view: &ItemView) -> Vec<String> {
         }
         Kind::Review => {}
     }
+    if let Some(unsent) = state.unsent_on(&view.id) {
+        lines.push(format!("You {} it here; that is not yet sent.", past(unsent.verdict)));
+    }
+    if let Some(clash) = &view.clash {
+        lines.push(format!(
+            "Verdicts of {} clash: another person decides between them.",
+            clean(&clash.people.join(" and "))
+        ));
+    }
     if let Some(id) = &view.frozen_by {
         lines.push(format!("It is held by freeze {}.", clean(id)));
     }

@@ -64,5 +64,13 @@ pub fn choice(ui: &Ui<'_, '_>, queue: &QueueView, here: bool, cols: usize) -> Li
     if queue.signed {
         line.push(ui.span(Role::Dim, " · signed"));
     }
+    if !queue.skills.is_empty() {
+        line.push(ui.span(Role::Dim, " · for "));
+        line.extend(ui.one(Role::Dim, &queue.skills.join(", ")));
+    }
+    if !queue.people.is_empty() {
+        line.push(ui.span(Role::Dim, " · "));
+        line.extend(ui.one(Role::Text, &queue.people.join(", ")));
+    }
     Line::from(fit(line, cols))
 }

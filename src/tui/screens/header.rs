@@ -6,6 +6,7 @@ use ratatui::text::Span;
 use super::containment::state_look;
 use super::paint::{Ui, cells, count, fit, two};
 use crate::protocol::SwitchState;
+use crate::text::time;
 use crate::tui::app::View;
 use crate::tui::theme::Role;
 
@@ -80,6 +81,9 @@ fn left(ui: &Ui<'_, '_>, cols: usize) -> Vec<Span<'static>> {
     if late > 0 {
         spans.push(ui.span(Role::DueLate, format!("  {} late", count(late))));
     }
+    if cols >= 110 {
+        spans.extend(others(ui, &queues));
+    }
     let new = state.list.arrived();
     if new > 0 {
         spans.push(ui.span(Role::Accent, format!("  +{} new", count(new))));
@@ -106,6 +110,47 @@ pub fn automation_look(automation: &str) -> (Role, &'static str) {
     })
 }
 
+/// Whether the desk can be reached, and what waits here.
+fn outbox(ui: &Ui<'_, '_>) -> Option<Vec<Span<'static>>> {
+    let state = ui.state;
+    let since = state.offline_since();
+    let mut spans = Vec::new();
+    if let Some(since) = since {
+        let away = state.now.duration_since(since);
+        spans.push(ui.span(Role::Danger, "▲ offline"));
+        if away.as_secs() >= 60 {
+            spans.push(ui.span(Role::Warn, format!(" {}", time::short(away))));
+        }
+    }
+    let unsent = state.unsent().len();
+    if unsent > 0 {
+        if since.is_some() {
+            spans.push(ui.span(Role::Dim, " · "));
+        }
+        spans.push(ui.span(Role::Warn, format!("{unsent} not yet sent")));
+    }
+    (!spans.is_empty()).then_some(spans)
+}
+
+/// Who else has an item of these queues in hand, the first by name.
+fn others(ui: &Ui<'_, '_>, queues: &[&crate::protocol::QueueView]) -> Vec<Span<'static>> {
+    let mut people: Vec<&str> = queues
+        .iter()
+        .flat_map(|q| &q.people)
+        .map(String::as_str)
+        .filter(|p| *p != ui.state.me)
+        .collect();
+    people.sort_unstable();
+    people.dedup();
+    let Some(first) = people.first() else { return Vec::new() };
+    let mut spans = vec![ui.span(Role::Dim, "  with ")];
+    spans.extend(fit(ui.one(Role::Text, first), 14));
+    if people.len() > 1 {
+        spans.push(ui.span(Role::Dim, format!(" +{}", people.len() - 1)));
+    }
+    spans
+}
+
 /// Parts as they stand, each with its weight: the lightest goes first where the line is short.
 fn right(ui: &Ui<'_, '_>, cols: usize) -> Vec<(u8, Vec<Span<'static>>)> {
     let state = ui.state;
@@ -120,6 +165,9 @@ fn right(ui: &Ui<'_, '_>, cols: usize) -> Vec<(u8, Vec<Span<'static>>)> {
         return vec![(3, me(None))];
     };
     let mut parts = vec![(0, ui.one(Role::Dim, &header.store))];
+    if let Some(part) = outbox(ui) {
+        parts.push((6, part));
+    }
     match header.unsent {
         Some(0) => parts.push((1, vec![ui.span(Role::Dim, "sync "), ui.span(Role::Ok, "✓")])),
         Some(n) => parts.push((

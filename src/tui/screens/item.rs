@@ -6,9 +6,12 @@ use ratatui::text::{Line, Span};
 use super::cache::ItemKey;
 use super::document;
 use super::paint::{Ui, fit, two};
+use crate::domain::Timestamp;
 use crate::protocol::{ItemView, Row};
+use crate::text::time;
 use crate::tui::app::Pane;
 use crate::tui::app::item::{Hold, Shown};
+use crate::tui::app::verdict::past;
 use crate::tui::theme::Role;
 
 pub fn draw(ui: &mut Ui<'_, '_>, area: Rect) {
@@ -112,7 +115,34 @@ fn banners(ui: &mut Ui<'_, '_>, shown: &Shown, view: &ItemView) -> Vec<Vec<Span<
         line.extend(ui.hint(crate::tui::keymap::Action::ViewContainment, "who froze it, and why"));
         lines.push(line);
     }
+    if let Some(unsent) = ui.state.unsent_on(&view.id) {
+        let done = past(unsent.verdict);
+        let mut line = vec![ui.span(Role::BannerWarn, format!(" ▲ {done} here, not yet sent "))];
+        let ago = time::ago(ui.state.now.duration_since(unsent.at));
+        line.push(ui.span(Role::Dim, format!(" {ago}  ")));
+        line.extend(ui.hint(crate::tui::keymap::Action::Undo, "take back"));
+        lines.push(line);
+    }
+    if let Some(clash) = &view.clash {
+        let mut line = vec![ui.span(Role::BannerWarn, " ≠ verdicts clash "), Span::raw(" ")];
+        line.extend(ui.one(Role::Warn, &clash.people.join(" and ")));
+        line.push(ui.span(
+            Role::Dim,
+            match clash.lets(&ui.state.me) {
+                true => " · you decide between them",
+                false => " · somebody else decides between them",
+            },
+        ));
+        lines.push(line);
+    }
     match &shown.hold {
+        Hold::Mine { until, .. } if runs_out(*until, ui.state.now) => {
+            let left = ui.until(*until);
+            let text = format!(" ▲ your lease runs out in {left} ");
+            let mut line = vec![ui.span(Role::BannerWarn, text)];
+            line.push(ui.span(Role::Dim, " any key keeps it"));
+            lines.push(line);
+        }
         Hold::Lost(refused) => {
             let mut line = vec![ui.span(Role::BannerWarn, " ▲ lease lost "), Span::raw(" ")];
             line.extend(ui.one(Role::Warn, &refused.message));
@@ -150,6 +180,12 @@ fn banners(ui: &mut Ui<'_, '_>, shown: &Shown, view: &ItemView) -> Vec<Vec<Span<
         lines.push(line);
     }
     lines
+}
+
+/// A lease that nobody kept alive for so long is about to end.
+fn runs_out(until: Timestamp, now: Timestamp) -> bool {
+    let left = until.duration_since(now).as_secs();
+    (0..=60).contains(&left)
 }
 
 /// `21 more lines`, for the rule under or over the item.

@@ -95,7 +95,8 @@ fn row(ui: &mut Ui<'_, '_>, row: &Row, columns: Columns, here: bool, cols: usize
     let marked = state.marks.contains_key(&row.id);
     let skipped = state.skipped.contains(&row.id);
     let other = row.leased_by.as_ref().filter(|by| **by != state.me);
-    let quiet = skipped || other.is_some() || !row.state.is_open() || state.above_me(row);
+    let unsent = state.unsent_on(&row.id).is_some();
+    let quiet = unsent || skipped || other.is_some() || !row.state.is_open() || state.above_me(row);
     let body = if quiet { Role::Dim } else { Role::Text };
 
     let mut spans = vec![match here {
@@ -124,7 +125,9 @@ fn row(ui: &mut Ui<'_, '_>, row: &Row, columns: Columns, here: bool, cols: usize
     spans.push(Span::raw("  "));
     spans.extend(what(ui, row, body));
     let mut tail = Vec::new();
-    if let Some(by) = other {
+    if unsent {
+        tail.push(ui.span(Role::Warn, "not yet sent"));
+    } else if let Some(by) = other {
         tail.push(ui.span(Role::Dim, "· "));
         tail.extend(fit(ui.one(Role::Dim, by), 12));
     } else if row.state == ItemState::AwaitingApproval {

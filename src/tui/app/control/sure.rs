@@ -31,6 +31,8 @@ pub enum ControlAct {
     RollBack(String),
     /// Send an effect again, by its key.
     Redeliver(String),
+    /// Take the lease of an item from whoever holds it.
+    TakeBack(String),
 }
 
 impl ControlAct {
@@ -45,6 +47,7 @@ impl ControlAct {
             Self::Promote(model) => format!("promote the canary of {model}"),
             Self::RollBack(model) => format!("roll back the canary of {model}"),
             Self::Redeliver(key) => format!("send {key} again"),
+            Self::TakeBack(item) => format!("take {item} back"),
         }
     }
 
@@ -59,13 +62,16 @@ impl ControlAct {
             Self::Promote(_) => "The new version gets everything, and is the one in use.",
             Self::RollBack(_) => "The new version gets nothing; callers use the baseline.",
             Self::Redeliver(_) => "It is tried at once, whatever was held or gave up.",
+            Self::TakeBack(_) => {
+                "Whoever has it in hand loses it, and is told; it is free at once."
+            }
         }
     }
 
     /// What the line is called; `None` where there is nothing to say.
     pub fn asks(&self) -> Option<&'static str> {
         match self {
-            Self::Redeliver(_) => None,
+            Self::Redeliver(_) | Self::TakeBack(_) => None,
             Self::Acknowledge(_) | Self::Resolve(_) => Some("note"),
             _ => Some("reason"),
         }
@@ -73,7 +79,10 @@ impl ControlAct {
 
     /// It is not done without a word.
     fn needs_words(&self) -> bool {
-        !matches!(self, Self::Resume(_) | Self::Acknowledge(_) | Self::Redeliver(_))
+        !matches!(
+            self,
+            Self::Resume(_) | Self::Acknowledge(_) | Self::Redeliver(_) | Self::TakeBack(_)
+        )
     }
 }
 
@@ -172,6 +181,7 @@ impl State {
             ControlAct::Promote(model) => Command::Canary(CanaryAct::Promote { model, reason }),
             ControlAct::RollBack(model) => Command::Canary(CanaryAct::Rollback { model, reason }),
             ControlAct::Redeliver(key) => Command::Redeliver { key },
+            ControlAct::TakeBack(item) => Command::TakeBack { item },
         };
         self.close();
         self.order(command, act.title(), None)

@@ -3,6 +3,7 @@
 mod containing;
 mod deciding;
 mod editing;
+mod elsewhere;
 mod forms;
 mod leases;
 mod measuring;

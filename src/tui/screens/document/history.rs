@@ -53,6 +53,10 @@ impl Document<'_> {
         if review.undone {
             rest.push_str(" · taken back");
         }
+        let clashes = |c: &crate::domain::Clash| c.reviews.contains(&review.request_id);
+        if self.view.clash.as_ref().is_some_and(clashes) {
+            rest.push_str(" · clashes");
+        }
         if review.signature.is_some() {
             rest.push_str(" · signed");
         }

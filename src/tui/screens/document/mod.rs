@@ -1,5 +1,6 @@
 //! An item as a document of lines: cleaned, ordered, wrapped. Dear to make, so it is cached.
 
+mod clash;
 mod history;
 mod output;
 
@@ -62,6 +63,7 @@ pub fn lines(
         }
         doc.proposal();
         doc.handed_over();
+        doc.clash();
     }
     // A broken record has been shown whole already.
     if !view.erased && view.kind != Kind::Quarantine {

@@ -1,0 +1,120 @@
+//! A desk that is elsewhere: whether it can be reached, what waits here, what became of it.
+
+use super::toast::Tone;
+use super::verdict::{Sent, past};
+use super::{Effect, State};
+use crate::domain::Timestamp;
+use crate::protocol::{Arrived, Fate, Header, UnsentView};
+
+impl State {
+    /// Since when the desk cannot be reached.
+    pub fn offline_since(&self) -> Option<Timestamp> {
+        self.header.as_ref()?.outbox.as_ref()?.offline_since
+    }
+
+    /// Verdicts that wait here, oldest first.
+    pub fn unsent(&self) -> &[UnsentView] {
+        let outbox = self.header.as_ref().and_then(|h| h.outbox.as_ref());
+        outbox.map_or(&[], |o| o.unsent.as_slice())
+    }
+
+    /// The verdict on this item that waits here.
+    pub fn unsent_on(&self, id: &str) -> Option<&UnsentView> {
+        self.unsent().iter().find(|u| u.item == id)
+    }
+
+    /// What the new header tells of the outbox, beside what it shows.
+    pub(super) fn outbox_news(&mut self, old: Option<&Header>) -> Vec<Effect> {
+        let Some(outbox) = self.header.as_ref().and_then(|h| h.outbox.clone()) else {
+            return Vec::new();
+        };
+        let was = old.and_then(|h| h.outbox.as_ref());
+        let was_away = was.is_some_and(|o| o.offline_since.is_some());
+        match (was_away, outbox.offline_since.is_some()) {
+            (false, true) => {
+                let why = outbox.why.clone().unwrap_or_else(|| "the desk is away".to_owned());
+                let hint = "what you have in hand stays workable; verdicts wait here".to_owned();
+                self.toast_hint(Tone::Warn, why, Some(hint));
+            }
+            (true, false) => self.toast(Tone::Good, "the desk is back"),
+            _ => {}
+        }
+        for arrived in &outbox.arrived {
+            self.arrived(arrived);
+        }
+        // Those were told, once.
+        if let Some(outbox) = self.header.as_mut().and_then(|h| h.outbox.as_mut()) {
+            outbox.arrived.clear();
+        }
+        let mut effects = Vec::new();
+        if was_away && outbox.offline_since.is_none() {
+            self.list.failed = None;
+            effects.extend(self.reload_rows());
+            effects.extend(self.reload_item());
+        }
+        effects
+    }
+
+    /// A verdict that had waited was answered.
+    fn arrived(&mut self, arrived: &Arrived) {
+        let Arrived { item, verdict, fate } = arrived;
+        self.dirty = true;
+        let done = past(*verdict);
+        match fate {
+            Fate::Applied => {
+                self.drafts.remove(item);
+                let revision = self.list.find(item).map_or(u64::MAX, |row| row.revision);
+                self.list.decided(item, revision);
+                self.toast(Tone::Good, format!("sent: {done} {item}"));
+            }
+            Fate::Clash(clash) => {
+                self.drafts.remove(item);
+                let others: Vec<&str> =
+                    clash.people.iter().filter(|p| **p != self.me).map(String::as_str).collect();
+                let text = match others.is_empty() {
+                    true => format!("{item}, which you {done} offline, has changed meanwhile"),
+                    false => {
+                        let others = others.join(" and ");
+                        format!("{others} decided {item} too, while you {done} it offline")
+                    }
+                };
+                let hint = "all verdicts are kept side by side, and another person decides";
+                self.toast_hint(Tone::Bad, text, Some(hint.to_owned()));
+            }
+            Fate::Refused(refused) => {
+                self.list.returned(item);
+                let text =
+                    format!("{item}, which you {done} offline, was refused: {}", refused.message);
+                let hint = "what you typed is kept as your draft".to_owned();
+                self.toast_hint(Tone::Bad, text, refused.hint.clone().or(Some(hint)));
+            }
+        }
+        self.kept.drop_item(item);
+    }
+
+    /// The verdict is on this machine's disk, and the desk has not got it.
+    pub(super) fn verdict_waits(&mut self, sent: Sent) -> Vec<Effect> {
+        let text = format!("{} {}: kept here, not yet sent", past(sent.kind), sent.item);
+        self.toast_hint(Tone::Warn, text, Some("u takes it back until it is sent".to_owned()));
+        // It stays where it was, marked: nobody is to think that it arrived.
+        match sent.row {
+            Some(row) => self.list.put_back(row),
+            None => self.list.returned(&sent.item),
+        }
+        self.refresh_now()
+    }
+
+    /// The newest verdict that waits here, the item on show first, as one that can be taken back.
+    pub(super) fn unsent_to_undo(&mut self) -> Option<Sent> {
+        let here = self.shown.as_ref().map(|s| s.id.clone());
+        let unsent = self.unsent();
+        let newest = unsent
+            .iter()
+            .find(|u| Some(&u.item) == here.as_ref())
+            .or_else(|| unsent.last())
+            .cloned()?;
+        let batch = self.verdicts.next_batch();
+        let row = self.list.find(&newest.item).cloned();
+        Some(Sent { item: newest.item, kind: newest.verdict, to: newest.to, row, batch })
+    }
+}

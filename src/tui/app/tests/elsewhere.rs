@@ -1,0 +1,108 @@
+//! A desk that is elsewhere: out of reach, back again, verdicts that wait and what becomes of them.
+
+use super::*;
+use crate::domain::Clash;
+use crate::protocol::{Arrived, Fate, OutboxView};
+
+/// The desk goes out of reach, and the app hears of it.
+fn away(rig: &mut Rig) {
+    let now = rig.now;
+    rig.desk.inside().outbox = Some(OutboxView {
+        offline_since: Some(now),
+        why: Some("https://desk.example cannot be reached: no answer in time".into()),
+        ..OutboxView::default()
+    });
+    hear(rig);
+}
+
+fn hear(rig: &mut Rig) {
+    rig.pass(300);
+    rig.tell(What::Changed(crate::protocol::Change { head: 1, generation: 1 }));
+    rig.pass(300);
+}
+
+/// The desk is back and has answered this.
+fn back(rig: &mut Rig, fate: Fate) {
+    let arrived = Arrived { item: "lap-2001".into(), verdict: VerdictKind::Accept, fate };
+    rig.desk.inside().outbox = Some(OutboxView { arrived: vec![arrived], ..OutboxView::default() });
+    hear(rig);
+    rig.desk.inside().outbox = Some(OutboxView::default());
+    hear(rig);
+}
+
+#[test]
+fn a_verdict_given_offline_is_shown_as_not_yet_sent_and_can_be_taken_back() {
+    let mut rig = Rig::stocked();
+    away(&mut rig);
+    assert!(rig.screen().contains("▲ offline"), "{}", rig.screen());
+    assert!(rig.screen().contains("cannot be reached"), "{}", rig.screen());
+    rig.press("Esc a");
+    hear(&mut rig);
+    assert!(rig.screen().contains("1 not yet sent"), "{}", rig.screen());
+    assert_ne!(rig.shown(), Some("lap-2001"), "it goes on to the next");
+    assert!(rig.state.list.find("lap-2001").is_some(), "the row stays, marked");
+
+    // Nothing decides it twice, and nothing goes to it by itself.
+    rig.press("g g");
+    rig.pass(500);
+    assert_eq!(rig.shown(), Some("lap-2001"));
+    assert!(rig.screen().contains("accepted here, not yet sent"), "{}", rig.screen());
+    let reviews = |rig: &Rig| {
+        rig.desk.inside().said.iter().filter(|c| matches!(c, Command::Review(_))).count()
+    };
+    let before = reviews(&rig);
+    rig.press("a");
+    assert_eq!(reviews(&rig), before);
+    assert!(rig.screen().contains("is accepted here already"), "{}", rig.screen());
+
+    rig.press("Esc u");
+    let undone = rig
+        .desk
+        .inside()
+        .said
+        .iter()
+        .any(|c| matches!(c, Command::Undo { item } if item == "lap-2001"));
+    assert!(undone, "u takes back what waits");
+}
+
+#[test]
+fn what_became_of_it_is_told_once_the_desk_is_back() {
+    let refused = Refused::new(Why::Policy, "a rejection needs a reason");
+    let clash = Clash {
+        reviews: vec!["r-1".into(), "r-2".into()],
+        people: vec!["ben".into(), "ann".into()],
+    };
+    for (fate, said) in [
+        (Fate::Applied, "sent: accepted lap-2001"),
+        (Fate::Clash(clash), "ben decided lap-2001 too, while you accepted it offline"),
+        (Fate::Refused(refused), "lap-2001, which you accepted offline, was refused"),
+    ] {
+        let mut rig = Rig::stocked();
+        away(&mut rig);
+        rig.press("Esc a");
+        hear(&mut rig);
+        back(&mut rig, fate);
+        let screen = rig.screen();
+        assert!(screen.contains(said), "{screen}");
+        assert!(!screen.contains("not yet sent") && !screen.contains("offline ·"), "{screen}");
+        assert_eq!(rig.state.unsent(), []);
+    }
+}
+
+#[test]
+fn a_lease_that_nobody_keeps_warns_before_it_runs_out() {
+    let mut rig = Rig::stocked();
+    let left = |rig: &Rig| {
+        let inside = rig.desk.inside();
+        let lease = inside.items["lap-2001"].lease.clone().unwrap();
+        lease.until.duration_since(inside.now).as_secs()
+    };
+    rig.pass(4 * 60_000);
+    assert!(!rig.screen().contains("your lease runs out"), "{}", rig.screen());
+    rig.pass((left(&rig) - 40) * 1000);
+    assert!(rig.screen().contains("▲ your lease runs out in 40s"), "{}", rig.screen());
+    // Any key keeps it.
+    rig.press("i Esc");
+    assert!(left(&rig) > 290);
+    assert!(!rig.screen().contains("your lease runs out"), "{}", rig.screen());
+}
