@@ -3,7 +3,7 @@
 use super::toast::Tone;
 use super::verdict::{Sent, past};
 use super::{Effect, State};
-use crate::domain::Timestamp;
+use crate::domain::{Timestamp, VerdictKind};
 use crate::protocol::{Arrived, Fate, Header, UnsentView};
 
 impl State {
@@ -60,6 +60,9 @@ impl State {
         let Arrived { item, verdict, fate } = arrived;
         self.dirty = true;
         let done = past(*verdict);
+        // That it waits is old news.
+        let waits = waits(*verdict, item);
+        self.toasts.retain(|t| t.text != waits);
         match fate {
             Fate::Applied => {
                 self.drafts.remove(item);
@@ -94,7 +97,7 @@ impl State {
 
     /// The verdict is on this machine's disk, and the desk has not got it.
     pub(super) fn verdict_waits(&mut self, sent: Sent) -> Vec<Effect> {
-        let text = format!("{} {}: kept here, not yet sent", past(sent.kind), sent.item);
+        let text = waits(sent.kind, &sent.item);
         self.toast_hint(Tone::Warn, text, Some("u takes it back until it is sent".to_owned()));
         // It stays where it was, marked: nobody is to think that it arrived.
         match sent.row {
@@ -117,4 +120,8 @@ impl State {
         let row = self.list.find(&newest.item).cloned();
         Some(Sent { item: newest.item, kind: newest.verdict, to: newest.to, row, batch })
     }
+}
+
+fn waits(kind: VerdictKind, item: &str) -> String {
+    format!("{} {item}: kept here, not yet sent", past(kind))
 }

@@ -172,7 +172,12 @@ fn a_sequence_waits_and_says_what_may_follow() {
     let Feed::Pending(next) = keymap.feed(Context::Queue, &[], key("Space")) else { panic!() };
     assert_eq!(
         next,
-        [(key("a"), "accept marked"), (key("r"), "reject marked"), (key("K"), "kill switch")]
+        [
+            (key("a"), "accept marked"),
+            (key("r"), "reject marked"),
+            (key("t"), "take lease back"),
+            (key("K"), "kill switch"),
+        ]
     );
     // A wrong key ends the sequence and does nothing, whatever it does alone.
     assert_eq!(keymap.feed(Context::Queue, &[key("g")], key("a")), Feed::None);
