@@ -16,8 +16,6 @@ pub const AWAY: u8 = 2;
 pub struct Wire {
     pub at: String,
     how: Arc<AtomicU8>,
-    /// Commands that came, whatever became of them.
-    pub commands: Arc<AtomicU64>,
 }
 
 impl Wire {
@@ -26,19 +24,18 @@ impl Wire {
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let at = socket.local_addr().unwrap().to_string();
         let how = Arc::new(AtomicU8::new(WELL));
-        let commands = Arc::new(AtomicU64::new(0));
-        let (server, state, count) = (server.to_owned(), how.clone(), commands.clone());
+        let (server, state) = (server.to_owned(), how.clone());
         let chance = Arc::new(AtomicU64::new(seed));
         thread::spawn(move || {
             for client in socket.incoming().flatten() {
                 let (server, state) = (server.clone(), state.clone());
-                let (count, chance) = (count.clone(), chance.clone());
+                let chance = chance.clone();
                 thread::spawn(move || {
-                    let _ = carry(client, &server, &state, &count, &chance);
+                    let _ = carry(client, &server, &state, &chance);
                 });
             }
         });
-        Self { at, how, commands }
+        Self { at, how }
     }
 
     pub fn url(&self) -> String {
@@ -55,7 +52,6 @@ fn carry(
     mut client: TcpStream,
     server: &str,
     how: &AtomicU8,
-    count: &AtomicU64,
     chance: &AtomicU64,
 ) -> std::io::Result<()> {
     if how.load(Ordering::SeqCst) == AWAY {
@@ -64,7 +60,6 @@ fn carry(
     let request = read_request(&mut client)?;
     let command = request.starts_with(b"POST /v1/desk/commands");
     let breaking = how.load(Ordering::SeqCst) == BREAKING && command;
-    count.fetch_add(u64::from(command), Ordering::SeqCst);
     // splitmix64
     let mut z = chance.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::SeqCst);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

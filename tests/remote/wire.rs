@@ -240,7 +240,7 @@ fn commands_work_over_an_address() {
     let (_, said) = run(&["--as", "ben", "queue", "list"], 3);
     assert!(said.contains("the token is ann's"), "{said}");
     let (_, said) = run(&["queue", "take-back", "d01"], 3);
-    assert!(said.contains("that takes the role admin"), "{said}");
+    assert!(said.contains("that takes the scope admin"), "{said}");
     let (_, said) = run(&["sync", "status"], 2);
     assert!(said.contains("works on the store itself"), "{said}");
 
