@@ -18,6 +18,12 @@ pub struct App {
 }
 
 impl App {
+    /// The address of the database, where the store's name is one.
+    pub fn database(&self) -> Option<&str> {
+        let named = self.common.store.as_ref().or(self.config.store.as_ref())?;
+        is_database(named).then_some(named.as_str())
+    }
+
     /// The file of the store: `--store`, `OVERRULE_STORE`, the configuration, the user's own.
     pub fn store(&self) -> Result<PathBuf, Failure> {
         let named = self.common.store.as_ref().or(self.config.store.as_ref());
@@ -26,8 +32,14 @@ impl App {
                 "this command works on the store itself, and {address} is a server"
             ))
             .hint("run it on the server's machine, with --store naming the database")),
+            // The address is not repeated: it may hold a password.
+            Some(address) if is_database(address) => Err(Failure::usage(
+                "a PostgreSQL store is opened by `serve`, `doctor` and `audit verify` only",
+            )
+            .hint("overrule serve it, then name the server: --store https://HOST:PORT")),
             Some(address) if address.contains("://") => Err(Failure::usage(format!(
-                "the store {address} is an address, and this version opens files only"
+                "{}:// is no kind of store",
+                address.split("://").next().unwrap_or_default()
             ))
             .hint("name a file: --store desk.db")),
             Some(path) if path.is_empty() => {
@@ -71,4 +83,9 @@ impl App {
 /// A store that is named so is a server's.
 fn is_server(name: &str) -> bool {
     name.starts_with("https://") || name.starts_with("http://")
+}
+
+/// A store that is named so is a database's.
+fn is_database(name: &str) -> bool {
+    name.starts_with("postgres://") || name.starts_with("postgresql://")
 }

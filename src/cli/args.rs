@@ -38,7 +38,8 @@ pub struct Cli {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Common flags")]
 pub struct Common {
-    /// The desk's store: a SQLite file, or the address of a server (https://desk.example)
+    /// The desk's store: a SQLite file, the address of a server (https://desk.example), or, for
+    /// serve, doctor and audit verify, of a database (postgres://USER@HOST/DATABASE)
     /// [default: desk.db in your data folder]
     #[arg(long, global = true, value_name = "PATH|URL", env = "OVERRULE_STORE", hide_env = true)]
     pub store: Option<String>,

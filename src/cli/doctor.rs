@@ -1,6 +1,7 @@
 //! `doctor`: looks at everything the desk stands on, and says what to do about what is wrong.
 //! It changes nothing and makes nothing.
 
+mod database;
 mod files;
 mod terminal;
 
@@ -115,6 +116,9 @@ fn tell(app: &App, checks: &[Check]) -> Outcome {
 fn store(app: &App, checks: &mut Vec<Check>) {
     if let Some(address) = app.server() {
         return server(app, address, checks);
+    }
+    if let Some(url) = app.database() {
+        return checks.extend(database::checks(url));
     }
     let path = match app.store() {
         Ok(path) => path,

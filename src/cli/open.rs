@@ -11,7 +11,7 @@ use super::out::clean_line;
 use super::places;
 use super::policy::file;
 use super::session::Session;
-use crate::desk::{Local, OpenOptions};
+use crate::desk::{DatabaseOptions, Local, OpenOptions};
 use crate::protocol::{Arrived, Fate};
 use crate::remote::{NoToken, Remote, Token, VARIABLE};
 
@@ -53,6 +53,8 @@ pub struct How {
     pub tick: bool,
     /// Has the reviewer to be registered?
     pub who: Who,
+    /// The store may be in a PostgreSQL database.
+    pub database: bool,
     /// Another file than the one the flags name.
     pub path: Option<PathBuf>,
     /// The app itself tells what became of verdicts that waited.
@@ -69,6 +71,7 @@ impl How {
             install: true,
             tick: true,
             who: Who::Registered,
+            database: false,
             path: None,
             app: false,
         }
@@ -87,7 +90,12 @@ impl How {
 
     /// Check the store, whatever is in it.
     pub fn verify() -> Self {
-        Self { who: Who::IfNamed, ..Self::inspect() }
+        Self { who: Who::IfNamed, database: true, ..Self::inspect() }
+    }
+
+    /// Serve it, whatever it is kept in.
+    pub fn serve() -> Self {
+        Self { database: true, ..Self::make() }
     }
 
     /// Make the store where it is missing.
@@ -104,13 +112,24 @@ impl App {
 
     /// Open the desk as `how` says: registered reviewer, policy installed where one was asked for.
     pub fn open_how(&self, how: How) -> Result<Session, Failure> {
-        let path = match (&how.path, self.server()) {
-            (Some(path), _) => path.clone(),
-            (None, Some(address)) => return self.open_server(address, &how),
-            (None, None) => self.store()?,
-        };
+        if let (None, Some(address)) = (&how.path, self.server()) {
+            return self.open_server(address, &how);
+        }
         let by = self.reviewer()?;
         let owner = places::user_name().unwrap_or_else(|| by.clone());
+        if let (None, true, Some(url)) = (&how.path, how.database, self.database()) {
+            let local = Local::open_database(DatabaseOptions {
+                create: how.fresh == Fresh::Make,
+                // Who only looks changes nothing.
+                read_only: how.fresh == Fresh::No && !how.tick,
+                ..DatabaseOptions::new(url, owner, self.keys()?)
+            })?;
+            return self.session(local, by, &how);
+        }
+        let path = match &how.path {
+            Some(path) => path.clone(),
+            None => self.store()?,
+        };
         let exists = path.try_exists().unwrap_or(true);
         if !exists {
             if how.fresh == Fresh::No {
@@ -136,6 +155,24 @@ impl App {
             interactive: how.interactive,
             ..OpenOptions::new(path, owner)
         })?;
+        self.session(local, by, &how)
+    }
+
+    /// The folder of the keys that sign logs kept in databases.
+    fn keys(&self) -> Result<PathBuf, Failure> {
+        let folder = self.places.data.clone().ok_or_else(|| {
+            Failure::usage("there is no home folder to keep the log's key in").hint("set HOME")
+        })?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&folder)
+            .map_err(|e| Failure::io(format!("{} cannot be made", folder.display()), &e))?;
+        Ok(folder)
+    }
+
+    /// Speak to an open desk, as `how` says.
+    fn session(&self, local: Local, by: String, how: &How) -> Result<Session, Failure> {
         let session = Session::new(local, by, runtime()?);
         // Unknown and disabled reviewers are refused here, before anything is done in their name.
         let looked_up = match how.who {

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::app::App;
 use super::failure::{Failure, Outcome};
-use super::open::Fresh;
+use super::open::How;
 use super::session::{Session, variant};
 use super::sync::Delivery;
 use crate::desk::Local;
@@ -53,7 +53,7 @@ impl Serve {
         let tls = self.tls_cert.clone().zip(self.tls_key.clone());
         let tls = tls.map(|(cert, key)| Tls { cert, key });
         let address = self.address(tls.is_some())?;
-        let session = app.open(Fresh::Make)?;
+        let session = app.open_how(How::serve())?;
         session.install_default(&session.header()?)?;
         session.wrote();
         let socket = TcpListener::bind(address)

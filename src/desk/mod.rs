@@ -7,6 +7,7 @@
 mod admit;
 mod contain;
 mod core;
+mod database;
 mod explain;
 mod grant;
 pub mod ingest;
@@ -38,6 +39,7 @@ use futures_util::stream::{self, BoxStream, StreamExt as _};
 
 pub use self::core::WallClock;
 use self::core::{Core, refuse};
+pub use self::database::DatabaseOptions;
 use self::keys::Keys;
 pub use self::tokens::{Identity, PREFIX as TOKEN_PREFIX, Unknown};
 pub use self::watch::Occurrence;

@@ -7,6 +7,7 @@
 
 mod conn;
 mod fault;
+mod inspect;
 mod open;
 mod read;
 mod schema;
@@ -19,6 +20,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use deadpool_postgres::{ClientWrapper, Pool};
 use tokio::runtime::Runtime;
+
+pub use self::inspect::Inspection;
 
 use self::conn::{Shared, patiently};
 use self::fault::Done;
