@@ -36,13 +36,13 @@ enum SignalsCommand {
 
 assets/prometheus holds alert rules, assets/grafana a dashboard over these names.")]
 pub struct Metrics {
-    /// Windows of rates and distributions: 15m, 1h, 24h, 7d, 28d
+    /// Windows of rates and distributions: 15m, 1h, 24h, 7d, 28d, 90d
     #[arg(
         long,
         value_name = "W",
         value_delimiter = ',',
         default_value = "15m,1h,24h,7d",
-        value_parser = ["15m", "1h", "24h", "7d", "28d"]
+        value_parser = ["15m", "1h", "24h", "7d", "28d", "90d"]
     )]
     window: Vec<String>,
 }

@@ -186,6 +186,8 @@ pub struct WindowFacts {
     pub override_low: Option<f64>,
     pub override_high: Option<f64>,
     pub override_baseline: Option<f64>,
+    /// The window's rate lies above that before it by more than chance explains.
+    pub override_worse: Option<bool>,
     pub reviewed: u64,
     /// Largest over features with n >= 200.
     pub psi: Option<f64>,

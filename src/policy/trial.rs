@@ -70,6 +70,7 @@ pub(super) const INNER: [(&str, &[&str]); 3] = [
             "override_low",
             "override_high",
             "override_baseline",
+            "override_worse",
             "reviewed",
             "psi",
             "kl",

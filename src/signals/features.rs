@@ -1,8 +1,10 @@
 //! The features of a decision whose distribution is watched.
 //!
-//! Confidence, business impact, length of the output, ensemble spread; every field of the input
-//! that is a number, a yes or no, or a word of a small vocabulary (of free text, its length);
-//! attributions; logits. At most [`FEATURES`] a model: what is beyond is named, not forgotten.
+//! Confidence, business impact, length of the output, ensemble spread; whom the decisions are about
+//! (the groups of each cohort dimension: a new group has no past to be compared with, so it shows
+//! here first); every field of the input that is a number, a yes or no, or a word of a small
+//! vocabulary (of free text, its length); attributions; logits. At most [`FEATURES`] a model: what
+//! is beyond is named, not forgotten.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,12 +12,13 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::{LEVELS, Value};
+use super::{LEVELS, Slice, Value};
 use crate::domain::Decision;
 
 /// Features a model may have.
 pub const FEATURES: usize = 48;
-/// … of which attributions, and logits.
+/// … of which cohort dimensions, attributions, and logits.
+const DIMENSIONS: usize = 6;
 const ATTRIBUTIONS: usize = 12;
 const LOGITS: usize = 8;
 /// How deep objects in the input are looked into.
@@ -31,6 +34,8 @@ pub enum Feature {
     OutputChars,
     /// Largest minus smallest score.
     EnsembleSpread,
+    /// The mix of groups in a cohort dimension.
+    Cohort(String),
     /// A field of the input by its path; its numbers, or its levels.
     Input(Vec<String>),
     /// The length of a text in the input.
@@ -46,6 +51,9 @@ impl fmt::Display for Feature {
             Self::BusinessImpact => f.write_str("business_impact"),
             Self::OutputChars => f.write_str("output_chars"),
             Self::EnsembleSpread => f.write_str("ensemble.spread"),
+            // As rules spell them: the dimension of a record's plain `cohort` has that name.
+            Self::Cohort(name) if name == "cohort" => f.write_str(name),
+            Self::Cohort(name) => write!(f, "cohort.{name}"),
             Self::Input(path) => write!(f, "input.{}", path.join(".")),
             Self::InputChars(path) => write!(f, "input.{} (chars)", path.join(".")),
             Self::Attribution(name) => write!(f, "attributions.{name}"),
@@ -65,6 +73,11 @@ impl Feature {
         }
     }
 
+    /// Is it the same in all of a slice, because it is what makes the slice?
+    pub fn defines(&self, slice: &Slice) -> bool {
+        matches!((self, slice), (Self::Cohort(name), Slice::Cohort { dimension, .. }) if name == dimension)
+    }
+
     /// Its value in a decision. Numbers that are not finite are missing.
     pub fn of<'a>(&self, d: &'a Decision) -> Value<'a> {
         let number =
@@ -77,6 +90,7 @@ impl Feature {
                 other => chars(&other.to_string()),
             })),
             Self::EnsembleSpread => number(d.ensemble_spread()),
+            Self::Cohort(name) => d.cohort.get(name).map_or(Value::Missing, |g| Value::Level(g)),
             Self::Input(path) => at(d, path).map_or(Value::Missing, plain),
             Self::InputChars(path) => number(at(d, path).and_then(Json::as_str).map(chars)),
             Self::Attribution(name) => number(d.attributions.get(name).copied()),
@@ -88,10 +102,10 @@ impl Feature {
 /// The fields a set of decisions has, and how they are watched.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Discovered {
-    /// At most [`FEATURES`]: the fixed ones, input fields by how often they are there, then
-    /// attributions and logits.
+    /// At most [`FEATURES`]: the fixed ones, cohort dimensions, input fields by how often they are
+    /// there, then attributions and logits.
     pub features: Vec<Feature>,
-    /// Those beyond the cap, by name.
+    /// Those beyond the cap, by name, and cohort dimensions with nearly as many groups as decisions.
     pub beyond: Vec<String>,
 }
 
@@ -105,7 +119,18 @@ struct Seen<'a> {
     many: bool,
 }
 
-impl Seen<'_> {
+impl<'a> Seen<'a> {
+    fn level(&mut self, level: &'a str) {
+        self.texts += 1;
+        if let Some(n) = self.levels.get_mut(level) {
+            *n += 1;
+        } else if self.levels.len() < 16 * LEVELS {
+            self.levels.insert(level, 1);
+        } else {
+            self.many = true;
+        }
+    }
+
     /// Free text rather than a vocabulary: most values are not among the most frequent levels.
     fn is_text(&self) -> bool {
         let mut counts: Vec<u64> = self.levels.values().copied().collect();
@@ -120,6 +145,7 @@ impl Seen<'_> {
 /// Find the features of decisions (of one model).
 pub fn discover<'a>(decisions: impl IntoIterator<Item = &'a Decision>) -> Discovered {
     let mut inputs: BTreeMap<Vec<&'a str>, Seen<'a>> = BTreeMap::new();
+    let mut groups: BTreeMap<&'a str, Seen<'a>> = BTreeMap::new();
     let mut attributions: BTreeMap<&'a str, u64> = BTreeMap::new();
     let (mut logits, mut spread) = (0, false);
     for d in decisions {
@@ -127,6 +153,9 @@ pub fn discover<'a>(decisions: impl IntoIterator<Item = &'a Decision>) -> Discov
         logits = logits.max(d.logits.len());
         for name in d.attributions.keys() {
             *attributions.entry(name).or_default() += 1;
+        }
+        for (dimension, group) in &d.cohort {
+            groups.entry(dimension).or_default().level(group);
         }
         let mut path = Vec::new();
         for (name, value) in &d.input {
@@ -136,6 +165,20 @@ pub fn discover<'a>(decisions: impl IntoIterator<Item = &'a Decision>) -> Discov
     let mut features = vec![Feature::Confidence, Feature::BusinessImpact, Feature::OutputChars];
     features.extend(spread.then_some(Feature::EnsembleSpread));
     let mut beyond: Vec<Feature> = Vec::new();
+
+    let mut dimensions: Vec<(&str, Seen<'_>)> = groups.into_iter().collect();
+    dimensions.sort_by(|a, b| b.1.texts.cmp(&a.1.texts).then(a.0.cmp(b.0)));
+    let mut watched = 0;
+    for (dimension, seen) in dimensions {
+        let feature = Feature::Cohort(dimension.to_owned());
+        // Names of single people or cases: everybody is new there.
+        if watched < DIMENSIONS && !seen.is_text() {
+            watched += 1;
+            features.push(feature);
+        } else {
+            beyond.push(feature);
+        }
+    }
 
     let mut often: Vec<(&str, u64)> = attributions.into_iter().collect();
     often.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
@@ -184,16 +227,7 @@ fn look<'a>(
             let seen = inputs.entry(path.clone()).or_default();
             match plain(value) {
                 Value::Number(_) => seen.numbers += 1,
-                Value::Level(level) => {
-                    seen.texts += 1;
-                    if let Some(n) = seen.levels.get_mut(level) {
-                        *n += 1;
-                    } else if seen.levels.len() < 16 * LEVELS {
-                        seen.levels.insert(level, 1);
-                    } else {
-                        seen.many = true;
-                    }
-                }
+                Value::Level(level) => seen.level(level),
                 Value::Missing => {}
             }
         }
@@ -288,6 +322,31 @@ mod tests {
         );
         let bare = decision(0, json!({}));
         assert_eq!(Feature::Input(vec!["who".into(), "age".into()]).of(&bare), Value::Missing);
+    }
+
+    #[test]
+    fn whom_it_is_about_is_watched_unless_everybody_is_a_group() {
+        let list: Vec<Decision> = (0..200)
+            .map(|i| {
+                let mut one = decision(i, json!({}));
+                one.cohort.insert("cohort".into(), ["a", "b"][i % 2].into());
+                one.cohort.insert("applicant".into(), format!("no-{i}"));
+                if i % 4 == 0 {
+                    one.cohort.insert("race".into(), "white".into());
+                }
+                one
+            })
+            .collect();
+        let found = discover(&list);
+        let names: Vec<String> = found.features.iter().map(Feature::to_string).collect();
+        assert_eq!(names[4..6], ["cohort", "cohort.race"]);
+        assert_eq!(found.beyond, ["cohort.applicant"]);
+        let values = |i: usize| [4, 5].map(|f: usize| found.features[f].of(&list[i]));
+        assert_eq!(values(4), [Value::Level("a"), Value::Level("white")]);
+        assert_eq!(values(5), [Value::Level("b"), Value::Missing]);
+        let slice = |name: &str| name.parse::<Slice>().unwrap();
+        assert!(found.features[5].defines(&slice("cohort:race:white")));
+        assert!(!found.features[5].defines(&slice("cohort:cohort:a")));
     }
 
     #[test]

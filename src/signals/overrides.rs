@@ -4,10 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use super::intervals::{ALPHA, Interval, wilson};
 use super::sequential::Arm;
-use super::two_sample::{newcombe, z_test};
+use super::two_sample::{fisher_higher, newcombe, z_test};
 
 /// Verdicts a slice needs in the window, and before it, before anything is said.
 pub const MIN_REVIEWED: u64 = 30;
+
+/// A p-value below this is computed exactly.
+pub const EXACT: f64 = 0.01;
 
 /// How a slice's override rate stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +26,11 @@ pub enum Standing {
 }
 
 impl Standing {
+    /// Is it worse than before, by one look at this slice alone? `None` without enough data.
+    pub fn is_worse(self) -> Option<bool> {
+        (self != Self::NotEnoughData).then_some(self == Self::Over)
+    }
+
     /// `stable`, `watch`, `over` or `not_enough_data`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -46,7 +54,8 @@ pub struct Overrides {
     /// The slice's own rate before the window; `None` with fewer than [`MIN_REVIEWED`] verdicts.
     pub baseline: Option<f64>,
     pub standing: Standing,
-    /// One-sided, against "not higher than before"; `None` without enough data.
+    /// One-sided, against "not higher than before"; `None` without enough data. By the pooled z
+    /// test; where that is below [`EXACT`], where its tail is too thin, by Fisher's exact one.
     pub p_higher: Option<f64>,
 }
 
@@ -67,7 +76,7 @@ pub fn overrides(now: Arm, before: Arm) -> Overrides {
             } else {
                 Standing::Stable
             };
-            Some((standing, p))
+            Some((standing, if p < EXACT { fisher_higher(before, now) } else { p }))
         }
         _ => None,
     };

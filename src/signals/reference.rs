@@ -328,11 +328,11 @@ mod tests {
         let list: Vec<Decision> =
             (0..100).map(|i| decision(i, "1", if i % 4 == 0 { "a" } else { "b" })).collect();
         let model = ModelReference::freeze(3, &list).unwrap();
-        assert_eq!((model.version, model.decisions, model.features.len()), (3, 100, 4));
-        // Ten deciles, one impact, one length, seven incomes; two more bins each.
-        assert_eq!(model.cells(), 12 + 3 + 3 + 9);
-        let income = model.range(3);
-        assert_eq!(income, 18..27);
+        assert_eq!((model.version, model.decisions, model.features.len()), (3, 100, 5));
+        // Ten deciles, one impact, one length, two groups, seven incomes; two more bins each.
+        assert_eq!(model.cells(), 12 + 3 + 3 + 4 + 9);
+        let income = model.range(4);
+        assert_eq!(income, 22..31);
         let sum = |slice: &str| {
             let counts = model.counts_for(&slice.parse().unwrap())?;
             Some(counts[income.clone()].iter().sum::<u64>())
@@ -344,7 +344,8 @@ mod tests {
         assert_eq!(sum("cohort:race:c"), None);
         let mut places = Vec::new();
         assert_eq!(model.place(&decision(3, "2", "c"), &mut places), 0);
-        assert_eq!(places, [0, 12, 15, 18 + 3]);
+        // The third group is one the reference does not know.
+        assert_eq!(places, [0, 12, 15, 18 + 2, 22 + 3]);
         let back: ModelReference =
             serde_json::from_str(&serde_json::to_string(&model).unwrap()).unwrap();
         assert_eq!(back, model);
@@ -360,7 +361,7 @@ mod tests {
         assert_eq!((counts.len(), counts.iter().sum::<u64>(), counts[0]), (STEPS + 2, 400, 3));
         let rank = |x: f64| (shape.rank(counts, x) * 100.0).round();
         assert_eq!([0.1, 0.52, 0.7, 0.88, 2.0].map(rank), [0.0, 5.0, 50.0, 95.0, 100.0]);
-        assert!(model.features[3].shape.is_none(), "seven incomes are counted one by one");
+        assert!(model.features[4].shape.is_none(), "seven incomes are counted one by one");
     }
 
     #[test]

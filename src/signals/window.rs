@@ -2,8 +2,8 @@
 //!
 //! What happens is added to its minute, its hour and its day at once, so that a view is a plain sum
 //! over few buckets: 15 minutes and an hour over minutes, a day over hours, a week and 28 days over
-//! days with hours at both ends. A view begins on the last whole minute (hour) that is at least its length
-//! ago, so it is never shorter than its name.
+//! days with hours at both ends, 90 days over days. A view begins on the last whole minute (hour, day)
+//! that is at least its length ago, so it is never shorter than its name.
 
 use std::fmt;
 use std::str::FromStr;
@@ -87,18 +87,21 @@ pub enum Window {
     Week,
     /// For what happens a few times a day.
     Month,
+    /// For what happens a few times a week.
+    Season,
 }
 
 /// Not a window.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a window: 15m, 1h, 24h, 7d or 28d")]
+#[error("`{0}` is not a window: 15m, 1h, 24h, 7d, 28d or 90d")]
 pub struct WindowError(String);
 
 impl Window {
     /// All of them, short to long.
-    pub const ALL: [Self; 5] = [Self::Quarter, Self::Hour, Self::Day, Self::Week, Self::Month];
+    pub const ALL: [Self; 6] =
+        [Self::Quarter, Self::Hour, Self::Day, Self::Week, Self::Month, Self::Season];
 
-    /// `15m`, `1h`, `24h`, `7d` or `28d`.
+    /// `15m`, `1h`, `24h`, `7d`, `28d` or `90d`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Quarter => "15m",
@@ -106,12 +109,13 @@ impl Window {
             Self::Day => "24h",
             Self::Week => "7d",
             Self::Month => "28d",
+            Self::Season => "90d",
         }
     }
 
     /// The shortest view at least this long; the longest for anything longer.
     pub fn at_least(seconds: i64) -> Self {
-        Self::ALL.into_iter().find(|w| w.seconds() >= seconds).unwrap_or(Self::Month)
+        Self::ALL.into_iter().find(|w| w.seconds() >= seconds).unwrap_or(Self::Season)
     }
 
     /// Its length in seconds.
@@ -122,6 +126,7 @@ impl Window {
             Self::Day => 86_400,
             Self::Week => 7 * 86_400,
             Self::Month => 28 * 86_400,
+            Self::Season => 90 * 86_400,
         }
     }
 
@@ -129,6 +134,8 @@ impl Window {
         match self {
             Self::Quarter | Self::Hour => Tier::Minute,
             Self::Day | Self::Week | Self::Month => Tier::Hour,
+            // Hours are not kept for so long.
+            Self::Season => Tier::Day,
         }
     }
 
@@ -153,13 +160,14 @@ impl Window {
         cover(Tier::Day.floor(to - 28 * 86_400), to)
     }
 
-    /// Length of the equal parts that histories are drawn of, in seconds: 15, 12, 24, 7 or 28.
+    /// Length of the equal parts that histories are drawn of, in seconds: 15, 12, 24, 7, 28 or 30.
     pub fn step(self) -> i64 {
         match self {
             Self::Quarter => 60,
             Self::Hour => 300,
             Self::Day => 3_600,
             Self::Week | Self::Month => 86_400,
+            Self::Season => 3 * 86_400,
         }
     }
 
@@ -179,6 +187,7 @@ impl Window {
             Self::Day => 24,
             Self::Week => 7,
             Self::Month => 28,
+            Self::Season => 30,
         }
     }
 }
@@ -255,11 +264,11 @@ mod tests {
         assert_eq!("".parse(), Ok(Window::Day));
         assert_eq!(
             "2h".parse::<Window>().unwrap_err().to_string(),
-            "`2h` is not a window: 15m, 1h, 24h, 7d or 28d"
+            "`2h` is not a window: 15m, 1h, 24h, 7d, 28d or 90d"
         );
         assert_eq!(
             (Window::at_least(60), Window::at_least(7200), Window::at_least(1 << 40)),
-            (Window::Quarter, Window::Day, Window::Month)
+            (Window::Quarter, Window::Day, Window::Season)
         );
     }
 
@@ -269,11 +278,14 @@ mod tests {
         assert_eq!(seconds(&Window::Week.spans(now)).len(), 5 + 6 + 20);
         assert_eq!(seconds(&Window::Day.spans(now)).len(), 25);
         assert_eq!(seconds(&Window::Quarter.spans(now)).len(), 16);
+        assert_eq!(seconds(&Window::Season.spans(now)).len(), 91);
+        let before = Window::Season.before(now);
+        assert!(before.iter().all(|span| span.tier == Tier::Day), "hours of then are not kept");
     }
 
     proptest! {
         #[test]
-        fn a_view_covers_its_length_once_without_gaps(at in 0_i64..4_000_000_000, which in 0_usize..5) {
+        fn a_view_covers_its_length_once_without_gaps(at in 0_i64..4_000_000_000, which in 0_usize..6) {
             let now = Timestamp::from_second(at).unwrap();
             let window = Window::ALL[which];
             let list = seconds(&window.spans(now));

@@ -27,8 +27,8 @@ const WIDTH: usize = 32;
   overrule signals show --window 7d --by cohort
   overrule signals show --slice cohort:race:black --json")]
 pub(super) struct Show {
-    /// 15m, 1h, 24h, 7d or 28d
-    #[arg(long, value_name = "W", default_value = "24h", value_parser = ["15m", "1h", "24h", "7d", "28d"])]
+    /// 15m, 1h, 24h, 7d, 28d or 90d
+    #[arg(long, value_name = "W", default_value = "24h", value_parser = ["15m", "1h", "24h", "7d", "28d", "90d"])]
     window: String,
     /// Only slices of this kind: overall, domain, model, cohort, queue, reviewer or rule
     #[arg(long = "by", value_name = "KIND", value_parser = crate::signals::Slice::KINDS)]

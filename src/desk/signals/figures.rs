@@ -65,6 +65,8 @@ pub(in crate::desk) struct Figure {
     /// several models), PSI, Pearson's χ² p-value of the same counts (1 where there is none: PSI's
     /// own null has no tail to trust that far out), and whether it is an alarm.
     pub(in crate::desk) features: Vec<(String, f64, f64, bool)>,
+    /// P-value against "overridden no more than before"; `None` without enough data.
+    pub(in crate::desk) p_worse: Option<f64>,
 }
 
 impl Core {
@@ -231,11 +233,13 @@ impl Seen {
         Figure {
             slice: slice.clone(),
             features,
+            p_worse: overrides.p_higher,
             facts: WindowFacts {
                 override_rate: overrides.rate,
                 override_low: overrides.interval.map(|i| i.low),
                 override_high: overrides.interval.map(|i| i.high),
                 override_baseline: overrides.baseline,
+                override_worse: overrides.standing.is_worse(),
                 reviewed: counts.reviewed(),
                 psi: largest(|p| p.psi),
                 kl: largest(|p| p.kl),
@@ -269,6 +273,8 @@ fn moved_in(frozen: &ModelReference, model: &Arc<str>, slice: &Slice, cells: &[u
         .features
         .iter()
         .enumerate()
+        // A group is all of one group.
+        .filter(|(_, watched)| !watched.feature.defines(slice))
         .filter_map(|(i, watched)| {
             let range = frozen.range(i);
             let (reference, current) = (usual.get(range.clone())?, padded.get(range)?);

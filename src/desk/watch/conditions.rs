@@ -1,8 +1,9 @@
 //! `[[effect]]` on `window`: figures of each slice, the rule, and whether it fires now.
 //!
 //! Figures are those that everybody sees, so they are the same whichever process ticks. At one look
-//! the distributions of all live slices and features are one family of tests: `drift` is the alarm
-//! and a place among the discoveries ([`fdr`]).
+//! the distributions of all live slices and features are one family of tests, and so are the override
+//! rates of all live slices: `drift` and `override_worse` are the verdict on the slice and a place
+//! among the discoveries ([`fdr`]).
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -10,7 +11,7 @@ use std::collections::btree_map::Entry;
 use super::acts;
 use super::deeds::Deeds;
 use super::incidents;
-use super::latch::Latch;
+use super::latch::{Latch, quiet};
 use crate::desk::core::Core;
 use crate::desk::signals::{Figure, Seen};
 use crate::policy::WindowFacts;
@@ -54,8 +55,10 @@ impl Core {
             if !watched.contains(key) {
                 latch.look(false, now, None);
             }
+            let window = policy.window_effects().find(|e| key.split(' ').next() == Some(e.id));
+            let window = window.map_or(Window::Quarter, |e| Window::at_least(e.window.as_secs()));
             if let Some(id) = latch.incident.clone()
-                && latch.is_over(now)
+                && latch.is_over(now, quiet(window))
             {
                 let since = latch.clear_since.unwrap_or(now);
                 incidents::settle(
@@ -75,7 +78,8 @@ impl Core {
     }
 }
 
-/// Figures of slices looked at together: `drift` stays only where it counts among so many tests.
+/// Figures of slices looked at together: `drift` and `override_worse` stay only where they count among
+/// so many tests.
 pub(super) fn controlled(mut figures: Vec<Figure>) -> Vec<Figure> {
     let p_values: Vec<f64> =
         figures.iter().flat_map(|f| f.features.iter().map(|(_, _, p, _)| *p)).collect();
@@ -87,6 +91,10 @@ pub(super) fn controlled(mut figures: Vec<Figure>) -> Vec<Figure> {
             drifted |= *alarm;
         }
         figure.facts.drift = figure.facts.drift.map(|_| drifted);
+    }
+    let p_values: Vec<f64> = figures.iter().map(|f| f.p_worse.unwrap_or(f64::NAN)).collect();
+    for (figure, found) in figures.iter_mut().zip(fdr::discoveries(&p_values, fdr::Q_RATES)) {
+        figure.facts.override_worse = figure.facts.override_worse.map(|worse| worse && found);
     }
     figures
 }

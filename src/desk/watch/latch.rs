@@ -5,9 +5,14 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::Timestamp;
+use crate::signals::Window;
 
-/// A condition must have been false for so long before an incident it opened is over.
-pub(super) const QUIET: SignedDuration = SignedDuration::from_mins(10);
+/// How long a condition on this window must have been false before an incident it opened is over:
+/// an eighth of the window, ten minutes at least. A window that has hardly moved says hardly more
+/// than before; what hovers about a threshold is one incident.
+pub(super) fn quiet(window: Window) -> SignedDuration {
+    SignedDuration::from_secs((window.seconds() / 8).max(600))
+}
 
 /// What is remembered of one effect in one slice.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,8 +57,8 @@ impl Latch {
     }
 
     /// It has been false for long enough to call what it opened over.
-    pub(super) fn is_over(&self, now: Timestamp) -> bool {
-        self.clear_since.is_some_and(|since| now.duration_since(since) >= QUIET)
+    pub(super) fn is_over(&self, now: Timestamp, quiet: SignedDuration) -> bool {
+        self.clear_since.is_some_and(|since| now.duration_since(since) >= quiet)
     }
 
     /// Nothing of it needs to be remembered.
@@ -100,11 +105,14 @@ mod tests {
         let mut latch = Latch::default();
         latch.look(true, t(0), None);
         latch.look(false, t(5), None);
-        assert!(!latch.is_over(t(14)));
+        let ten = quiet(Window::Hour);
+        assert!(!latch.is_over(t(14), ten));
         latch.look(true, t(14), None);
         latch.look(false, t(16), None);
-        assert!(!latch.is_over(t(20)), "it counts anew");
-        assert!(latch.is_over(t(26)));
+        assert!(!latch.is_over(t(20), ten), "it counts anew");
+        assert!(latch.is_over(t(26), ten));
+        let day = quiet(Window::Day);
+        assert!(!latch.is_over(t(16 + 179), day) && latch.is_over(t(16 + 180), day));
         assert!(latch.is_idle(t(26), None));
         latch.incident = Some("inc-1".into());
         assert!(!latch.is_idle(t(26), None));

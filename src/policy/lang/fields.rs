@@ -128,6 +128,7 @@ pub(crate) enum Field {
     OverrideLow,
     OverrideHigh,
     OverrideBaseline,
+    OverrideWorse,
     Reviewed,
     Psi,
     Kl,
@@ -371,6 +372,10 @@ pub const CATALOGUE: &[FieldInfo] = &[
     measured(number("override_low", UNIT, || Field::OverrideLow, "lower end, 95 % Wilson")),
     measured(number("override_high", UNIT, || Field::OverrideHigh, "upper end, 95 % Wilson")),
     measured(number("override_baseline", UNIT, || Field::OverrideBaseline, "the rate before")),
+    measured(kind(
+        text("override_worse", || Field::OverrideWorse, "clearly more overrides than before"),
+        Type::Flag,
+    )),
     measured(whole(number("reviewed", COUNT, || Field::Reviewed, "reviews in the window"))),
     measured(number("psi", COUNT, || Field::Psi, "largest over features, n >= 200")),
     measured(number("kl", COUNT, || Field::Kl, "largest over features, n >= 200")),

@@ -132,6 +132,7 @@ impl<'a> Reading<'a> {
             Field::Reversal => self.review.map(|r| r.reversal),
             Field::Breached => self.sla.map(|s| s.breached),
             Field::Drift => self.window?.drift,
+            Field::OverrideWorse => self.window?.override_worse,
             _ => None,
         }
     }
