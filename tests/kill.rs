@@ -168,3 +168,104 @@ fn check(home: &Home, told: &Told) {
     assert!(report.ok, "{:?}", report.faults);
     desk.close().unwrap();
 }
+
+/// Cohorts whose people overrule everything: each sets an effect off at the first tick.
+const GROUPS: u64 = 6;
+const EACH: u64 = 4;
+const SPIKES: &str = r#"
+policy = "killed"
+[queues.level1]
+level = 1
+[default]
+to = "level1"
+[notify.ops]
+kind = "slack"
+secret_env = "OPS_SLACK"
+[[effect]]
+id = "spike"
+on = "window"
+window = "1h"
+each = "cohort"
+when = 'override_low > 0.10'
+do = ["incident.open", "notify:ops"]
+"#;
+
+#[test]
+fn a_ticker_killed_at_any_moment_fires_every_effect_once() {
+    use overrule::desk::outbox::Outbox as _;
+    let mut dice = Dice(0x0ddb_1a5e_5bad_5eed);
+    let (mut before, mut within, mut after) = (0, 0, 0);
+    for round in 0..40 {
+        let home = Home::new();
+        let policy = home.write("policy.toml", SPIKES);
+        let ids = || (0..GROUPS).flat_map(|g| (0..EACH).map(move |i| (g, format!("g{g}i{i}"))));
+        let mut records = String::new();
+        let mut verdicts = String::new();
+        for (group, id) in ids() {
+            let mut one = record(&id);
+            one["cohort"] = json!(format!("group-{group}"));
+            records.push_str(&format!("{one}\n"));
+            verdicts.push_str(&format!("{}\n", json!({"id": id, "verdict": "reject"})));
+        }
+        let records = home.write("records.jsonl", &records);
+        let verdicts = home.write("verdicts.jsonl", &verdicts);
+        home.ok(&["ingest", records.to_str().unwrap(), "--policy", policy.to_str().unwrap()]);
+        home.ok(&["decide", "--from", verdicts.to_str().unwrap()]);
+        // It says nothing of a step before that step is durable, so its silence tells no moment.
+        let mut child = home
+            .command(&["watch", "--once"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // From before the store is open until after the tick, on machines of any speed.
+        let wait = dice.roll(8_000) * (1 + round % 5) * (1 + round % 5);
+        thread::sleep(Duration::from_micros(wait));
+        child.kill().unwrap();
+        child.wait().unwrap();
+
+        let fired = |desk: &Local| {
+            let ask = Query::Entries { item: None, from: 0, limit: 10_000 };
+            match desk.ask_blocking("root", ask).unwrap() {
+                Reply::Entries { entries, .. } => {
+                    entries.iter().filter(|e| e.entry["t"] == "effect").count() as u64
+                }
+                other => panic!("{other:?}"),
+            }
+        };
+        let mut options = OpenOptions::new(home.store(), "root");
+        // The dead one's turn is over when the clock says so.
+        let later = jiff::SignedDuration::from_secs(60);
+        options.wall = std::sync::Arc::new(move || {
+            overrule::domain::Timestamp::now().checked_add(later).unwrap()
+        });
+        let desk = Local::open(options).unwrap();
+        let left = fired(&desk);
+        assert!(left == 0 || left == GROUPS, "the looks of a step are one commit: {left}");
+        let cursors = desk.watch("root").unwrap().len();
+        match (left, cursors) {
+            (0, _) => before += 1,
+            (_, 0) => after += 1,
+            _ => within += 1,
+        }
+        desk.watch("root").unwrap();
+        assert_eq!(fired(&desk), GROUPS, "none is lost, none fires twice");
+        let Reply::Containment(view) = desk.ask_blocking("root", Query::Containment).unwrap() else {
+            panic!("containment")
+        };
+        assert_eq!(view.incidents.len() as u64, GROUPS);
+        assert!(view.incidents.iter().all(|i| i.fired == 1), "{:?}", view.incidents);
+        assert_eq!(desk.waiting("notify", 0, 1_000).unwrap().len() as u64, GROUPS);
+        // Every verdict is in the windows once.
+        let ask = overrule::protocol::SignalsAsk { window: "1h".into(), by: None, slice: None };
+        let Reply::Signals(signals) = desk.ask_blocking("root", Query::Signals(ask)).unwrap() else {
+            panic!("signals")
+        };
+        let overall = signals.slices.iter().find(|s| s.slice.contains_key("overall")).unwrap();
+        assert_eq!((overall.reviewed, overall.overridden), (GROUPS * EACH, GROUPS * EACH));
+        let report = desk.verify_blocking(&VerifyAsk::default(), &|_, _| {}).unwrap();
+        assert!(report.ok, "{:?}", report.faults);
+        desk.close().unwrap();
+    }
+    println!("killed before the effects were committed {before} times, after {after}, in between {within}");
+}

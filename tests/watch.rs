@@ -556,3 +556,105 @@ fn a_process_that_dies_between_two_ticks_loses_and_doubles_nothing() {
     assert_eq!(desk.incidents().len(), 1);
     desk.verified();
 }
+
+#[test]
+fn the_header_names_what_drifts_and_the_two_distributions_stand_side_by_side() {
+    let desk = Desk::new(&policy(""));
+    let admit = |name: &str, n: u64, income: u64| {
+        let lines = (0..n).map(|i| {
+            let mut one = record(&format!("{name}-{i}"));
+            one["input"]["income_thousands"] = serde_json::json!(income + i * 37 % 101);
+            Line { source: name.into(), line: i + 1, bytes: one.to_string().into_bytes() }
+        });
+        let lines = lines.collect();
+        desk.desk.execute_blocking("root", Command::Admit { lines }).unwrap();
+    };
+    let header = || match desk.desk.ask_blocking("root", Query::Header).unwrap() {
+        Reply::Header(header) => *header,
+        other => panic!("{other:?}"),
+    };
+    admit("usual", 1_000, 50);
+    desk.tick();
+    desk.later(3_600);
+    admit("same", 300, 50);
+    desk.tick();
+    assert_eq!(header().drift, Vec::<String>::new());
+    desk.later(30 * 3_600);
+    admit("moved", 300, 90);
+    desk.tick();
+    let place = "mortgage-preapproval@3.1 input.income_thousands";
+    assert_eq!(header().drift, [place, "loan input.income_thousands"]);
+    let ask = |feature: &str, window: &str| {
+        let slice = "model:mortgage-preapproval@3.1".to_owned();
+        let (feature, window) = (feature.to_owned(), window.to_owned());
+        desk.desk.ask_blocking("root", Query::Distribution { slice, feature, window })
+    };
+    let Reply::Distribution(seen) = ask("input.income_thousands", "24h").unwrap() else { panic!() };
+    assert_eq!((seen.n_ref, seen.n_cur), (1_000, 300));
+    let sums = seen.bins.iter().fold((0.0, 0.0), |s, b| (s.0 + b.1, s.1 + b.2));
+    assert!((sums.0 - 1.0_f64).abs() < 1e-9 && (sums.1 - 1.0_f64).abs() < 1e-9, "{sums:?}");
+    // Deciles: a tenth each then; now nothing is in the lowest ones.
+    assert!(seen.bins.iter().all(|b| (b.1 - 0.1).abs() < 0.02), "{:?}", seen.bins);
+    assert_eq!((seen.bins[0].2, seen.bins[3].2), (0.0, 0.0), "{:?}", seen.bins);
+    assert!(seen.bins[9].2 > 0.3, "{:?}", seen.bins);
+    assert_eq!(seen.decisions.len(), 20);
+    assert_eq!(seen.decisions[0], "moved-299");
+    let refused = ask("input.age", "24h").unwrap_err();
+    assert!(refused.hint.unwrap().contains("input.income_thousands"));
+    // A day on nobody has looked for long: the header does not repeat old news.
+    desk.later(30 * 3_600);
+    assert_eq!(header().drift, Vec::<String>::new());
+}
+
+#[test]
+fn on_the_record_clock_things_happen_on_the_way_and_every_verdict_counts_once() {
+    let text = policy(
+        "[breaker]\noverride_low = 0.30\nwindow = \"1h\"\n[[effect]]\nid = \"spike\"\non = \"window\"\n\
+         window = \"1h\"\neach = \"model\"\nwhen = 'override_low > 0.5'\ndo = [\"incident.open\"]\n",
+    );
+    let home = Home::new();
+    let (mut records, mut verdicts) = (Vec::new(), Vec::new());
+    for i in 0..240_i64 {
+        let at = |minute: i64| {
+            Timestamp::from_second(1_800_000_000 + minute * 60).unwrap().to_string()
+        };
+        let mut one = record(&format!("d-{i}"));
+        one["occurred_at"] = at(i).into();
+        records.push(one);
+        // The second hour is overruled throughout.
+        let verdict = if (60..120).contains(&i) { "reject" } else { "accept" };
+        verdicts.push(serde_json::json!({"id": format!("d-{i}"), "verdict": verdict, "at": at(i)}));
+    }
+    let records = home.write("records.jsonl", &support::lines(&records));
+    let verdicts = home.write("verdicts.jsonl", &support::lines(&verdicts));
+    let policy = home.write("policy.toml", &text);
+    let path = |p: &std::path::Path| p.to_str().unwrap().to_owned();
+    let (records, verdicts, policy) = (path(&records), path(&verdicts), path(&policy));
+    let args = ["ingest", &records, "--policy", &policy, "--clock", "record", "--verdicts", &verdicts];
+    home.ok(&args);
+    let minute = |at: &Value| {
+        let at: Timestamp = at.as_str().unwrap().parse().unwrap();
+        (at.as_second() - 1_800_000_000) / 60
+    };
+    let list = home.json(&["incident", "list", "--json"]);
+    let incidents = list["incidents"].as_array().unwrap();
+    assert_eq!(incidents.len(), 1, "{list}");
+    let (opened, resolved) =
+        (minute(&incidents[0]["opened_at"]), minute(&incidents[0]["resolved_at"]));
+    assert!((90..125).contains(&opened), "{list}");
+    assert!((150..200).contains(&resolved), "over while the file was read: {list}");
+    // At the opening the window had this many verdicts, each once.
+    let cause = incidents[0]["cause"].as_str().unwrap();
+    assert!(cause.contains("1h: 6"), "sixty-one or so of an hour: {cause}");
+    let desk = Local::open(OpenOptions::new(home.store(), "root")).unwrap();
+    let entries = match desk.ask_blocking("root", Query::Entries { item: None, from: 0, limit: 10_000 }) {
+        Ok(Reply::Entries { entries, .. }) => entries,
+        other => panic!("{other:?}"),
+    };
+    let steps: Vec<(i64, String)> = entries
+        .iter()
+        .filter(|e| e.entry.to_string().contains("breaker."))
+        .map(|e| (minute(&e.entry["at"]), e.entry["d"].to_string()))
+        .collect();
+    assert_eq!(steps, []);
+}
