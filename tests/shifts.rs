@@ -104,7 +104,8 @@ fn read(path: &std::path::Path) -> Vec<Value> {
 fn verdict(decision: &Value, truth: &Value) -> Value {
     let at: Timestamp = decision["occurred_at"].as_str().unwrap().parse().unwrap();
     let at = at.checked_add(jiff::SignedDuration::from_mins(30)).unwrap();
-    let mut said = json!({"id": decision["id"], "verdict": truth["reviewer_action"], "at": at.to_string()});
+    let mut said =
+        json!({"id": decision["id"], "verdict": truth["reviewer_action"], "at": at.to_string()});
     let tags = json!([truth["error_type"]]);
     match truth["reviewer_action"].as_str().unwrap() {
         "edit" => {
@@ -172,7 +173,10 @@ fn found(name: &str) -> Option<Found> {
 /// No incident before the shift, and the first one of a kind at these decisions after it.
 fn at(found: &Found, shift: usize, firsts: &[(&str, std::ops::RangeInclusive<i64>)]) {
     for (kind, slice, at, cause) in &found.incidents {
-        assert!(*at >= found.times[shift], "{kind} in {slice} at {at} is before the shift: {cause}");
+        assert!(
+            *at >= found.times[shift],
+            "{kind} in {slice} at {at} is before the shift: {cause}"
+        );
     }
     for (kind, decisions) in firsts {
         let first = found.first(kind, shift);

@@ -123,8 +123,7 @@ fn year(seed: u64) -> (usize, usize, usize) {
             cohort.reference[random.bin()] += 1;
         }
     }
-    let (mut drift, mut worse, mut alone) =
-        (Incidents::new(), Incidents::new(), Incidents::new());
+    let (mut drift, mut worse, mut alone) = (Incidents::new(), Incidents::new(), Incidents::new());
     for _ in 0..365 * 24 {
         let mut looks = Vec::new();
         for cohort in &mut cohorts {
@@ -137,7 +136,8 @@ fn year(seed: u64) -> (usize, usize, usize) {
         }
         let p: Vec<f64> = looks.iter().map(|look| look.1).collect();
         let found = fdr::discoveries(&p, fdr::Q);
-        let rates: Vec<f64> = looks.iter().map(|look| look.2.p_higher.unwrap_or(f64::NAN)).collect();
+        let rates: Vec<f64> =
+            looks.iter().map(|look| look.2.p_higher.unwrap_or(f64::NAN)).collect();
         let higher = fdr::discoveries(&rates, fdr::Q_RATES);
         for (i, look) in looks.iter().enumerate() {
             drift.look(i, look.0 == Drift::Drift && found[i]);
@@ -151,7 +151,9 @@ fn year(seed: u64) -> (usize, usize, usize) {
 #[test]
 fn sliding_windows_raise_at_most_two_false_incidents_a_year() {
     let (drift, worse, alone) = year(0x0eed_2026);
-    println!("a healthy year, hourly: {drift} by drift, {worse} by overrides, {alone} by overrides without control");
+    println!(
+        "a healthy year, hourly: {drift} by drift, {worse} by overrides, {alone} by overrides without control"
+    );
     assert!(drift <= 2, "{drift} drift incidents");
     assert!(worse <= 2, "{worse} incidents by override rates");
     assert!(alone > 100, "without control it cries wolf: {alone}");

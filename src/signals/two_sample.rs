@@ -58,8 +58,7 @@ pub fn fisher_higher(baseline: Arm, canary: Arm) -> f64 {
     let whole = ln_binomial(baseline.n + canary.n, hits);
     let mut sum = 0.0;
     for k in canary.k..=hits.min(canary.n) {
-        let p =
-            (ln_binomial(canary.n, k) + ln_binomial(baseline.n, hits - k) - whole).exp();
+        let p = (ln_binomial(canary.n, k) + ln_binomial(baseline.n, hits - k) - whole).exp();
         sum += p;
         // Above the mode each is smaller than the one before by a growing factor.
         if p < sum * 1e-17 {
@@ -210,7 +209,9 @@ mod tests {
 
     #[test]
     fn one_side_alone_is_the_same_and_takes_no_longer_with_many_outcomes() {
-        for (base, canary) in [((70, 840), (12, 30)), ((3, 9), (0, 0)), ((0, 5), (5, 5)), ((40, 50), (1, 9))] {
+        for (base, canary) in
+            [((70, 840), (12, 30)), ((3, 9), (0, 0)), ((0, 5), (5, 5)), ((40, 50), (1, 9))]
+        {
             let (base, canary) = (Arm::new(base.0, base.1), Arm::new(canary.0, canary.1));
             let (alone, both) = (fisher_higher(base, canary), fisher(base, canary).p_higher);
             assert!((alone - both).abs() <= 1e-12, "{base:?} {canary:?}: {alone} {both}");

@@ -40,7 +40,7 @@ pub(super) struct Judged {
     pub(super) version: String,
     /// Minute since the epoch → overridden, reviewed, reports of errors.
     pub(super) minutes: BTreeMap<i64, (u64, u64, u64)>,
-    /// The latest change that a detector found in its stream.
+    /// The latest change for the worse that a detector found in its stream.
     pub(super) change: Option<(Timestamp, String)>,
 }
 
@@ -140,21 +140,22 @@ impl Core {
         }));
         for slice in slices {
             let change = self.observe(deeds, &slice, overridden, streams)?;
-            if let (Some(change), Slice::Model { .. }) = (change, &slice) {
+            // What has become better is told, and no reason to stop anything.
+            if let (Some((change, true)), Slice::Model { .. }) = (change, &slice) {
                 judged.change = Some((at, change));
             }
         }
         deeds.put(&key, kept.version, &judged)
     }
 
-    /// Feed a slice's detector; in words, if its stream has changed.
+    /// Feed a slice's detector; in words, if its stream has changed, and whether for the worse.
     fn observe(
         &self,
         deeds: &mut Deeds<'_>,
         slice: &Slice,
         overridden: bool,
         streams: usize,
-    ) -> Result<Option<String>, Refused> {
+    ) -> Result<Option<(String, bool)>, Refused> {
         let kind = deeds.sight.policy.as_ref().map(|p| p.detector()).unwrap_or_default();
         let mut slice = slice.clone();
         let mut key = format!("{STREAM}{slice}");
@@ -181,7 +182,7 @@ impl Core {
         entry.d.insert("values".into(), format!("{figures}, {after:.3} in what is left"));
         deeds.entry(entry, Vec::new())?;
         deeds.say("changed", slice.to_string(), figures.clone());
-        Ok(Some(figures))
+        Ok(Some((figures, after > before)))
     }
 
     /// The world says that a decision was wrong.
