@@ -199,7 +199,7 @@ fn a_ticker_killed_at_any_moment_fires_every_effect_once() {
     let begun = std::time::Instant::now();
     Home::new().ok(&["watch", "--once"]);
     let whole = u64::try_from(begun.elapsed().as_micros()).unwrap();
-    for round in 0..40 {
+    for _ in 0..40 {
         let home = Home::new();
         let policy = home.write("policy.toml", SPIKES);
         let ids = || (0..GROUPS).flat_map(|g| (0..EACH).map(move |i| (g, format!("g{g}i{i}"))));
