@@ -60,7 +60,7 @@ fn two_files_are_compared_without_a_store() {
     assert_eq!(found["features"][0]["feature"], "input.income", "what moved most comes first");
 
     let text = bench.run(&["signals", "compare", &before, &after]);
-    assert!(text.out.contains("1 of 5 features drift"), "{text:?}");
+    assert!(text.out.contains("1 of 6 features drift"), "{text:?}");
     assert!(!text.out.contains('\u{1b}'), "no colour in a pipe");
     assert!(!bench.path("desk.db").exists(), "no store was made");
 }
