@@ -270,6 +270,8 @@ pub(super) fn refuse(error: StoreError) -> Refused {
         StoreError::Io { .. } | StoreError::Closed => {
             Refused::new(Why::Unavailable, message).hint("overrule doctor looks at the store")
         }
+        StoreError::Unsure { .. } => Refused::new(Why::Unavailable, message)
+            .hint("look whether it was done before you do it again"),
         StoreError::Newer { .. } => {
             Refused::new(Why::Unavailable, message).hint("install a newer overrule")
         }

@@ -60,6 +60,18 @@ pub trait Store: Send + Sync + 'static {
     /// enters the store; `sign` gets (size, root) and returns the signed note.
     fn checkpoint(&self, sign: SignCheckpoint) -> Ticket<Option<String>>;
 
+    /// How well this process knows the control state, without asking anybody: a node that cannot
+    /// confirm it must not call anything automatic.
+    fn freshness(&self) -> Freshness {
+        Freshness::default()
+    }
+
+    /// The wall clock that all who share the store agree on, where this process's own says
+    /// `local`. Leases, grace and turns are told by it.
+    fn now(&self, local: Timestamp) -> Timestamp {
+        local
+    }
+
     /// Everything a decision is taken on.
     fn snapshot(&self) -> Result<Snapshot, StoreError>;
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 use thiserror::Error;
@@ -29,6 +30,10 @@ pub enum StoreError {
     /// The disk or the database failed; nothing of the operation is acknowledged.
     #[error("the store cannot {doing}: {cause}")]
     Io { doing: String, cause: String },
+    /// The connection was lost while the database was committing, and it could not be asked what
+    /// became of it: the operation may have happened or not. Look before doing it again.
+    #[error("the store may or may not have done this: the database went away while it was to {doing}")]
+    Unsure { doing: String },
     /// What is in the file is not what this program writes: damaged, or changed by other means.
     #[error("the store cannot {doing}: {cause}")]
     Damaged { doing: String, cause: String },
@@ -289,6 +294,26 @@ pub struct Lease {
     pub until: Timestamp,
     /// Rises with every new grant on the item.
     pub epoch: u64,
+}
+
+/// How well this process knows what others have committed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Freshness {
+    /// For how long the control generation could not be confirmed; zero where every look sees
+    /// every commit.
+    pub unconfirmed: Duration,
+    /// The newest control generation seen, where a store is looked at without being asked.
+    pub generation: Option<u64>,
+}
+
+impl Freshness {
+    /// Without a word for so long, nothing may be taken as automatic any more.
+    pub const LIMIT: Duration = Duration::from_secs(2);
+
+    /// May somebody have stopped automation without this process knowing?
+    pub fn is_stale(&self) -> bool {
+        self.unconfirmed > Self::LIMIT
+    }
 }
 
 /// What decisions are taken on.

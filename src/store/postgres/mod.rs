@@ -5,16 +5,31 @@
 //! that lock. Reads run on a pool of read-only connections. All of it lives on a small runtime of
 //! the store's own, so that any thread that may block can call.
 
+mod admit;
 mod conn;
+mod counters;
+mod erase;
 mod fault;
+mod fresh;
 mod inspect;
+mod items;
+mod jobs;
+mod leases;
+mod names;
 mod open;
+mod ops;
+mod outbox;
+mod premises;
 mod read;
+mod reviews;
 mod schema;
 #[cfg(all(test, unix))]
 mod tests;
 mod text;
 mod tls;
+mod tx;
+mod watch;
+mod writer;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -22,13 +37,18 @@ use deadpool_postgres::{ClientWrapper, Pool};
 use tokio::runtime::Runtime;
 
 pub use self::inspect::Inspection;
+pub use self::watch::NodeClock;
 
 use self::conn::{Shared, patiently};
 use self::fault::Done;
+use self::jobs::{Job, Work};
+use self::leases::{Ask, Desk};
+use self::watch::Standing;
+use self::writer::Queue;
 use crate::domain::{Item, Review, Reviewer, Timestamp};
 use crate::store::{
     AdmitBatch, AdmitResult, AutomaticAsk, AutomaticPage, Committed, Counts, Flowed, Followed,
-    Fresh, Lately, Lease, OpenMode, OutgoingAsk, OutgoingCount, PageQuery, QueueCount, Seen,
+    Fresh, Freshness, Lately, Lease, OpenMode, OutgoingAsk, OutgoingCount, PageQuery, QueueCount, Seen,
     SignCheckpoint, Snapshot, Store, StoreError, StoredAnswer, StoredCorrection, StoredDeadLetter,
     StoredDecision, StoredEffect, StoredPage, StoredPolicy, StoredState, TakeLease, Tally, Ticket,
     TrailSink, WindowAsk, WindowRow, Write,
@@ -51,7 +71,18 @@ pub struct Postgres {
     pool: Pool,
     /// `None`: closed.
     runtime: Mutex<Option<Arc<Runtime>>>,
+    /// `None`: opened read-only, or closed.
+    tasks: Mutex<Option<Tasks>>,
     read_only: bool,
+    standing: Arc<Standing>,
+}
+
+/// What runs as long as the store is open.
+struct Tasks {
+    queue: Queue,
+    desk: Desk,
+    leases: tokio::task::JoinHandle<()>,
+    watch: tokio::task::AbortHandle,
 }
 
 impl std::fmt::Debug for Postgres {
@@ -70,12 +101,51 @@ impl Postgres {
     /// Errors: [`StoreError::Missing`] where there is no store, [`StoreError::Newer`] for a later
     /// schema, [`StoreError::Io`] for a server that cannot be reached or used.
     pub fn open(url: &str, mode: OpenMode, fresh: &Fresh) -> Result<Self, StoreError> {
-        open::open(url, mode, fresh)
+        open::open(url, mode, fresh, Arc::new(Timestamp::now))
     }
 
     /// Where it is, without the password.
     pub fn address(&self) -> &str {
         &self.address.shown
+    }
+
+    /// The same on a node whose clock is `clock`: [`Store::now`] says how far the server's is from
+    /// it.
+    pub fn open_at(
+        url: &str,
+        mode: OpenMode,
+        fresh: &Fresh,
+        clock: NodeClock,
+    ) -> Result<Self, StoreError> {
+        open::open(url, mode, fresh, clock)
+    }
+
+    fn push(&self, work: Work, bulk: bool) {
+        let job = Job::new(work);
+        match &*self.tasks.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(tasks) => tasks.queue.push(job, bulk),
+            None => {
+                let e = self.no_writer(job.doing());
+                job.refuse(e);
+            }
+        }
+    }
+
+    fn ask(&self, ask: Ask) {
+        match &*self.tasks.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(tasks) => tasks.desk.ask(ask),
+            None => ask.refuse(self.no_writer("lease an item")),
+        }
+    }
+
+    fn no_writer(&self, doing: &str) -> StoreError {
+        match self.read_only {
+            true => StoreError::Io {
+                doing: doing.to_owned(),
+                cause: "it was opened only for reading".to_owned(),
+            },
+            false => StoreError::Closed,
+        }
     }
 
     fn runtime(&self) -> Result<Arc<Runtime>, StoreError> {
@@ -143,38 +213,57 @@ impl Drop for Postgres {
 
 impl Store for Postgres {
     fn admit(&self, batch: AdmitBatch) -> Ticket<Vec<AdmitResult>> {
-        let _ = batch;
-        Ticket::ready(Err(StoreError::Closed))
+        let (promise, ticket) = Ticket::new();
+        let bulk = batch.bulk;
+        self.push(Work::Admit { batch, answers: Vec::new(), promise }, bulk);
+        ticket
     }
 
     fn commit(&self, write: Write) -> Ticket<Committed> {
-        let _ = write;
-        Ticket::ready(Err(StoreError::Closed))
+        let (promise, ticket) = Ticket::new();
+        self.push(Work::Write { write: Box::new(write), promise }, false);
+        ticket
     }
 
     fn lease(&self, ask: TakeLease) -> Ticket<Option<Lease>> {
-        let _ = ask;
-        Ticket::ready(Err(StoreError::Closed))
+        let (promise, ticket) = Ticket::new();
+        self.ask(Ask::Take(ask, promise));
+        ticket
     }
 
     fn renew(&self, item: &str, reviewer: &str, epoch: u64, until: Timestamp) -> Ticket<Lease> {
-        let _ = (item, reviewer, epoch, until);
-        Ticket::ready(Err(StoreError::Closed))
+        let (promise, ticket) = Ticket::new();
+        let (item, reviewer) = (item.to_owned(), reviewer.to_owned());
+        self.ask(Ask::Renew { held: Lease { item, reviewer, until, epoch }, promise });
+        ticket
     }
 
     fn release(&self, item: &str, reviewer: &str, epoch: u64) -> Ticket<()> {
-        let _ = (item, reviewer, epoch);
-        Ticket::ready(Err(StoreError::Closed))
+        let (promise, ticket) = Ticket::new();
+        let (item, reviewer) = (item.to_owned(), reviewer.to_owned());
+        self.ask(Ask::Release { item, reviewer, epoch, promise });
+        ticket
     }
 
     fn put_draft(&self, item: &str, reviewer: &str, draft: Option<Vec<u8>>) -> Ticket<()> {
-        let _ = (item, reviewer, draft);
-        Ticket::ready(Err(StoreError::Closed))
+        let (promise, ticket) = Ticket::new();
+        let (item, reviewer) = (item.to_owned(), reviewer.to_owned());
+        self.push(Work::Draft { item, reviewer, bytes: draft, promise }, false);
+        ticket
     }
 
     fn checkpoint(&self, sign: SignCheckpoint) -> Ticket<Option<String>> {
-        let _ = sign;
-        Ticket::ready(Err(StoreError::Closed))
+        let (promise, ticket) = Ticket::new();
+        self.push(Work::Checkpoint { sign: Mutex::new(sign), promise }, false);
+        ticket
+    }
+
+    fn freshness(&self) -> Freshness {
+        self.standing.freshness()
+    }
+
+    fn now(&self, local: Timestamp) -> Timestamp {
+        self.standing.now(local)
     }
 
     fn snapshot(&self) -> Result<Snapshot, StoreError> {
@@ -336,9 +425,24 @@ impl Store for Postgres {
     }
 
     fn close(&self) -> Result<(), StoreError> {
+        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner).take();
         let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.pool.close();
-        drop(runtime.map(Arc::try_unwrap).map(|r| r.map(Runtime::shutdown_background)));
+        let Some(runtime) = runtime else { return Ok(()) };
+        if let Some(Tasks { queue, desk, watch, leases }) = tasks {
+            watch.abort();
+            drop(desk);
+            let (writer, done) = (queue.stop(), std::sync::mpsc::channel());
+            runtime.spawn(async move {
+                let _ = tokio::join!(writer, leases);
+                let _ = done.0.send(());
+            });
+            // Not `block_on`: a store may be dropped where that is not allowed.
+            let _ = done.1.recv();
+        }
+        if let Ok(runtime) = Arc::try_unwrap(runtime) {
+            runtime.shutdown_background();
+        }
         Ok(())
     }
 }

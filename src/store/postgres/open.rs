@@ -5,8 +5,11 @@ use std::sync::{Arc, Mutex};
 use tokio::runtime::{Builder, Runtime};
 
 use super::conn::{Address, patiently};
-use super::fault::Done;
-use super::{Postgres, schema};
+use super::fault::{Done, Fail, damaged};
+use super::leases::Desk;
+use super::watch::{NodeClock, Standing, Watch};
+use super::writer::Writer;
+use super::{Postgres, Tasks, schema};
 use crate::store::{Fresh, OpenMode, StoreError};
 
 /// Threads of the store's runtime: one that writes can run beside one that reads.
@@ -14,7 +17,12 @@ const THREADS: usize = 2;
 /// The oldest server whose SQL is enough.
 const OLDEST: i32 = 150_000;
 
-pub(super) fn open(url: &str, mode: OpenMode, fresh: &Fresh) -> Result<Postgres, StoreError> {
+pub(super) fn open(
+    url: &str,
+    mode: OpenMode,
+    fresh: &Fresh,
+    clock: NodeClock,
+) -> Result<Postgres, StoreError> {
     let address = Arc::new(Address::parse(url)?);
     let doing = format!("open {}", address.shown);
     let io = |e: std::io::Error| StoreError::Io { doing: doing.clone(), cause: e.to_string() };
@@ -24,21 +32,36 @@ pub(super) fn open(url: &str, mode: OpenMode, fresh: &Fresh) -> Result<Postgres,
         .enable_all()
         .build()
         .map_err(io)?;
-    let made = runtime.block_on(prepare(&address, mode, fresh)).map_err(|e| e.told(&doing));
-    if let Err(e) = made {
-        Runtime::shutdown_background(runtime);
-        return Err(e);
+    let standing = Arc::new(Standing::default());
+    let made = runtime.block_on(async {
+        let key = prepare(&address, mode, fresh).await?;
+        // Known before anybody decides anything.
+        let watch = Watch::start(address.clone(), standing.clone(), clock).await?;
+        if mode.read_only {
+            return Ok(None);
+        }
+        let (desk, leases) = Desk::start(address.clone());
+        Ok(Some(Tasks { queue: Writer::start(address.clone(), key), desk, leases, watch }))
+    });
+    let made: Result<_, StoreError> = made.map_err(|e: Fail| e.told(&doing));
+    match made {
+        Ok(tasks) => Ok(Postgres {
+            pool: address.pool()?,
+            address,
+            runtime: Mutex::new(Some(Arc::new(runtime))),
+            tasks: Mutex::new(tasks),
+            read_only: mode.read_only,
+            standing,
+        }),
+        Err(e) => {
+            Runtime::shutdown_background(runtime);
+            Err(e)
+        }
     }
-    Ok(Postgres {
-        pool: address.pool()?,
-        address,
-        runtime: Mutex::new(Some(Arc::new(runtime))),
-        read_only: mode.read_only,
-    })
 }
 
-/// Make or migrate what has to be; refuse what cannot be used.
-async fn prepare(address: &Address, mode: OpenMode, fresh: &Fresh) -> Done<()> {
+/// Make or migrate what has to be; refuse what cannot be used. The store's key.
+async fn prepare(address: &Address, mode: OpenMode, fresh: &Fresh) -> Done<[u8; 32]> {
     let missing = || StoreError::Missing(format!("store at {}", address.shown));
     patiently(async || {
         let client = address.connect().await?;
@@ -64,7 +87,10 @@ async fn prepare(address: &Address, mode: OpenMode, fresh: &Fresh) -> Done<()> {
             .into()),
             same if same == known => Ok(()),
             _ => schema::migrate(&client, fresh, mode.record_clock).await,
-        }
+        }?;
+        let key = client.query_one("SELECT key FROM meta", &[]).await?;
+        let key: &[u8] = key.try_get(0)?;
+        key.try_into().map_err(|_| damaged("the key of the store").into())
     })
     .await
 }

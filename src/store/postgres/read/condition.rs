@@ -1,5 +1,7 @@
 //! Conditions as SQL: what a filter says, and what lies in a control scope.
 
+use tokio_postgres::types::ToSql;
+
 use super::Value;
 use crate::domain::ControlScope;
 use crate::store::PageQuery;
@@ -8,7 +10,7 @@ use crate::store::postgres::text::T;
 /// SQL with the values it mentions, in order.
 pub(in crate::store::postgres) struct Sql<'a> {
     pub(in crate::store::postgres) text: String,
-    values: Vec<Box<Value<'a>>>,
+    values: Vec<Box<dyn ToSql + Send + Sync + 'a>>,
 }
 
 impl<'a> Sql<'a> {
@@ -19,7 +21,7 @@ impl<'a> Sql<'a> {
     /// Give it a value; how the text is to call it (`$1`).
     pub(in crate::store::postgres) fn value(
         &mut self,
-        value: impl tokio_postgres::types::ToSql + Sync + 'a,
+        value: impl ToSql + Send + Sync + 'a,
     ) -> String {
         self.values.push(Box::new(value));
         format!("${}", self.values.len())
@@ -32,7 +34,7 @@ impl<'a> Sql<'a> {
 
     /// The values as a statement takes them.
     pub(in crate::store::postgres) fn values(&self) -> Vec<&Value<'a>> {
-        self.values.iter().map(Box::as_ref).collect()
+        self.values.iter().map(|v| &**v as &Value<'a>).collect()
     }
 }
 

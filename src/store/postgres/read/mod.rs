@@ -26,7 +26,7 @@ use tokio_postgres::types::{FromSql, ToSql};
 use super::fault::{Done, damaged};
 use super::text::Text;
 
-pub(super) use self::condition::scope;
+pub(super) use self::condition::{Sql, scope};
 pub(super) use self::decisions::{decision, known};
 pub(super) use self::follow::follow;
 pub(super) use self::lately::{flowed, lately};

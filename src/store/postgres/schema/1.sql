@@ -138,7 +138,7 @@ CREATE INDEX items_grace ON items(grace, n) WHERE grace IS NOT NULL;
 
 -- The narrow table that is fought over: who works on what, until when. A row a item, kept when the
 -- lease ends (no reviewer), so that the epoch never goes back. `queue`, `place` and `open` are the
--- item's; `content` is what stands to be approved.
+-- item's; `content` is what stands to be approved, `approved`: some approval of it counts.
 CREATE TABLE leases(
     n BIGINT PRIMARY KEY,
     queue BIGINT NOT NULL,
@@ -150,7 +150,8 @@ CREATE TABLE leases(
     until BIGINT NOT NULL,
     epoch BIGINT NOT NULL
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 500);
-CREATE INDEX leases_order ON leases(queue, place) WHERE open;
+CREATE INDEX leases_free ON leases(queue, place) WHERE open AND reviewer IS NULL;
+CREATE INDEX leases_held ON leases(until) WHERE reviewer IS NOT NULL;
 
 -- Maintained with every item: totals are never counted. `held`: decided, grace running.
 CREATE TABLE counts(
