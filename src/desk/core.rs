@@ -126,20 +126,29 @@ impl Core {
         }
     }
 
+    /// Wall time, as all who share the store tell it.
+    pub(super) fn wall_now(&self) -> Timestamp {
+        self.store.now((self.wall)())
+    }
+
     /// Look at what holds now.
     pub(super) fn sight(&self) -> Result<Sight, Refused> {
         let epoch = self.controls.epoch();
         let snapshot = self.store.snapshot().map_err(refuse)?;
         let known = self.known_control(snapshot.generation);
         let stored = known.control.clone();
-        let control = self.controls.with_stops(known);
+        let control = match self.store.freshness().is_stale() {
+            // Somebody may have stopped automation and this process would not know.
+            true => None,
+            false => self.controls.with_stops(known),
+        };
         // A policy that cannot be read is none: everything goes to people, and another one can be
         // put in force.
         let policy = self.policy_of(snapshot.policy.as_deref()).unwrap_or_else(|refused| {
             tracing::error!(why = refused.message, "the policy in force cannot be read");
             None
         });
-        let wall = millis((self.wall)());
+        let wall = millis(self.wall_now());
         let now =
             if snapshot.record_clock { snapshot.desk_time } else { wall.max(snapshot.desk_time) };
         let changed = Mutex::new(None);
@@ -202,7 +211,7 @@ impl Core {
             *known = head.max(*known);
             more
         });
-        self.keys.checkpoint_if_due(&self.store, head, (self.wall)());
+        self.keys.checkpoint_if_due(&self.store, head, self.wall_now());
     }
 
     /// Decide and commit; when a premise has moved meanwhile, decide again on what holds then.

@@ -284,7 +284,7 @@ impl Run<'_> {
         if self.sight.snapshot.record_clock {
             return self.now;
         }
-        super::core::millis((self.core.wall)()).max(self.now)
+        super::core::millis(self.core.wall_now()).max(self.now)
     }
 
     fn refuse_line(&mut self, place: &Place, refusal: &Refusal, bytes: Vec<u8>) {
@@ -345,7 +345,7 @@ impl Run<'_> {
             self.sight = self.core.sight()?;
         }
         // A stream may run for days: what is written now is written at today's wall time.
-        self.sight.wall = super::core::millis((self.core.wall)());
+        self.sight.wall = super::core::millis(self.core.wall_now());
         let known = self.known(&waiting)?;
         let stale = self.sight.snapshot.policy != self.prepared_under;
         let mut places = Vec::with_capacity(waiting.len());

@@ -150,7 +150,7 @@ impl Outbox for Local {
     }
 
     fn turn(&self, holder: &str, time: Duration) -> Result<bool, Refused> {
-        let now = (self.core.wall)();
+        let now = self.core.wall_now();
         let (standing, version) = self.core.standing()?;
         // (One that ends later than any turn lasts is over: the clock was set back since.)
         if let Some(turn) = &standing

@@ -546,7 +546,7 @@ impl Core {
             }
         }
         let head = self.store.head().map_err(refuse)?;
-        self.keys.checkpoint_if_due(&self.store, head, (self.wall)());
+        self.keys.checkpoint_if_due(&self.store, head, self.wall_now());
         Ok(done)
     }
 

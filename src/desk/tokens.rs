@@ -136,14 +136,14 @@ impl Local {
     /// Whom a token speaks for, by what the store says now. Blocks for one small read.
     pub fn authenticate(&self, presented: &str) -> Result<Result<Identity, Unknown>, Refused> {
         let known = self.core.tokens_now()?;
-        Ok(known.find(presented, (self.core.wall)()))
+        Ok(known.find(presented, self.core.wall_now()))
     }
 
     /// The same by the copy in memory; `None`: there is no copy yet, or it knows no such token.
     /// Only for what has [`Identity::version`] as a premise of its commit.
     pub(super) fn authenticate_from_memory(&self, presented: &str) -> Option<Identity> {
         let known = lock(&self.core.tokens.0).clone()?;
-        known.find(presented, (self.core.wall)()).ok()
+        known.find(presented, self.core.wall_now()).ok()
     }
 }
 

@@ -25,7 +25,7 @@ impl Core {
         let reason = reasoned(reason, "a stop")?;
         let what = scope.to_string();
         self.allowed(by, Act::Kill, Subject::default(), &what)?;
-        let number = self.controls.stop(scope, mode, by, (self.wall)(), &reason);
+        let number = self.controls.stop(scope, mode, by, self.wall_now(), &reason);
         let stored = self.retry(|sight| {
             let actor = self.allowed(by, Act::Kill, Subject::default(), &what)?;
             let done = self.contain(sight, &actor, |mut control| {

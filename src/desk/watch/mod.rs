@@ -218,7 +218,7 @@ impl Core {
     /// Have the turn, or take it where it is free. `None`: another process has it.
     fn take_turn(&self) -> Result<Option<Fence>, Refused> {
         let fence = |version| Some((turn::KEY.to_owned(), version));
-        let wall = super::core::millis((self.wall)());
+        let wall = super::core::millis(self.wall_now());
         let stored = self.store.state(turn::KEY).map_err(refuse)?;
         let version = stored.as_ref().map_or(0, |s| s.version);
         // One that cannot be read is nobody's.
@@ -250,7 +250,7 @@ impl Core {
         let Some(stored) = self.store.state(turn::KEY).map_err(refuse)? else { return Ok(()) };
         let held: Option<Turn> = serde_json::from_slice(&stored.value).ok();
         if let Some(turn) = held.filter(|turn| turn.holder == self.watch.me) {
-            let over = Turn { until: super::core::millis((self.wall)()), ..turn };
+            let over = Turn { until: super::core::millis(self.wall_now()), ..turn };
             self.hold_turn(&over, stored.version)?;
         }
         Ok(())

@@ -142,7 +142,7 @@ pub(super) async fn again(
             dims,
             groups,
             tags,
-            rest,
+            rest.map(|rest| stored(&rest).into_owned()),
             int(entry.index),
         ],
     )

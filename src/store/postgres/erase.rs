@@ -1,7 +1,7 @@
 //! Erasure: every text and salt of a decision goes, every proof stays.
 
 use super::fault::{Done, Fail};
-use super::text::stored;
+use super::text::{Text, stored};
 use super::tx::{Tx, values};
 use super::{conn, items};
 use crate::store::rows::dead::carries;
@@ -20,8 +20,9 @@ pub(super) async fn erase(tx: &mut Tx<'_>, id: &str) -> Done<()> {
     .await?;
     // A reason quotes values; groups and tags are words of the record.
     let row = tx.row("SELECT rest FROM decisions WHERE n = $1", &[&n]).await?;
-    let rest: Option<String> = row.map(|row| row.try_get(0)).transpose()?.flatten();
-    let rest = rest.as_deref().map(without_messages).transpose()?;
+    let rest: Option<Text> = row.map(|row| row.try_get(0)).transpose()?.flatten();
+    let rest = rest.map(|rest| without_messages(&rest.0)).transpose()?;
+    let rest = rest.map(|rest| stored(&rest).into_owned());
     tx.send(
         "UPDATE decisions SET reason = NULL, dims = NULL, groups = NULL, tags = NULL, rest = $2
          WHERE n = $1",
@@ -46,7 +47,7 @@ pub(super) async fn erase(tx: &mut Tx<'_>, id: &str) -> Done<()> {
 async fn dead_letters(tx: &mut Tx<'_>, id: &str) -> Done<()> {
     /// Letters looked at in one go: they may be large.
     const PAGE: i64 = 500;
-    let mut after = 0;
+    let mut after = 0i64;
     loop {
         let page = "SELECT number, bytes FROM dead_letters WHERE number > $1
              ORDER BY number LIMIT $2";

@@ -168,7 +168,7 @@ impl<'a> Rows<'a> {
         d.dims.push(dims);
         d.groups.push(groups);
         d.tags.push(tags);
-        d.rest.push(lean.rest);
+        d.rest.push(lean.rest.map(|r| stored(&r).into_owned()));
         self.fresh.insert(&row.route.id, (n, &row.content));
     }
 
@@ -198,16 +198,16 @@ impl<'a> Rows<'a> {
         i.content.push(item.content.as_deref().map(|c| stored(c).into_owned()));
         i.goes_to.push(goes_to(item));
         i.required.push(array(item.required.iter().map(String::as_str)));
-        i.rest.push(item::rest(item)?);
+        i.rest.push(stored(&item::rest(item)?).into_owned());
         Ok(())
     }
 
-    pub(super) fn effect(&mut self, key: &str, kind: &str, item: &str, payload: String, at: i64) {
+    pub(super) fn effect(&mut self, key: &str, kind: &str, item: &str, payload: &str, at: i64) {
         let e = &mut self.effects;
         e.key.push(stored(key).into_owned());
         e.kind.push(stored(kind).into_owned());
         e.item.push(stored(item).into_owned());
-        e.payload.push(payload);
+        e.payload.push(stored(payload).into_owned());
         e.at.push(at);
     }
 

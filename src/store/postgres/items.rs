@@ -29,7 +29,7 @@ pub(super) async fn read(tx: &Tx<'_>, n: i64, id: &str) -> Done<Option<(Item, u8
         priority: row.try_get(5)?,
         blind: row.try_get(6)?,
         breached: row.try_get(7)?,
-        rest: row.try_get(8)?,
+        rest: row.try_get::<_, Text>(8)?.0,
         queue: row.try_get::<_, Text>(9)?.0,
     };
     let level = u8::try_from(row.try_get::<_, i16>(10)?).unwrap_or(u8::MAX);
@@ -86,7 +86,7 @@ pub(super) async fn put(
             content.clone(),
             goes_to(item),
             array(item.required.iter().map(String::as_str)),
-            item::rest(item)?,
+            stored(&item::rest(item)?).into_owned(),
         ],
     )
     .await?;
@@ -143,7 +143,8 @@ fn counts_once(item: &Item) -> Result<(), StoreError> {
 pub(super) async fn erase_texts(tx: &mut Tx<'_>, n: i64) -> Done<()> {
     let row = tx.row("SELECT rest FROM items WHERE n = $1", &[&n]).await?;
     let Some(row) = row else { return Ok(()) };
-    let rest = item::without_texts(row.try_get(0)?)?;
+    let rest = item::without_texts(&row.try_get::<_, Text>(0)?.0)?;
+    let rest = stored(&rest).into_owned();
     // The queue a pending verdict sends it to is no text of the record.
     tx.send("UPDATE items SET rest = $2 WHERE n = $1", values![n, rest]).await
 }

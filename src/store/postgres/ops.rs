@@ -31,7 +31,7 @@ pub(super) async fn apply<'a>(tx: &mut Tx<'a>, op: &'a Op, now: Timestamp) -> Do
         Op::Entry(entry) => return append(tx, entry).await,
         Op::PutEffect { key, kind, item, payload } => {
             tx.changes += 1;
-            tx.rows.effect(key, kind, item, json(payload)?, now.as_millisecond());
+            tx.rows.effect(key, kind, item, &json(payload)?, now.as_millisecond());
             return Ok(());
         }
         Op::PutReviewer(reviewer) => return put_reviewer(tx, reviewer).await,
@@ -141,7 +141,7 @@ async fn put_reviewer(tx: &mut Tx<'_>, reviewer: &Reviewer) -> Done<()> {
     tx.send(
         "INSERT INTO reviewers(name, version, row) VALUES ($1, $2, $3)
          ON CONFLICT (name) DO UPDATE SET version = $2, row = $3",
-        values![stored(&reviewer.name).into_owned(), int(version), row],
+        values![stored(&reviewer.name).into_owned(), int(version), stored(&row).into_owned()],
     )
     .await
 }
@@ -153,7 +153,7 @@ async fn put_policy(tx: &mut Tx<'_>, policy: &StoredPolicy) -> Done<()> {
     tx.send(
         "INSERT INTO policies(hash, name, source, schemas) VALUES ($1, $2, $3, $4)
          ON CONFLICT (hash) DO NOTHING",
-        values![hash, name, source, json(schemas)?],
+        values![hash, name, source, stored(&json(schemas)?).into_owned()],
     )
     .await?;
     tx.change().policy = Some(policy.hash.clone());

@@ -24,7 +24,7 @@ pub(super) async fn tried(
     next: Option<Timestamp>,
 ) -> Done<()> {
     tx.send(
-        "UPDATE outbox SET attempts = attempts + 1, error = $2, next_at = coalesce($3, 0),
+        "UPDATE outbox SET attempts = attempts + 1, error = $2, next_at = coalesce($3::bigint, 0),
              dead = $3 IS NULL
          WHERE key = $1 AND NOT done",
         values![

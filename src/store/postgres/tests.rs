@@ -14,6 +14,11 @@ fn open(url: &str) -> Postgres {
     Postgres::open(url, mode, &fresh()).unwrap()
 }
 
+crate::store::conformance::suite!(|case: &str| {
+    let database = throw_away::database(case)?;
+    Some(crate::store::conformance::place(move || open(&database.url())))
+});
+
 /// Every statement of every read is one that the server takes, with every part a filter can have.
 #[test]
 fn every_read_of_a_fresh_store_finds_nothing() {
