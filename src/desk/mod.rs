@@ -136,6 +136,12 @@ impl Local {
         Ok(Self { core })
     }
 
+    /// How well this process knows the control state, without asking the store. While it
+    /// [is stale](crate::store::Freshness::is_stale), everything automatic goes to people.
+    pub fn freshness(&self) -> crate::store::Freshness {
+        self.core.store.freshness()
+    }
+
     /// Do something, blocking until it is durable. For threads that may block.
     pub fn execute_blocking(&self, by: &str, command: Command) -> Result<Answer, Refused> {
         self.core.execute(by, command)

@@ -23,11 +23,20 @@ pub(super) async fn alive() -> Json<serde_json::Value> {
     Json(json!({"status": "ok"}))
 }
 
-/// The store can be read, and the server is not on its way out.
+/// The store can be read, the control state is known, and the server is not on its way out.
 pub(super) async fn ready(State(served): State<Served>) -> Result<Response, Problem> {
     if served.is_leaving() {
         let what = "the server is shutting down";
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "leaving", what).retry_after(5));
+    }
+    let known = served.desk().freshness();
+    if known.is_stale() {
+        let what = format!(
+            "the control state could not be confirmed for {} s: everything goes to people",
+            known.unconfirmed.as_secs()
+        );
+        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unconfirmed", &what);
+        return Err(problem.retry_after(1));
     }
     let (desk, by) = (served.desk().clone(), served.by().to_owned());
     let header = blocking(move || desk.ask_blocking(&by, Query::Header)).await?;
