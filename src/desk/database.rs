@@ -53,7 +53,8 @@ impl Local {
             read_only: options.read_only,
             ..OpenMode::default()
         };
-        let store = Postgres::open_at(&options.url, mode, &fresh, options.wall.clone()).map_err(refuse)?;
+        let store =
+            Postgres::open_at(&options.url, mode, &fresh, options.wall.clone()).map_err(refuse)?;
         let origin = store.snapshot().map_err(refuse)?.origin;
         let own = origin.rsplit('/').next().unwrap_or(&origin);
         let key = options.keys.join(format!("{own}.key"));

@@ -32,7 +32,9 @@ pub enum StoreError {
     Io { doing: String, cause: String },
     /// The connection was lost while the database was committing, and it could not be asked what
     /// became of it: the operation may have happened or not. Look before doing it again.
-    #[error("the store may or may not have done this: the database went away while it was to {doing}")]
+    #[error(
+        "the store may or may not have done this: the database went away while it was to {doing}"
+    )]
     Unsure { doing: String },
     /// What is in the file is not what this program writes: damaged, or changed by other means.
     #[error("the store cannot {doing}: {cause}")]

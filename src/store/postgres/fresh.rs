@@ -284,24 +284,9 @@ impl<'a> Rows<'a> {
             all.push((
                 ITEMS,
                 values![
-                    i.n,
-                    i.queue,
-                    i.level,
-                    i.open,
-                    i.place,
-                    i.state,
-                    i.kind,
-                    i.revision,
-                    i.entered,
-                    i.due,
-                    i.priority,
-                    i.blind,
-                    i.breached,
-                    i.grace,
-                    i.content,
-                    i.goes_to,
-                    i.required,
-                    i.rest,
+                    i.n, i.queue, i.level, i.open, i.place, i.state, i.kind, i.revision, i.entered,
+                    i.due, i.priority, i.blind, i.breached, i.grace, i.content, i.goes_to,
+                    i.required, i.rest,
                 ],
             ));
         }

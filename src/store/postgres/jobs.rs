@@ -13,12 +13,27 @@ use crate::store::{
 /// What to run.
 pub(super) enum Work {
     /// With the answers of the parts that are committed already.
-    Admit { batch: AdmitBatch, answers: Vec<AdmitResult>, promise: Promise<Vec<AdmitResult>> },
-    Write { write: Box<Write>, promise: Promise<Committed> },
+    Admit {
+        batch: AdmitBatch,
+        answers: Vec<AdmitResult>,
+        promise: Promise<Vec<AdmitResult>>,
+    },
+    Write {
+        write: Box<Write>,
+        promise: Promise<Committed>,
+    },
     /// `None`: drop it.
-    Draft { item: String, reviewer: String, bytes: Option<Vec<u8>>, promise: Promise<()> },
+    Draft {
+        item: String,
+        reviewer: String,
+        bytes: Option<Vec<u8>>,
+        promise: Promise<()>,
+    },
     /// Runs in a transaction of its own.
-    Checkpoint { sign: Mutex<SignCheckpoint>, promise: Promise<Option<String>> },
+    Checkpoint {
+        sign: Mutex<SignCheckpoint>,
+        promise: Promise<Option<String>>,
+    },
 }
 
 /// An operation on its way through the writer.

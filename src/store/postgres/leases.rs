@@ -363,11 +363,9 @@ async fn standing(client: &ClientWrapper, id: &str, wall: i64) -> Done<(bool, Op
     let open = row.try_get::<_, Option<bool>>(0)?.unwrap_or(false);
     let until: Option<i64> = row.try_get(2)?;
     let held = match (row.try_get::<_, Option<Text>>(1)?, until.filter(|until| *until > wall)) {
-        (Some(reviewer), Some(until)) => Some(Held {
-            reviewer: reviewer.0,
-            until: time(until)?,
-            epoch: count(row.try_get(3)?),
-        }),
+        (Some(reviewer), Some(until)) => {
+            Some(Held { reviewer: reviewer.0, until: time(until)?, epoch: count(row.try_get(3)?) })
+        }
         _ => None,
     };
     Ok((open, held))

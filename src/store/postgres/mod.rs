@@ -48,10 +48,10 @@ use self::writer::Queue;
 use crate::domain::{Item, Review, Reviewer, Timestamp};
 use crate::store::{
     AdmitBatch, AdmitResult, AutomaticAsk, AutomaticPage, Committed, Counts, Flowed, Followed,
-    Fresh, Freshness, Lately, Lease, OpenMode, OutgoingAsk, OutgoingCount, PageQuery, QueueCount, Seen,
-    SignCheckpoint, Snapshot, Store, StoreError, StoredAnswer, StoredCorrection, StoredDeadLetter,
-    StoredDecision, StoredEffect, StoredPage, StoredPolicy, StoredState, TakeLease, Tally, Ticket,
-    TrailSink, WindowAsk, WindowRow, Write,
+    Fresh, Freshness, Lately, Lease, OpenMode, OutgoingAsk, OutgoingCount, PageQuery, QueueCount,
+    Seen, SignCheckpoint, Snapshot, Store, StoreError, StoredAnswer, StoredCorrection,
+    StoredDeadLetter, StoredDecision, StoredEffect, StoredPage, StoredPolicy, StoredState,
+    TakeLease, Tally, Ticket, TrailSink, WindowAsk, WindowRow, Write,
 };
 
 /// A store on a PostgreSQL server.

@@ -138,11 +138,7 @@ const KNOWN: &str = "SELECT id, content FROM decisions WHERE id = ANY($1)";
 
 /// Begin: take the head of the log, see where the store stands, and which of `ids` are known.
 /// One way to the server and back, but for what other nodes appended.
-pub(super) async fn begin(
-    client: &ClientWrapper,
-    memory: &Memory,
-    ids: Vec<T<'_>>,
-) -> Done<Begun> {
+pub(super) async fn begin(client: &ClientWrapper, memory: &Memory, ids: Vec<T<'_>>) -> Done<Begun> {
     let lock = client.prepare_cached(super::conn::LOCK).await?;
     let state = client.prepare_cached(STATE).await?;
     let find = client.prepare_cached(KNOWN).await?;

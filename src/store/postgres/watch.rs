@@ -122,9 +122,8 @@ impl Watch {
                 }
             }
         });
-        let listening = client.batch_execute(
-            "SET application_name = 'overrule watch'; LISTEN overrule_control",
-        );
+        let listening = client
+            .batch_execute("SET application_name = 'overrule watch'; LISTEN overrule_control");
         tokio::time::timeout(LOOK, listening).await.map_err(|_| self.silent())??;
         Ok(client)
     }
