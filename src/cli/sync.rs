@@ -1,9 +1,11 @@
-//! `sync`: sends what waits in the outbox, and says what does.
+//! `sync`: sends what waits in the outbox (alerts, replies, corrections), and says what does.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -16,34 +18,39 @@ use super::session::Session;
 use super::table::{lines, numbers, words};
 use crate::desk::Local;
 use crate::domain::Timestamp;
-use crate::protocol::Command;
+use crate::policy::BackendKind;
+use crate::protocol::{BackendView, Command, Outgoing};
+use crate::sync::backends::{Place, Syncer, labeling_config};
 use crate::sync::guard::{Allowed, PRIVATE_HOSTS};
-use crate::sync::{Courier, Https, Round, Terms, Verdict};
+use crate::sync::{Courier, Https, Round, Terms, Verdict, Wire};
 
 /// How long an app that closes waits for what is on the wire.
 const LAST: Duration = Duration::from_secs(2);
 
-/// Send alerts and replies that wait in the outbox
+/// Send what waits in the outbox: alerts, replies, corrections
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   overrule sync                      send until interrupted
   overrule sync --once               send what is due now; exit code 1 if something could not go
-  overrule sync --once --to ml-ops   only to [notify.ml-ops] of the policy
+  overrule sync --once --to ml-ops   only to [notify.ml-ops] or [sync.ml-ops] of the policy
   overrule sync test ml-ops          does an alert arrive there?
   overrule sync retry KEY            once more what was given up
   overrule sync status               what waits, is held, or was given up, and why
+  overrule sync config labels        the labeling config of [sync.labels], made from the tags
 
-The app and overrule watch deliver too; one process at a time does. Secrets come from the
-environment variables that the policy's [notify.NAME] names; OVERRULE_REPLY_SECRET signs replies,
-OVERRULE_TEMPORAL_URL and _KEY, OVERRULE_ARGO_URL and _TOKEN and AWS's own variables complete tasks
-that wait; OVERRULE_PRIVATE_HOSTS lists hosts inside the network that replies may go to.")]
+The app, overrule watch and overrule serve deliver too; one process at a time does. Secrets come
+from the environment variables that the policy's [notify.NAME] and [sync.NAME] name;
+OVERRULE_REPLY_SECRET signs replies, OVERRULE_TEMPORAL_URL and _KEY, OVERRULE_ARGO_URL and _TOKEN and
+AWS's own variables complete tasks that wait; OVERRULE_PRIVATE_HOSTS lists hosts inside the network
+that replies may go to.")]
 pub struct Sync {
     #[command(subcommand)]
     command: Option<SyncCommand>,
     /// Send what is due now, then end
     #[arg(long)]
     once: bool,
-    /// Only to this notifier of the policy (reply: replies to waiting workflows)
+    /// Only to this notifier or backend of the policy (reply: replies to waiting workflows); a
+    /// backend is tried even if it would not be tried again yet
     #[arg(long, value_name = "NAME", requires = "once")]
     to: Option<String>,
 }
@@ -62,6 +69,11 @@ enum SyncCommand {
         /// The notifier's name
         name: String,
     },
+    /// Print the labeling config of a Label Studio backend, made from the policy's tags
+    Config {
+        /// The backend's name
+        name: String,
+    },
 }
 
 impl Sync {
@@ -77,14 +89,15 @@ impl Sync {
                 app.out.line(format!("{} is due again", clean_line(&key)))
             }
             Some(SyncCommand::Test { name }) => test(app, &session, &name),
+            Some(SyncCommand::Config { name }) => config(app, &session, &name),
             None if self.once => once(app, &session, self.to.as_deref()),
             None => forever(app, &session),
         }
     }
 }
 
-/// A courier over this store, with this process's environment.
-fn courier(local: &Local) -> Result<Courier, Failure> {
+/// How things leave from this process.
+fn way_out() -> Result<(Arc<dyn Wire>, Terms), Failure> {
     let allowed = Allowed::read(&std::env::var(PRIVATE_HOSTS).unwrap_or_default());
     let wire = Https::new(allowed).map_err(|e| {
         Failure::new(Exit::Failed, "io", format!("nothing can be sent from here: {e}"))
@@ -99,48 +112,75 @@ fn courier(local: &Local) -> Result<Courier, Failure> {
         holder: uuid::Uuid::now_v7().to_string(),
         seed: u64::from_le_bytes(seed),
     };
-    Ok(Courier::new(Arc::new(local.clone()), Arc::new(wire), terms))
+    Ok((Arc::new(wire), terms))
+}
+
+/// Who carries alerts and replies, and who carries corrections, over this store.
+fn carriers(local: &Local) -> Result<(Courier, Syncer), Failure> {
+    let (wire, terms) = way_out()?;
+    let courier = Courier::new(Arc::new(local.clone()), wire.clone(), terms.clone());
+    Ok((courier, Syncer::new(local.clone(), wire, terms)))
 }
 
 /// Delivery in the background, for as long as something else goes on.
 #[derive(Debug)]
 pub struct Delivery {
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<()>,
+    stop: [oneshot::Sender<()>; 2],
+    tasks: [JoinHandle<()>; 2],
 }
 
 impl Delivery {
     /// Begin. Where nothing can be sent from here, that is logged and nothing else is held up.
     pub fn start(session: &Session) -> Option<Self> {
-        let courier = session
-            .local()
-            .and_then(courier)
+        let local = session.local().ok()?;
+        Self::over(local, session.runtime().handle())
+    }
+
+    /// As [`Self::start`], over a desk, on a runtime.
+    pub fn over(local: &Local, runtime: &Handle) -> Option<Self> {
+        let (courier, syncer) = carriers(local)
             .inspect_err(|failure| tracing::warn!(message = failure.message, "no delivery"))
             .ok()?;
-        let (stop, stopped) = oneshot::channel();
-        let task = session.runtime().spawn(courier.run(Timestamp::now, async {
-            let _ = stopped.await;
+        let (stop_courier, courier_stops) = oneshot::channel();
+        let (stop_syncer, syncer_stops) = oneshot::channel();
+        let courier = runtime.spawn(courier.run(Timestamp::now, async {
+            let _ = courier_stops.await;
         }));
-        Some(Self { stop, task })
+        let syncer = runtime.spawn(syncer.run(Timestamp::now, async {
+            let _ = syncer_stops.await;
+        }));
+        Some(Self { stop: [stop_courier, stop_syncer], tasks: [courier, syncer] })
     }
 
     /// End. What is on the wire gets a moment; what is not marked as sent is sent again.
     pub fn end(self, session: &Session) {
-        let _ = self.stop.send(());
-        let _ = session.runtime().block_on(async { tokio::time::timeout(LAST, self.task).await });
+        session.runtime().block_on(self.ended());
+    }
+
+    /// As [`Self::end`], where there is a runtime already.
+    pub async fn ended(self) {
+        for stop in self.stop {
+            let _ = stop.send(());
+        }
+        let [courier, syncer] = self.tasks;
+        let _ = tokio::time::timeout(LAST, async { tokio::join!(courier, syncer) }).await;
     }
 }
 
 fn once(app: &App, session: &Session, to: Option<&str>) -> Outcome {
-    let mut courier = courier(session.local()?)?;
+    let (mut courier, mut syncer) = carriers(session.local()?)?;
+    let (mut messages, mut backends) = (true, true);
     if let Some(to) = to
         && to != "reply"
     {
-        known(session, to)?;
+        backends = known(session, to)? == Known::Backend;
+        messages = !backends;
     }
+    // The desk may have verdicts whose grace time is over and that nobody has let go yet.
+    session.tick();
     let all = session.runtime().block_on(async {
         let mut all = Round::default();
-        loop {
+        while messages {
             let now = Timestamp::now();
             let round = courier.round(now, to).await?;
             let paced = round.paced;
@@ -150,23 +190,78 @@ fn once(app: &App, session: &Session, to: Option<&str>) -> Outcome {
             tokio::time::sleep(Duration::try_from(wait).unwrap_or_default()).await;
         }
         courier.rest().await?;
+        if backends && to != Some("reply") {
+            // What is left after one round is behind something that failed, or more than a page.
+            loop {
+                let round = syncer.round(Timestamp::now(), to).await?;
+                let stuck = round.sent == 0 || round.failed > 0;
+                all = add(all, round);
+                if stuck {
+                    break;
+                }
+            }
+            syncer.rest().await?;
+        }
         Ok::<_, Failure>(all)
     })?;
     session.wrote();
     say(app, &all)
 }
 
+/// What a name of the policy is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Known {
+    Notifier,
+    Backend,
+}
+
 /// A name that the policy does not know would wait for nothing.
-fn known(session: &Session, to: &str) -> Outcome {
+fn known(session: &Session, to: &str) -> Result<Known, Failure> {
     use crate::desk::outbox::Outbox as _;
-    let notifiers = session.local()?.notifiers()?;
+    let (notifiers, backends) = (session.local()?.notifiers()?, session.local()?.backends()?);
     if notifiers.iter().any(|n| n.name == to) {
-        return Ok(());
+        return Ok(Known::Notifier);
     }
-    let names: Vec<&str> = notifiers.iter().map(|n| n.name.as_str()).collect();
-    Err(Failure::usage(format!("the policy in force has no [notify.{to}]")).hint(
+    if backends.iter().any(|b| b.name == to) {
+        return Ok(Known::Backend);
+    }
+    let names: Vec<&str> = notifiers
+        .iter()
+        .map(|n| n.name.as_str())
+        .chain(backends.iter().map(|b| b.name.as_str()))
+        .collect();
+    Err(Failure::usage(format!("the policy in force has no [notify.{to}] and no [sync.{to}]"))
+        .hint(match names.as_slice() {
+            [] => "it has no notifiers and no backends at all".to_owned(),
+            names => format!("it has {}", names.join(", ")),
+        }))
+}
+
+fn config(app: &App, session: &Session, name: &str) -> Outcome {
+    let backends = session.local()?.backends()?;
+    let backend = backends.iter().find(|b| b.name == name);
+    match backend {
+        Some(b) if b.kind == BackendKind::LabelStudio => {}
+        Some(b) => {
+            return Err(Failure::usage(format!(
+                "[sync.{name}] is of kind {}: only label_studio has a labeling config",
+                b.kind.as_str()
+            )));
+        }
+        None => return Err(no_backend(session, name)?),
+    }
+    let xml = labeling_config(session.local()?.tags()?);
+    if app.out.json {
+        return app.out.json(&json!({ "backend": name, "label_config": xml }));
+    }
+    xml.lines().try_for_each(|line| app.out.line(line))
+}
+
+fn no_backend(session: &Session, name: &str) -> Result<Failure, Failure> {
+    let names: Vec<String> = session.local()?.backends()?.into_iter().map(|b| b.name).collect();
+    Ok(Failure::usage(format!("the policy in force has no [sync.{name}]")).hint(
         match names.as_slice() {
-            [] => "it has no notifiers at all".to_owned(),
+            [] => "it has no backends at all".to_owned(),
             names => format!("it has {}", names.join(", ")),
         },
     ))
@@ -178,6 +273,9 @@ fn add(all: Round, round: Round) -> Round {
         superseded: all.superseded + round.superseded,
         failed: all.failed + round.failed,
         dead: all.dead + round.dead,
+        unready: all.unready.into_iter().chain(round.unready).collect(),
+        elsewhere: all.elsewhere || round.elsewhere,
+        next: all.next.into_iter().chain(round.next).min(),
         ..round
     }
 }
@@ -224,8 +322,11 @@ fn say(app: &App, all: &Round) -> Outcome {
 }
 
 fn test(app: &App, session: &Session, name: &str) -> Outcome {
-    known(session, name)?;
-    let courier = courier(session.local()?)?;
+    if known(session, name)? == Known::Backend {
+        return Err(Failure::usage(format!("[sync.{name}] takes corrections, not alerts"))
+            .hint(format!("overrule sync --once --to {name} sends what waits and says what came of it")));
+    }
+    let (courier, _) = carriers(session.local()?)?;
     let verdicts = session.runtime().block_on(courier.test(name, Timestamp::now()))?;
     let trouble = verdicts.into_iter().find_map(|verdict| match verdict {
         Verdict::Done | Verdict::Again(_) => None,
@@ -244,9 +345,12 @@ fn test(app: &App, session: &Session, name: &str) -> Outcome {
 }
 
 fn forever(app: &App, session: &Session) -> Outcome {
-    let courier = courier(session.local()?)?;
+    let runtime = session.runtime();
+    let Some(delivery) = Delivery::over(session.local()?, runtime.handle()) else {
+        return way_out().map(|_| ());
+    };
     app.out.note("sending what waits; Ctrl-C ends it");
-    session.runtime().block_on(courier.run(Timestamp::now, async {
+    runtime.block_on(async {
         // Where nobody can ask it to end, it goes on.
         let Ok(mut asked) = signal(SignalKind::terminate()) else {
             return std::future::pending().await;
@@ -255,20 +359,128 @@ fn forever(app: &App, session: &Session) -> Outcome {
             _ = tokio::signal::ctrl_c() => {}
             _ = asked.recv() => {}
         }
-    }));
+    });
+    runtime.block_on(delivery.ended());
     session.wrote();
     Ok(())
 }
 
 fn status(app: &App, session: &Session) -> Outcome {
+    // What is not in the outbox yet waits all the same.
+    if let Err(refused) = session.local()?.collect() {
+        tracing::debug!(message = refused.message, "nothing was collected");
+    }
     let outgoing = session.local()?.outgoing()?;
+    let backends = session.local()?.backend_views()?;
+    let unready: BTreeMap<String, String> = session
+        .local
+        .backends()?
+        .iter()
+        .filter_map(|b| {
+            let why = Place::of(b, &|name| std::env::var(name).ok()).err()?;
+            Some((b.name.clone(), why.to_string()))
+        })
+        .collect();
     if app.out.json {
-        return app.out.json(&outgoing);
+        let mut all = serde_json::to_value(&outgoing)
+            .map_err(|e| Failure::defect(format!("cannot write JSON: {e}")))?;
+        if let Some(map) = all.as_object_mut() {
+            map.insert("backends".into(), json!(backends));
+            map.insert("unready".into(), json!(unready));
+        }
+        return app.out.json(&all);
     }
     app.out.line(format!(
         "{} waiting, {} held, {} given up",
         outgoing.waiting, outgoing.held, outgoing.dead
     ))?;
+    of_backends(app, &backends, &unready)?;
+    of_rows(app, &outgoing)?;
+    if outgoing.dead > 0 {
+        app.out.note(
+            app.out.tone_err(Tone::Dim, "given up: mend the cause, then overrule sync retry KEY"),
+        );
+    }
+    Ok(())
+}
+
+/// A line for each backend, and what did not come back from it.
+fn of_backends(
+    app: &App,
+    backends: &[BackendView],
+    unready: &BTreeMap<String, String>,
+) -> Outcome {
+    if backends.is_empty() {
+        return Ok(());
+    }
+    let when = |at: Option<Timestamp>| {
+        at.map_or_else(String::new, |at| at.strftime("%F %T").to_string())
+    };
+    let rows: Vec<Vec<String>> = backends
+        .iter()
+        .map(|b| {
+            let state = match (unready.contains_key(&b.name), b.failing) {
+                (_, true) => "failing",
+                (true, false) => "not from here",
+                (false, false) if b.to_send > 0 => "sending",
+                (false, false) => "in sync",
+            };
+            vec![
+                clean_line(&b.name),
+                b.kind.clone(),
+                state.to_owned(),
+                b.to_send.to_string(),
+                b.dead.to_string(),
+                b.sent.to_string(),
+                when(b.last_sent_at),
+                when(b.next_at),
+                b.error.as_deref().map(clean_line).unwrap_or_default(),
+            ]
+        })
+        .collect();
+    let columns = [
+        words("backend"),
+        words("kind"),
+        words("state"),
+        numbers("to send"),
+        numbers("given up"),
+        numbers("sent"),
+        words("last sent (UTC)"),
+        words("next (UTC)"),
+        words("last answer"),
+    ];
+    for line in lines(&app.out, &columns, &rows) {
+        app.out.line(line)?;
+    }
+    for why in unready.values() {
+        app.out.note(clean_line(why));
+    }
+    for b in backends {
+        if !b.unmapped.is_empty() {
+            let names: Vec<String> = b.unmapped.iter().map(|n| clean_line(n)).collect();
+            app.out.note(format!(
+                "{}: no reviewer here is {} (name them in [sync.{}.reviewers] of the policy)",
+                clean_line(&b.name),
+                names.join(", "),
+                clean_line(&b.name)
+            ));
+        }
+        for c in &b.conflicts {
+            app.out.note(format!(
+                "{}: {} of {} on {} is no verdict: {}",
+                clean_line(&b.name),
+                clean_line(&c.annotation),
+                clean_line(&c.account),
+                clean_line(&c.item),
+                clean_line(&c.why)
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The first rows that did not go out.
+fn of_rows(app: &App, outgoing: &Outgoing) -> Outcome {
     if outgoing.listed.is_empty() {
         return Ok(());
     }
@@ -296,11 +508,6 @@ fn status(app: &App, session: &Session) -> Outcome {
     ];
     for line in lines(&app.out, &columns, &rows) {
         app.out.line(line)?;
-    }
-    if outgoing.dead > 0 {
-        app.out.note(
-            app.out.tone_err(Tone::Dim, "given up: mend the cause, then overrule sync retry KEY"),
-        );
     }
     Ok(())
 }

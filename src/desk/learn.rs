@@ -30,7 +30,7 @@ impl Core {
         Ok(Reply::Corrections { corrections, next })
     }
 
-    fn correction(
+    pub(super) fn correction(
         &self,
         sight: &Sight,
         stored: StoredCorrection,
@@ -42,27 +42,30 @@ impl Core {
         };
         let reviews = self.counting(&d.id, self.store.reviews(&d.id).map_err(refuse)?)?;
         let verdict = &review.verdict;
+        // What stood when it was given: the edit itself, or the last one before.
+        let stood = |edit: Option<String>| {
+            let item = Item { content: edit, ..decision.item.clone()? };
+            let policy = sight.policy.as_deref();
+            content(policy, &record, &item, &reviews, decision.facts.now)
+        };
+        let whole = |Content { action, output }| Corrected {
+            action: Some(action),
+            output: Some(output),
+        };
         let mut corrected = match verdict.verdict {
-            VerdictKind::Edit => decision
-                .item
-                .as_ref()
-                .map(|item| Item { content: Some(review.request_id.clone()), ..item.clone() })
-                .and_then(|item| {
-                    let policy = sight.policy.as_deref();
-                    content(policy, &record, &item, &reviews, decision.facts.now)
-                })
-                .map(|Content { action, output }| Corrected {
-                    action: Some(action),
-                    output: Some(output),
-                }),
+            VerdictKind::Edit => stood(Some(review.request_id.clone())).map(whole),
             // A reject says what is wrong, and what would have been right only if it names it.
             VerdictKind::Reject | VerdictKind::Escalate => {
                 verdict.label.clone().map(|label| Corrected { action: Some(label), output: None })
             }
-            VerdictKind::Accept => Some(Corrected {
-                action: Some(proposal.action.clone()),
-                output: Some(proposal.output.clone()),
-            }),
+            VerdictKind::Accept => {
+                let edit = reviews
+                    .iter()
+                    .take_while(|r| r.request_id != review.request_id)
+                    .filter(|r| !r.undone && r.verdict.verdict == VerdictKind::Edit)
+                    .last();
+                stood(edit.map(|r| r.request_id.clone())).map(whole)
+            }
         };
         if let Some(policy) = &sight.policy {
             redact(policy, &mut record);

@@ -5,6 +5,7 @@
 //! [`Local`] is a desk over a store on this machine.
 
 mod admit;
+pub mod backends;
 mod contain;
 mod core;
 mod database;

@@ -13,8 +13,9 @@ use crate::policy::Notifier;
 use crate::protocol::{Outgoing, Refused};
 use crate::store::{EffectState, Op, OutgoingAsk, Premises, StoreError, Write};
 
-/// The small state that says who delivers.
+/// The small states that say who delivers: messages, and corrections to backends.
 const TURN: &str = "courier/turn";
+const BACKENDS_TURN: &str = "sync/turn";
 
 /// How many waiting effects are listed at most.
 const LISTED: usize = 50;
@@ -73,26 +74,67 @@ impl Core {
     }
 
     /// The turn as it stands, with its version.
-    fn standing(&self) -> Result<(Option<Turn>, u64), Refused> {
-        let state = self.store.state(TURN).map_err(refuse)?;
+    fn standing(&self, key: &str) -> Result<(Option<Turn>, u64), Refused> {
+        let state = self.store.state(key).map_err(refuse)?;
         let version = state.as_ref().map_or(0, |s| s.version);
         // What cannot be read is nobody's.
         let turn = state.and_then(|s| serde_json::from_slice(&s.value).ok());
         Ok((turn, version))
     }
 
-    fn put_turn(&self, turn: Option<&Turn>, version: u64) -> Result<bool, Refused> {
-        let premises = Premises { state: vec![(TURN.into(), version)], ..Premises::default() };
+    fn put_turn(&self, key: &str, turn: Option<&Turn>, version: u64) -> Result<bool, Refused> {
+        let premises = Premises { state: vec![(key.into(), version)], ..Premises::default() };
         let value = turn.map(json).transpose()?;
-        match self.deliver(premises, vec![Op::PutState { key: TURN.into(), value }]) {
+        match self.deliver(premises, vec![Op::PutState { key: key.into(), value }]) {
             Ok(()) => Ok(true),
             Err(StoreError::Premise(_)) => Ok(false),
             Err(error) => Err(refuse(error)),
         }
     }
+
+    /// Be the one who has this turn, for this long. `false`: another has it.
+    fn claim_turn(&self, key: &str, holder: &str, time: Duration) -> Result<bool, Refused> {
+        let now = self.wall_now();
+        let (standing, version) = self.standing(key)?;
+        // (One that ends later than any turn lasts is over: the clock was set back since.)
+        if let Some(turn) = &standing
+            && turn.holder != holder
+            && (now..=now + time).contains(&turn.until)
+        {
+            return Ok(false);
+        }
+        // Far from its end it needs no renewal.
+        if let Some(turn) = &standing
+            && turn.holder == holder
+            && turn.until > now + time / 2
+        {
+            return Ok(true);
+        }
+        let turn = Turn { holder: holder.to_owned(), until: millis(now + time) };
+        self.put_turn(key, Some(&turn), version)
+    }
+
+    /// Let another have it.
+    fn leave_turn(&self, key: &str, holder: &str) -> Result<(), Refused> {
+        let (standing, version) = self.standing(key)?;
+        if standing.is_some_and(|turn| turn.holder == holder) {
+            self.put_turn(key, None, version)?;
+        }
+        Ok(())
+    }
 }
 
 impl Local {
+    /// As [`Outbox::turn`], for what goes to backends.
+    pub fn backends_turn(&self, holder: &str, time: Duration) -> Result<bool, Refused> {
+        self.core.claim_turn(BACKENDS_TURN, holder, time)
+    }
+
+    /// Let another process send to backends.
+    pub fn end_backends_turn(&self, holder: &str) -> Result<(), Refused> {
+        self.core.leave_turn(BACKENDS_TURN, holder)
+    }
+
     /// What has not gone out: counts, and the first of those held, given up and waiting.
     pub fn outgoing(&self) -> Result<Outgoing, Refused> {
         let mut outgoing = self.core.outgoing()?;
@@ -150,31 +192,10 @@ impl Outbox for Local {
     }
 
     fn turn(&self, holder: &str, time: Duration) -> Result<bool, Refused> {
-        let now = self.core.wall_now();
-        let (standing, version) = self.core.standing()?;
-        // (One that ends later than any turn lasts is over: the clock was set back since.)
-        if let Some(turn) = &standing
-            && turn.holder != holder
-            && (now..=now + time).contains(&turn.until)
-        {
-            return Ok(false);
-        }
-        // Far from its end it needs no renewal.
-        if let Some(turn) = &standing
-            && turn.holder == holder
-            && turn.until > now + time / 2
-        {
-            return Ok(true);
-        }
-        let turn = Turn { holder: holder.to_owned(), until: millis(now + time) };
-        self.core.put_turn(Some(&turn), version)
+        self.core.claim_turn(TURN, holder, time)
     }
 
     fn end_turn(&self, holder: &str) -> Result<(), Refused> {
-        let (standing, version) = self.core.standing()?;
-        if standing.is_some_and(|turn| turn.holder == holder) {
-            self.core.put_turn(None, version)?;
-        }
-        Ok(())
+        self.core.leave_turn(TURN, holder)
     }
 }

@@ -23,6 +23,7 @@ impl Core {
             }
             None => "no policy: everything goes to people".to_owned(),
         };
+        let backends = self.backend_views(&sight)?;
         Ok(Header {
             reviewer,
             store: self.name.clone(),
@@ -32,7 +33,9 @@ impl Core {
             automation,
             generation: sight.snapshot.generation,
             policy: sight.policy.as_ref().map(|p| p.name().to_owned()),
-            unsent: None,
+            unsent: (!backends.is_empty()).then(|| backends.iter().map(|b| b.to_send).sum()),
+            backends: backends.len() as u64,
+            failing: backends.iter().filter(|b| b.failing || b.dead > 0).count() as u64,
             head: sight.snapshot.head,
             drift: self.how_it_stands(sight.now)?.drift,
             decisions: sight.snapshot.decisions,

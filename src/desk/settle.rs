@@ -241,7 +241,7 @@ pub(super) fn release(
             tell("due", due);
         }
     }
-    let example = example(&next, pending, effect);
+    let example = example(&next, pending, effect, reviews);
     if let Some(request_id) = &example {
         entry.d.insert("example".into(), request_id.clone());
     }
@@ -307,11 +307,23 @@ pub(super) fn at_once(action: &EffectAction) -> bool {
     )
 }
 
-/// The review that a settled item leaves behind as a labelled example, if any.
-fn example(next: &Item, pending: &Pending, effect: Effect) -> Option<String> {
+/// The review that a settled item leaves behind as a labelled example, if any. An approval after a
+/// rejection is one: it takes the rejection back, which is an example already.
+fn example(
+    next: &Item,
+    pending: &Pending,
+    effect: Effect,
+    reviews: &[Review],
+) -> Option<String> {
+    let rejected_before = reviews.iter().any(|r| {
+        !r.undone
+            && r.request_id != pending.request_id
+            && r.verdict.verdict == VerdictKind::Reject
+    });
     match (effect, &next.content) {
         _ if next.state != ItemState::Settled || next.kind == Kind::Quarantine => None,
         (Effect::Refused, _) => Some(pending.request_id.clone()),
+        _ if rejected_before => Some(pending.request_id.clone()),
         (_, Some(edit)) => Some(edit.clone()),
         (_, None) if next.sample.is_some() && next.kind == Kind::Retrospective => {
             Some(pending.request_id.clone())

@@ -34,6 +34,7 @@
 //! `draw` makes chance reproducible; `hours` is the clock of a queue.
 
 mod allow;
+mod backends;
 mod cells;
 mod diagnostics;
 mod draw;
@@ -61,6 +62,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
+pub use backends::{Backend, BackendKind};
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};
 pub use draw::Chance;
 pub use explain::{AtomExplanation, Explanation, RuleExplanation};
@@ -100,6 +102,7 @@ pub struct Policy {
     guidelines: Vec<Guideline>,
     redact: Redaction,
     notifiers: Vec<Notifier>,
+    backends: Vec<Backend>,
     budgets: Vec<Budget>,
     limits: Vec<Limit>,
     breaker: Option<Breaker>,
@@ -233,6 +236,11 @@ impl Policy {
     /// Where people are told.
     pub fn notifiers(&self) -> &[Notifier] {
         &self.notifiers
+    }
+
+    /// Where labelled corrections go.
+    pub fn backends(&self) -> &[Backend] {
+        &self.backends
     }
 
     /// What may be asked of people.

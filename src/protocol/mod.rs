@@ -12,6 +12,7 @@
 //! # Ok(()) }
 //! ```
 
+mod backends;
 mod command;
 mod control;
 mod query;
@@ -21,6 +22,7 @@ mod view;
 
 use futures_util::{future::BoxFuture, stream::BoxStream};
 
+pub use backends::{BackendView, ConflictView};
 pub use command::{
     Act, Admitted, Answer, BlindAnswer, Command, Draft, FeedbackKind, LeaseAsk, Line, NewToken,
     Offline, Refusal, ReviewRequest, Reviewed, TokenAsk,

@@ -35,6 +35,11 @@ pub struct Header {
     pub policy: Option<String>,
     /// Corrections that wait to be sent to a backend; `None` where no backend is set up.
     pub unsent: Option<u64>,
+    /// Backends of corrections, and how many of them the last try to reach failed.
+    #[serde(default)]
+    pub backends: u64,
+    #[serde(default)]
+    pub failing: u64,
     /// Entries in the log.
     pub head: u64,
     /// Slices and features that drift now, such as `loan-gb@3.1 income`; the first few.

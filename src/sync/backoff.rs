@@ -34,6 +34,21 @@ pub fn wait(
     Some(own.max(after.unwrap_or_default()).min(LONGEST))
 }
 
+/// First and longest wait between tries to reach a backend of corrections, and how many there are:
+/// about three days of them.
+const STEADY: (u64, u64, u32) = (5, 15 * 60, 300);
+
+/// As [`wait`], for a backend of corrections: the wait doubles up to a quarter of an hour, so that
+/// one that comes back is soon up to date.
+pub fn steady(tried: u32, chance: f64, after: Option<Duration>) -> Option<Duration> {
+    let (first, longest, tries) = STEADY;
+    if tried > tries {
+        return None;
+    }
+    let doubled = first.saturating_mul(1 << tried.saturating_sub(1).min(10));
+    wait(&[doubled.min(longest)], 1, chance, after)
+}
+
 /// Chance in 0..1 for a try of a message: the same for the same seed, key and try.
 pub fn chance(seed: u64, key: &str, tried: u32) -> f64 {
     let digest = Sha256::new()
@@ -58,6 +73,16 @@ mod tests {
         assert_eq!(waits[3..9], hours);
         assert_eq!(waits[9], None);
         assert_eq!(wait(&URGENT, 13, 0.5, None), None);
+    }
+
+    #[test]
+    fn a_backend_is_tried_steadily() {
+        let waits = |n| steady(n, 0.5, None).map(|w| w.as_secs());
+        let first: Vec<Option<u64>> = (1..=10).map(waits).collect();
+        let expected = [5, 10, 20, 40, 80, 160, 320, 640, 900, 900];
+        assert_eq!(first, expected.map(Some));
+        assert_eq!((waits(300), waits(301)), (Some(900), None));
+        assert_eq!(steady(1, 0.5, Some(Duration::from_secs(60))), Some(Duration::from_secs(60)));
     }
 
     #[test]

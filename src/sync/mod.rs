@@ -8,6 +8,7 @@
 //! addresses inside the network unless they are allowed ([`guard`]).
 
 pub mod alertmanager;
+pub mod backends;
 pub mod backoff;
 mod courier;
 mod destination;

@@ -12,6 +12,8 @@ use crate::text::Clean;
 
 /// How much of a service's words is kept as the reason of a failure, in characters.
 const WORDS: usize = 200;
+/// How many bytes of an answer are read, unless more is asked for.
+const ANSWER: usize = 4096;
 
 /// A text that is never shown: an address with a token in it, a key.
 #[derive(Clone, PartialEq, Eq)]
@@ -48,6 +50,10 @@ pub struct Request {
     pub private: bool,
     /// What must not stand in any message: keys, tokens.
     pub secrets: Vec<Secret>,
+    /// How many bytes of the answer are wanted.
+    pub keep: usize,
+    /// How long the exchange may take, where that is not the usual time.
+    pub within: Option<Duration>,
 }
 
 impl fmt::Debug for Request {
@@ -66,6 +72,8 @@ impl Request {
             headers: vec![("content-type", Secret::new("application/json; charset=utf-8"))],
             body: body.to_string().into_bytes(),
             private,
+            keep: ANSWER,
+            within: None,
         }
     }
 

@@ -18,8 +18,6 @@ use super::request::{Request, Response};
 /// How long a connection, and a whole exchange, may take.
 const CONNECT: Duration = Duration::from_secs(5);
 const EXCHANGE: Duration = Duration::from_secs(15);
-/// How much of an answer is read.
-const ANSWER: usize = 4096;
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -83,18 +81,21 @@ impl Https {
         for (name, value) in &request.headers {
             call = call.header(*name, value.reveal());
         }
+        if let Some(within) = request.within {
+            call = call.timeout(within);
+        }
         let mut answer = call.send().await.map_err(|e| trouble(request, e))?;
         let retry_after = answer.headers().get("retry-after");
         let retry_after = retry_after.and_then(|v| v.to_str().ok()).map(str::to_owned);
         let status = answer.status().as_u16();
         let mut body = Vec::new();
         // The status is the answer; words that do not come are no reason to send again.
-        while body.len() < ANSWER
+        while body.len() < request.keep
             && let Ok(Some(chunk)) = answer.chunk().await
         {
             body.extend_from_slice(&chunk);
         }
-        body.truncate(ANSWER);
+        body.truncate(request.keep);
         let body = String::from_utf8_lossy(&body).into_owned();
         Ok(Response { status, retry_after, body })
     }

@@ -6,6 +6,7 @@ mod limits;
 mod notify;
 mod params;
 mod rules;
+mod sync;
 mod table;
 pub(super) mod time;
 mod trials;
@@ -109,6 +110,7 @@ impl<'s> Loader<'s> {
         self.tags = tags.iter().map(|t| t.id.clone()).collect();
         let queues = self.read_queues(&mut top);
         let notifiers = self.read_notifiers(&mut top);
+        let backends = self.read_backends(&mut top);
         let control = self.control(&mut top, &queues);
         let guidelines = self.guidelines(&mut top);
         let redact = self.redact(&mut top);
@@ -157,6 +159,7 @@ impl<'s> Loader<'s> {
             guidelines,
             redact,
             notifiers,
+            backends,
             budgets,
             limits,
             breaker,

@@ -84,6 +84,11 @@ impl<'t> Table<'t> {
         self.entries.iter().any(|e| e.key == key)
     }
 
+    /// Where `key` stands.
+    pub(super) fn key(&self, key: &str) -> Option<&Range<usize>> {
+        self.entries.iter().find(|e| e.key == key).map(|e| &e.key_span)
+    }
+
     /// Every entry not taken yet, in the order of the file: for tables whose keys are names.
     pub(super) fn named(&mut self) -> Vec<(At<String>, &'t Value<'t>)> {
         let rest = self.entries.iter_mut().filter(|e| !e.taken);

@@ -203,6 +203,8 @@ impl Inside {
             generation: 1,
             policy: Some("sha256:fake".into()),
             unsent: Some(0),
+            backends: 1,
+            failing: 0,
             head: self.log.len() as u64,
             drift: self.drift.clone(),
             decisions: 1204,

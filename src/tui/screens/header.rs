@@ -5,7 +5,7 @@ use ratatui::text::Span;
 
 use super::containment::state_look;
 use super::paint::{Ui, cells, count, fit, two};
-use crate::protocol::SwitchState;
+use crate::protocol::{Header, SwitchState};
 use crate::text::time;
 use crate::tui::app::View;
 use crate::tui::theme::Role;
@@ -151,6 +151,25 @@ fn others(ui: &Ui<'_, '_>, queues: &[&crate::protocol::QueueView]) -> Vec<Span<'
     spans
 }
 
+/// `2 backends · 14 to send · 1 failing`; nothing where no backend is set up.
+fn backends(ui: &Ui<'_, '_>, header: &Header) -> Option<(u8, Vec<Span<'static>>)> {
+    let unsent = header.unsent?;
+    if unsent == 0 && header.failing == 0 {
+        return Some((1, vec![ui.span(Role::Dim, "sync "), ui.span(Role::Ok, "✓")]));
+    }
+    let mut spans = vec![ui.span(Role::Dim, match header.backends {
+        1 => "1 backend".to_owned(),
+        n => format!("{n} backends"),
+    })];
+    if unsent > 0 {
+        spans.push(ui.span(Role::Dim, format!(" · {unsent} to send")));
+    }
+    if header.failing > 0 {
+        spans.push(ui.span(Role::Warn, format!(" · {} failing", header.failing)));
+    }
+    Some((1, spans))
+}
+
 /// Parts as they stand, each with its weight: the lightest goes first where the line is short.
 fn right(ui: &Ui<'_, '_>, cols: usize) -> Vec<(u8, Vec<Span<'static>>)> {
     let state = ui.state;
@@ -168,14 +187,7 @@ fn right(ui: &Ui<'_, '_>, cols: usize) -> Vec<(u8, Vec<Span<'static>>)> {
     if let Some(part) = outbox(ui) {
         parts.push((6, part));
     }
-    match header.unsent {
-        Some(0) => parts.push((1, vec![ui.span(Role::Dim, "sync "), ui.span(Role::Ok, "✓")])),
-        Some(n) => parts.push((
-            1,
-            vec![ui.span(Role::Dim, "sync "), ui.span(Role::Warn, format!("{n} unsent"))],
-        )),
-        None => {}
-    }
+    parts.extend(backends(ui, header));
     if let Some(first) = header.drift.first() {
         let mut spans = vec![ui.span(Role::Warn, "drift ▲ ")];
         spans.extend(fit(ui.one(Role::Warn, first), (cols / 6).max(8)));

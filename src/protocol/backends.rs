@@ -1,0 +1,48 @@
+//! Backends of corrections as people are shown them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::Timestamp;
+
+/// How one backend stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackendView {
+    pub name: String,
+    /// `overrule`, `webhook`, `file`, `label_studio` or `mlflow`.
+    pub kind: String,
+    /// Rows of the outbox that wait to go there.
+    pub to_send: u64,
+    /// The last try failed.
+    pub failing: bool,
+    /// Rows that were given up; `overrule sync retry KEY` sends one again.
+    pub dead: u64,
+    /// Rows that arrived, ever.
+    pub sent: u64,
+    pub last_sent_at: Option<Timestamp>,
+    /// Wall time before which nothing goes there.
+    pub next_at: Option<Timestamp>,
+    /// What went wrong the last time.
+    pub error: Option<String>,
+    /// Annotations from there that became verdicts.
+    #[serde(default)]
+    pub taken: u64,
+    /// Accounts there that are no reviewer here.
+    #[serde(default)]
+    pub unmapped: Vec<String>,
+    /// Annotations from there that could not be applied, newest last; the last 100.
+    #[serde(default)]
+    pub conflicts: Vec<ConflictView>,
+}
+
+/// An annotation that could not become a verdict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConflictView {
+    /// What it is called there: `annotation 12`.
+    pub annotation: String,
+    pub item: String,
+    /// Whose it is there.
+    pub account: String,
+    pub why: String,
+    /// Wall time at which it was read.
+    pub at: Timestamp,
+}
