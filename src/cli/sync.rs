@@ -250,7 +250,7 @@ fn config(app: &App, session: &Session, name: &str) -> Outcome {
         }
         None => return Err(no_backend(session, name)?),
     }
-    let xml = labeling_config(session.local()?.tags()?);
+    let xml = labeling_config(&session.local()?.tags()?);
     if app.out.json {
         return app.out.json(&json!({ "backend": name, "label_config": xml }));
     }
@@ -373,7 +373,7 @@ fn status(app: &App, session: &Session) -> Outcome {
     let outgoing = session.local()?.outgoing()?;
     let backends = session.local()?.backend_views()?;
     let unready: BTreeMap<String, String> = session
-        .local
+        .local()?
         .backends()?
         .iter()
         .filter_map(|b| {

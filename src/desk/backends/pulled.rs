@@ -142,6 +142,7 @@ impl Local {
             seen: None,
             signature: None,
             grace_ms: 0,
+            offline: None,
         };
         match self.execute_blocking(&reviewer, Command::Review(Box::new(request))) {
             Ok(Answer::Reviewed(Reviewed { duplicate: true, .. })) => Ok(Taken::Known),
