@@ -93,7 +93,7 @@ fn what_is_erased_before_it_left_stays_here() {
     home.ok(&["decide", "a-1", "reject", "--note", "Ann Smith's file"]);
     home.ok(&["decide", "a-2", "reject", "--note", "other"]);
     assert_eq!(stands(&home, "archive")["to_send"], 2);
-    home.ok(&["audit", "erase", "a-1", "--reason", "asked for"]);
+    home.ok(&["audit", "erase", "a-1", "--reason", "asked for", "--yes"]);
     assert_eq!(stands(&home, "archive")["to_send"], 1);
     assert_eq!(once(&home, &[]), 1);
     assert_eq!(told(&folder), [of("a-2", "reject", 2)]);

@@ -19,6 +19,8 @@ struct Studio {
 
 impl Studio {
     async fn call(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+        // A client wants to be told whose cryptography it is to use.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::new();
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
         let mut call = client
@@ -143,11 +145,13 @@ async fn there_and_back(studio: &Studio, token: &str, [ann, bo, eve]: [u64; 3]) 
     ];
     studio.annotate("a-3", bo, &edit).await;
     studio.annotate("a-4", eve, &[("verdict", "choices", "accept")]).await;
-    {
-        let desk = Local::open(OpenOptions::new(home.store(), "root")).unwrap();
+    let store = home.store();
+    let held = tokio::task::spawn_blocking(move || {
+        let desk = Local::open(OpenOptions::new(store, "root")).unwrap();
         let ask = LeaseAsk { item: Some("a-5".into()), ..LeaseAsk::default() };
         desk.execute_blocking("root", Command::Lease(ask)).unwrap();
-    }
+    });
+    held.await.unwrap();
     studio.annotate("a-5", ann, &[("verdict", "choices", "accept")]).await;
     let bad = [("verdict", "choices", "edit"), ("output", "textarea", "not json")];
     studio.annotate("a-6", ann, &bad).await;
