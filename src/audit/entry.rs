@@ -91,6 +91,8 @@ kinds! {
     TOKEN_REVOKED = "token_revoked";
     /// An effect that could not be delivered is to be tried again.
     REDELIVER = "redeliver";
+    /// Corrections of other desks were kept; its `d` says how many, and their digest.
+    RECEIVE = "receive";
 }
 
 impl EntryKind {

@@ -6,7 +6,7 @@
 //!
 //! | command | who |
 //! |---|---|
-//! | admit, retry, feedback, checkpoint, tick | any registered reviewer who is not disabled |
+//! | admit, retry, receive, feedback, checkpoint, tick | any registered reviewer who is not disabled |
 //! | lease, renew, release, draft, review, answer, undo | reviewer, expert or compliance, of the queue's level or above |
 //! | lease, review, answer | and with the queue's skills; not who gave one of several verdicts that clash |
 //! | flag | the same, or auditor, or on-call |
@@ -46,7 +46,12 @@ pub fn may(actor: &Reviewer, act: Act, subject: Subject<'_>) -> Result<(), Refus
     let deny = |what: String| Refused::new(Why::Authority, what);
     may_ask(actor)?;
     match act {
-        Act::Admit | Act::RetryRefused | Act::Feedback | Act::Checkpoint | Act::Tick => Ok(()),
+        Act::Admit
+        | Act::RetryRefused
+        | Act::Receive
+        | Act::Feedback
+        | Act::Checkpoint
+        | Act::Tick => Ok(()),
         Act::Renew | Act::Release | Act::SaveDraft | Act::DropDraft => reviews(actor, act, subject),
         Act::Lease => {
             reviews(actor, act, subject)?;
@@ -255,6 +260,7 @@ pub fn name(act: Act) -> &'static str {
         Act::Incident => "acknowledge or resolve an incident",
         Act::SetReference => "set the reference",
         Act::Redeliver => "send an effect again",
+        Act::Receive => "hand corrections over",
         Act::CreateToken => "make a token",
         Act::RevokeToken => "revoke a token",
         Act::Tick => "tick",

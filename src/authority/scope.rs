@@ -6,7 +6,7 @@
 //!
 //! | scope | commands |
 //! |---|---|
-//! | ingest | admit, retry refused lines, feedback |
+//! | ingest | admit, retry refused lines, feedback, corrections of other desks |
 //! | review | lease, renew, release, draft, review, answer, undo, flag, feedback, release a freeze |
 //! | on-call | kill, resume, requeue, freezes, canaries, incidents, reference, redeliver, feedback |
 //! | audit | checkpoint, flag |
@@ -22,7 +22,7 @@ use TokenScope::{Admin, Audit, Ingest, OnCall, Review};
 /// The scopes that allow this command; any one is enough.
 pub fn scopes_of(act: Act) -> &'static [TokenScope] {
     match act {
-        Act::Admit => &[Ingest],
+        Act::Admit | Act::Receive => &[Ingest],
         Act::RetryRefused => &[Ingest, Admin],
         Act::Feedback => &[Ingest, Review, OnCall],
         Act::Lease
@@ -72,9 +72,10 @@ pub fn scopes_to_ask(query: &Query) -> &'static [TokenScope] {
         Query::Refused { .. } => &[Ingest, Audit, Admin],
         Query::Reviewers => &[Review, OnCall, Audit, Admin],
         Query::Tokens => &[Admin],
-        Query::Corrections { .. } | Query::Entries { .. } | Query::Prove { .. } => {
-            &[Review, Audit, Admin]
-        }
+        Query::Corrections { .. }
+        | Query::Received { .. }
+        | Query::Entries { .. }
+        | Query::Prove { .. } => &[Review, Audit, Admin],
     }
 }
 
@@ -106,7 +107,7 @@ mod tests {
     use super::*;
 
     /// Every act and the scopes that allow it: `i r o u a` in the order of [`TokenScope::ALL`].
-    const TABLE: [(Act, &str); 31] = [
+    const TABLE: [(Act, &str); 32] = [
         (Act::Admit, "i"),
         (Act::RetryRefused, "ia"),
         (Act::Lease, "r"),
@@ -135,6 +136,7 @@ mod tests {
         (Act::Incident, "o"),
         (Act::SetReference, "o"),
         (Act::Redeliver, "oa"),
+        (Act::Receive, "i"),
         (Act::CreateToken, "a"),
         (Act::RevokeToken, "a"),
         (Act::Tick, "roua"),

@@ -34,6 +34,7 @@ fn table() -> Vec<(Act, &'static str, &'static str)> {
         (Act::Incident, "oa", "wdas"),
         (Act::SetReference, "oa", "wdas"),
         (Act::Redeliver, "oa", "wdas"),
+        (Act::Receive, "recoua", "wdas"),
         (Act::CreateToken, "a", "wdas"),
         (Act::RevokeToken, "a", "wdas"),
         (Act::Tick, "recoua", "wdas"),

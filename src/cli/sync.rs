@@ -323,8 +323,9 @@ fn say(app: &App, all: &Round) -> Outcome {
 
 fn test(app: &App, session: &Session, name: &str) -> Outcome {
     if known(session, name)? == Known::Backend {
-        return Err(Failure::usage(format!("[sync.{name}] takes corrections, not alerts"))
-            .hint(format!("overrule sync --once --to {name} sends what waits and says what came of it")));
+        return Err(Failure::usage(format!("[sync.{name}] takes corrections, not alerts")).hint(
+            format!("overrule sync --once --to {name} sends what waits and says what came of it"),
+        ));
     }
     let (courier, _) = carriers(session.local()?)?;
     let verdicts = session.runtime().block_on(courier.test(name, Timestamp::now()))?;
@@ -405,17 +406,12 @@ fn status(app: &App, session: &Session) -> Outcome {
 }
 
 /// A line for each backend, and what did not come back from it.
-fn of_backends(
-    app: &App,
-    backends: &[BackendView],
-    unready: &BTreeMap<String, String>,
-) -> Outcome {
+fn of_backends(app: &App, backends: &[BackendView], unready: &BTreeMap<String, String>) -> Outcome {
     if backends.is_empty() {
         return Ok(());
     }
-    let when = |at: Option<Timestamp>| {
-        at.map_or_else(String::new, |at| at.strftime("%F %T").to_string())
-    };
+    let when =
+        |at: Option<Timestamp>| at.map_or_else(String::new, |at| at.strftime("%F %T").to_string());
     let rows: Vec<Vec<String>> = backends
         .iter()
         .map(|b| {

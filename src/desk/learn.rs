@@ -48,10 +48,8 @@ impl Core {
             let policy = sight.policy.as_deref();
             content(policy, &record, &item, &reviews, decision.facts.now)
         };
-        let whole = |Content { action, output }| Corrected {
-            action: Some(action),
-            output: Some(output),
-        };
+        let whole =
+            |Content { action, output }| Corrected { action: Some(action), output: Some(output) };
         let mut corrected = match verdict.verdict {
             VerdictKind::Edit => stood(Some(review.request_id.clone())).map(whole),
             // A reject says what is wrong, and what would have been right only if it names it.

@@ -232,6 +232,9 @@ impl Core {
             Command::ReleaseFreeze { id, reason } => {
                 self.release_freeze(by, &id, &reason).map(|()| Answer::Done)
             }
+            Command::Receive { corrections } => {
+                self.receive(by, &corrections).map(Answer::Received)
+            }
             Command::Redeliver { key } => self.redeliver(by, &key).map(|()| Answer::Done),
             Command::Incident { id, act, note } => self
                 .handle_incident(by, &id, act, note.as_deref())
@@ -269,6 +272,7 @@ impl Core {
             Query::Tokens => self.tokens(by).map(Reply::Tokens),
             Query::Entries { item, from, limit } => self.entries(by, item.as_deref(), from, limit),
             Query::Corrections { since, after, limit } => self.corrections(by, since, after, limit),
+            Query::Received { since, part } => self.received(since, part),
             Query::Prove { item } => self.prove(by, &item).map(Reply::Proof),
             Query::Containment => self.containment().map(|view| Reply::Containment(Box::new(view))),
             Query::Incident { id } => self.incident(&id).map(|v| Reply::Incident(Box::new(v))),

@@ -309,16 +309,9 @@ pub(super) fn at_once(action: &EffectAction) -> bool {
 
 /// The review that a settled item leaves behind as a labelled example, if any. An approval after a
 /// rejection is one: it takes the rejection back, which is an example already.
-fn example(
-    next: &Item,
-    pending: &Pending,
-    effect: Effect,
-    reviews: &[Review],
-) -> Option<String> {
+fn example(next: &Item, pending: &Pending, effect: Effect, reviews: &[Review]) -> Option<String> {
     let rejected_before = reviews.iter().any(|r| {
-        !r.undone
-            && r.request_id != pending.request_id
-            && r.verdict.verdict == VerdictKind::Reject
+        !r.undone && r.request_id != pending.request_id && r.verdict.verdict == VerdictKind::Reject
     });
     match (effect, &next.content) {
         _ if next.state != ItemState::Settled || next.kind == Kind::Quarantine => None,

@@ -46,3 +46,23 @@ pub struct ConflictView {
     /// Wall time at which it was read.
     pub at: Timestamp,
 }
+
+/// What became of corrections that another desk sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Received {
+    pub new: u64,
+    /// They took the place of an earlier one of the same id.
+    pub updated: u64,
+    /// They were here already, or a later one is.
+    pub duplicates: u64,
+    #[serde(default)]
+    pub refused: Vec<NotReceived>,
+}
+
+/// A line that is not kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotReceived {
+    /// 1-based.
+    pub line: usize,
+    pub why: String,
+}

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    CanaryAct, IncidentAct, IncidentView, ItemView, KillMode, LeaseView, ReferenceAsk,
+    CanaryAct, IncidentAct, IncidentView, ItemView, KillMode, LeaseView, Received, ReferenceAsk,
     ReferenceView, Resumed,
 };
 use crate::domain::{
@@ -137,6 +137,10 @@ pub enum Command {
     RevokeToken {
         id: String,
     },
+    /// Keep corrections of other desks, each once by its origin and id.
+    Receive {
+        corrections: Vec<Value>,
+    },
     /// Let what is due happen: grace times, SLA. Any process may say it; one at a time acts.
     Tick,
 }
@@ -172,6 +176,7 @@ pub enum Act {
     Incident,
     SetReference,
     Redeliver,
+    Receive,
     CreateToken,
     RevokeToken,
     Tick,
@@ -209,6 +214,7 @@ impl Command {
             Self::Incident { .. } => Act::Incident,
             Self::SetReference(_) => Act::SetReference,
             Self::Redeliver { .. } => Act::Redeliver,
+            Self::Receive { .. } => Act::Receive,
             Self::CreateToken(_) => Act::CreateToken,
             Self::RevokeToken { .. } => Act::RevokeToken,
             Self::Tick => Act::Tick,
@@ -373,6 +379,7 @@ pub enum Answer {
     Reference(ReferenceView),
     Token(Box<NewToken>),
     Revoked(Token),
+    Received(Received),
     /// How many things a tick did.
     Ticked(u64),
 }

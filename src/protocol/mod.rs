@@ -22,7 +22,7 @@ mod view;
 
 use futures_util::{future::BoxFuture, stream::BoxStream};
 
-pub use backends::{BackendView, ConflictView};
+pub use backends::{BackendView, ConflictView, NotReceived, Received};
 pub use command::{
     Act, Admitted, Answer, BlindAnswer, Command, Draft, FeedbackKind, LeaseAsk, Line, NewToken,
     Offline, Refusal, ReviewRequest, Reviewed, TokenAsk,

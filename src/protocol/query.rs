@@ -59,6 +59,11 @@ pub enum Query {
         after: u64,
         limit: usize,
     },
+    /// Corrections of other desks, a part at a time: 0, then what the reply names.
+    Received {
+        since: Option<Timestamp>,
+        part: u64,
+    },
     /// A proof file (C2SP tlog-proof) that the item's last entry, or entry `index`, is in the log.
     Prove {
         item: String,
@@ -133,11 +138,26 @@ pub enum Reply {
     Policy(Box<PolicyView>),
     Explain(Box<ExplainView>),
     Faults(Vec<Fault>),
-    Refused { refused: Vec<RefusedLine>, next: Option<u64> },
+    Refused {
+        refused: Vec<RefusedLine>,
+        next: Option<u64>,
+    },
     Reviewers(Vec<Reviewer>),
     Tokens(Vec<Token>),
-    Entries { entries: Vec<EntryView>, next: Option<u64>, total: u64 },
-    Corrections { corrections: Vec<Correction>, next: Option<u64> },
+    Entries {
+        entries: Vec<EntryView>,
+        next: Option<u64>,
+        total: u64,
+    },
+    Corrections {
+        corrections: Vec<Correction>,
+        next: Option<u64>,
+    },
+    /// As they came, with `origin` and `seq`.
+    Received {
+        lines: Vec<Value>,
+        next: Option<u64>,
+    },
     Proof(String),
     Signals(Box<SignalsView>),
     Distribution(Box<DistributionView>),

@@ -8,6 +8,7 @@
 
 mod auth;
 mod body;
+mod corrections;
 mod desk;
 mod health;
 mod listen;
@@ -28,6 +29,7 @@ pub fn router(served: Served) -> Router {
     let routes = Router::new()
         .route("/v1/desk/commands", post(desk::execute))
         .route("/v1/desk/queries", post(desk::ask))
+        .route("/v1/corrections", post(corrections::receive))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))

@@ -19,8 +19,7 @@ fn lines(folder: &Path) -> Vec<Value> {
     let mut all = Vec::new();
     for file in manifest["files"].as_array().unwrap() {
         let text = std::fs::read_to_string(folder.join(file["name"].as_str().unwrap())).unwrap();
-        let hash: String =
-            Sha256::digest(&text).iter().map(|b| format!("{b:02x}")).collect();
+        let hash: String = Sha256::digest(&text).iter().map(|b| format!("{b:02x}")).collect();
         assert_eq!(file["sha256"], hash);
         all.extend(text.lines().map(|l| serde_json::from_str::<Value>(l).unwrap()));
     }
@@ -30,7 +29,10 @@ fn lines(folder: &Path) -> Vec<Value> {
 fn told(folder: &Path) -> Vec<(String, String, u64)> {
     let text = |v: &Value| v.as_str().unwrap().to_owned();
     let lines = lines(folder);
-    lines.iter().map(|l| (text(&l["id"]), text(&l["verdict"]), l["seq"].as_u64().unwrap())).collect()
+    lines
+        .iter()
+        .map(|l| (text(&l["id"]), text(&l["verdict"]), l["seq"].as_u64().unwrap()))
+        .collect()
 }
 
 fn of(id: &str, verdict: &str, seq: u64) -> (String, String, u64) {

@@ -43,13 +43,16 @@ impl Studio {
             { "filter": "filter:tasks:data.overrule_id", "operator": "equal", "type": "String",
               "value": id },
         ]}});
-        let client = reqwest::Url::parse_with_params(&format!("{}/api/tasks/", self.url), [
-            ("project", project.to_string().as_str()),
-            ("page", "1"),
-            ("page_size", "50"),
-            ("fields", "all"),
-            ("query", &query.to_string()),
-        ]);
+        let client = reqwest::Url::parse_with_params(
+            &format!("{}/api/tasks/", self.url),
+            [
+                ("project", project.to_string().as_str()),
+                ("page", "1"),
+                ("page_size", "50"),
+                ("fields", "all"),
+                ("query", &query.to_string()),
+            ],
+        );
         let path = client.unwrap().to_string().split_off(self.url.len());
         let (_, listed) = self.call("GET", &path, Value::Null).await;
         let mut tasks = listed["tasks"].as_array().cloned().unwrap_or_default();

@@ -15,6 +15,7 @@ mod folder;
 mod label_studio;
 #[path = "../alerts/receiver.rs"]
 mod receiver;
+mod server;
 mod stand_in;
 #[path = "../support/mod.rs"]
 mod support;

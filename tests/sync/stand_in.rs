@@ -65,8 +65,11 @@ impl StandIn {
             Some(said) if said == format!("Token {LEGACY}") || said == access => {}
             _ => return fault(401, "Authentication credentials were not provided."),
         }
-        let query: BTreeMap<String, String> =
-            reqwest::Url::parse(&format!("http://x/?{query}")).unwrap().query_pairs().into_owned().collect();
+        let query: BTreeMap<String, String> = reqwest::Url::parse(&format!("http://x/?{query}"))
+            .unwrap()
+            .query_pairs()
+            .into_owned()
+            .collect();
         let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
         match (came.method.as_str(), parts.as_slice()) {
             ("GET", ["api", "current-user", "whoami"]) => says(200, &server.users[0]),
@@ -86,12 +89,10 @@ impl StandIn {
                 server.import(id, &body)
             }
             ("GET", ["api", "tasks"]) => server.list(&query),
-            ("DELETE", ["api", "tasks", id]) => {
-                match server.tasks.remove(&id.parse().unwrap()) {
-                    Some(_) => Says::plain(204, ""),
-                    None => fault(404, "No Task matches the given query."),
-                }
-            }
+            ("DELETE", ["api", "tasks", id]) => match server.tasks.remove(&id.parse().unwrap()) {
+                Some(_) => Says::plain(204, ""),
+                None => fault(404, "No Task matches the given query."),
+            },
             ("GET", ["api", "tasks", id, "annotations"]) => {
                 says(200, &server.tasks[&id.parse().unwrap()]["annotations"])
             }
@@ -155,10 +156,13 @@ impl Server {
             }
             let id = self.tasks.keys().next_back().map_or(1, |last| last + 1);
             let now = self.now();
-            self.tasks.insert(id, json!({
-                "id": id, "data": task["data"], "annotations": [], "updated_at": now,
-                "predictions": task["predictions"], "project": project["id"],
-            }));
+            self.tasks.insert(
+                id,
+                json!({
+                    "id": id, "data": task["data"], "annotations": [], "updated_at": now,
+                    "predictions": task["predictions"], "project": project["id"],
+                }),
+            );
             ids.push(id);
         }
         says(201, &json!({ "task_count": ids.len(), "task_ids": ids }))
@@ -209,6 +213,13 @@ impl Server {
         assert_eq!((query["page"].as_str(), query["fields"].as_str()), ("1", "all"));
         let asked: Value = serde_json::from_str(&query["query"]).unwrap();
         let items = asked["filters"]["items"].as_array().unwrap();
+        for item in items.iter().filter(|i| i["type"] == "Datetime") {
+            // Seen: a time without a fraction is answered 500.
+            let text = item["value"].as_str().unwrap();
+            if text.len() != 27 || text.as_bytes()[19] != b'.' {
+                return fault(500, "time data does not match format '%Y-%m-%dT%H:%M:%S.%fZ'");
+            }
+        }
         let any = asked["filters"]["conjunction"] == "or";
         let holds = |task: &Value, item: &Value| {
             let field = item["filter"].as_str().unwrap().strip_prefix("filter:tasks:").unwrap();
@@ -264,8 +275,11 @@ fn says(status: u16, body: &Value) -> Says {
 }
 
 fn fault(status: u16, detail: &str) -> Says {
-    says(status, &json!({
-        "id": "5f0c8b1e", "status_code": status, "version": "1.23.2", "detail": detail,
-        "exc_info": null,
-    }))
+    says(
+        status,
+        &json!({
+            "id": "5f0c8b1e", "status_code": status, "version": "1.23.2", "detail": detail,
+            "exc_info": null,
+        }),
+    )
 }

@@ -25,7 +25,10 @@ fn verified(came: &Came) -> Value {
     assert_eq!(header("webhook-signature"), key.sign(header("webhook-id"), unix, &came.body));
     assert_eq!(header("content-type"), "application/cloudevents+json; charset=utf-8");
     let event = came.json();
-    assert_eq!((&event["specversion"], &event["type"]), (&json!("1.0"), &json!("correction.recorded")));
+    assert_eq!(
+        (&event["specversion"], &event["type"]),
+        (&json!("1.0"), &json!("correction.recorded"))
+    );
     assert_eq!(event["id"], header("webhook-id"));
     event
 }

@@ -8,6 +8,7 @@
 mod cargo;
 mod collect;
 mod pulled;
+mod received;
 mod status;
 
 use serde::Serialize;

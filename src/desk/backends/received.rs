@@ -5,6 +5,8 @@
 //! small state of its own, so a later one of the same id takes the place of the first; what came is
 //! told in the trail by count and digest, not by content.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -44,10 +46,8 @@ impl Core {
         self.retry(|sight| {
             let actor = self.actor(by)?;
             authority::may(&actor, Act::Receive, Subject::default())?;
-            let mut premises = sight.premises();
-            premises.actor = Some((actor.name.clone(), actor.version));
-            let (mut ops, mut received) = (Vec::new(), Received::default());
-            let mut digest = Sha256::new();
+            let mut received = Received::default();
+            let mut fresh: BTreeMap<String, (Came, u64)> = BTreeMap::new();
             for (n, line) in lines.iter().enumerate() {
                 let came = match read(line, &sight.snapshot.origin) {
                     Ok(came) => came,
@@ -57,23 +57,28 @@ impl Core {
                     }
                 };
                 let key = key(&came.origin, &came.correction.id);
-                // Twice in one batch: the later one is looked at the next time round.
-                if premises.state.iter().any(|(k, _)| *k == key) {
-                    received.refused.push(NotReceived {
-                        line: n + 1,
-                        why: "the same id stands twice in one request".to_owned(),
-                    });
-                    continue;
-                }
-                let (before, version) = self.small::<Option<Came>>(&key)?;
-                match before {
-                    Some(kept) if kept.seq >= came.seq => {
+                // What stands: from an earlier line, or from before.
+                let (seq, version) = match fresh.get(&key) {
+                    Some((earlier, version)) => (Some(earlier.seq), *version),
+                    None => {
+                        let (kept, version) = self.small::<Option<Came>>(&key)?;
+                        (kept.map(|k| k.seq), version)
+                    }
+                };
+                match seq {
+                    Some(seq) if seq >= came.seq => {
                         received.duplicates += 1;
                         continue;
                     }
                     Some(_) => received.updated += 1,
                     None => received.new += 1,
                 }
+                fresh.insert(key, (came, version));
+            }
+            let mut premises = sight.premises();
+            premises.actor = Some((actor.name.clone(), actor.version));
+            let (mut ops, mut digest) = (Vec::new(), Sha256::new());
+            for (key, (came, version)) in fresh {
                 let value = json(&came)?;
                 digest.update(&value);
                 premises.state.push((key.clone(), version));

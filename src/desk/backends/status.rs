@@ -90,10 +90,7 @@ impl Core {
     }
 
     /// Rows that go to backends, by backend, oldest first.
-    fn rows_of(
-        &self,
-        state: EffectState,
-    ) -> Result<BTreeMap<String, Vec<StoredEffect>>, Refused> {
+    fn rows_of(&self, state: EffectState) -> Result<BTreeMap<String, Vec<StoredEffect>>, Refused> {
         let ask = OutgoingAsk {
             state,
             kind: Some(KIND.into()),

@@ -33,12 +33,8 @@ const OWN: [(&str, &[BackendKind]); 11] = [
     ("pull", &[BackendKind::LabelStudio]),
     ("reviewers", &[BackendKind::LabelStudio]),
 ];
-const ADDRESSED: [BackendKind; 4] = [
-    BackendKind::Overrule,
-    BackendKind::Webhook,
-    BackendKind::LabelStudio,
-    BackendKind::Mlflow,
-];
+const ADDRESSED: [BackendKind; 4] =
+    [BackendKind::Overrule, BackendKind::Webhook, BackendKind::LabelStudio, BackendKind::Mlflow];
 
 impl Loader<'_> {
     pub(super) fn read_backends(&mut self, top: &mut Table<'_>) -> Vec<Backend> {

@@ -167,7 +167,8 @@ fn recover(folder: &Path, manifest: &mut Manifest) -> Result<BTreeSet<u64>, Faul
             Err(e) if e.kind() == io::ErrorKind::NotFound && active.bytes == 0 => 0,
             Err(e) => return Err(io_fault(&path, "read")(e)),
         };
-        if size < active.bytes || (active.bytes > 0 && hash(&path, Some(active.bytes))?.0 != active.sha256)
+        if size < active.bytes
+            || (active.bytes > 0 && hash(&path, Some(active.bytes))?.0 != active.sha256)
         {
             return Err(Fault::Changed(path));
         }
@@ -293,8 +294,7 @@ fn write(folder: &Path, manifest: &Manifest) -> Result<(), Fault> {
     let mut text = serde_json::to_vec_pretty(manifest)
         .map_err(|e| Fault::Unreadable { path: path.clone(), cause: e.to_string() })?;
     text.push(b'\n');
-    let file =
-        OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new);
+    let file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new);
     file.and_then(|mut f| f.write_all(&text).and_then(|()| f.sync_all()))
         .map_err(io_fault(&new, "written"))?;
     fs::rename(&new, &path).map_err(io_fault(&path, "written"))?;
@@ -430,8 +430,12 @@ mod tests {
         let mut torn = manifest(&folder);
         torn.last_batch = None;
         torn.files[0] = Listed {
-            lines: 0, bytes: 0, first_seq: 0, last_seq: 0,
-            sha256: hex(&Sha256::digest(b"")), ..torn.files[0].clone()
+            lines: 0,
+            bytes: 0,
+            first_seq: 0,
+            last_seq: 0,
+            sha256: hex(&Sha256::digest(b"")),
+            ..torn.files[0].clone()
         };
         write(&folder, &torn).unwrap();
         put(&folder, 1..=2).unwrap();
@@ -456,12 +460,15 @@ mod tests {
         let files = manifest(home.path()).files;
         let told: Vec<(&str, u64, u64, bool)> =
             files.iter().map(|f| (f.name.as_str(), f.first_seq, f.last_seq, f.closed)).collect();
-        assert_eq!(told, [
-            ("corrections-2026-11-22-001.jsonl", 1, 2, true),
-            ("corrections-2026-11-22-002.jsonl", 3, 4, true),
-            ("corrections-2026-11-23-001.jsonl", 5, 5, true),
-            ("corrections-2026-11-24-001.jsonl", 6, 6, false),
-        ]);
+        assert_eq!(
+            told,
+            [
+                ("corrections-2026-11-22-001.jsonl", 1, 2, true),
+                ("corrections-2026-11-22-002.jsonl", 3, 4, true),
+                ("corrections-2026-11-23-001.jsonl", 5, 5, true),
+                ("corrections-2026-11-24-001.jsonl", 6, 6, false),
+            ]
+        );
         assert_eq!(written(home.path()), [1, 2, 3, 4, 5, 6]);
     }
 

@@ -142,8 +142,7 @@ async fn call(
         request.headers.push(("authorization", Secret::new(words)));
         request.secrets.push(token.clone());
     }
-    let response =
-        sender.exchange(&request).await.map_err(|why| Stop::Later(why, None))?;
+    let response = sender.exchange(&request).await.map_err(|why| Stop::Later(why, None))?;
     match Verdict::usual(&request, &response, sender.now) {
         Verdict::Done | Verdict::Again(_) => {
             Ok(serde_json::from_str(&response.body).unwrap_or_default())

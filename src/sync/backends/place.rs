@@ -57,11 +57,10 @@ impl Place {
             });
         }
         let address = read(&backend.url_env)?.or_else(|| backend.url.clone());
-        let address = address
-            .filter(|a| reqwest::Url::parse(a).is_ok_and(|u| u.has_host()))
-            .ok_or_else(|| {
-                unusable(&backend.url_env, "not an address that begins with https://")
-            })?;
+        let address =
+            address.filter(|a| reqwest::Url::parse(a).is_ok_and(|u| u.has_host())).ok_or_else(
+                || unusable(&backend.url_env, "not an address that begins with https://"),
+            )?;
         if backend.kind == BackendKind::Webhook
             && let Some(key) = &key
             && let Err(fault) = SigningKey::read(key.reveal())

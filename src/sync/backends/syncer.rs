@@ -66,14 +66,7 @@ struct Ask<'a> {
 impl Syncer {
     /// A syncer with nothing to do yet.
     pub fn new(desk: Local, wire: Arc<dyn Wire>, terms: Terms) -> Self {
-        Self {
-            desk,
-            wire,
-            terms,
-            at_work: JoinSet::new(),
-            busy: HashSet::new(),
-            turn: false,
-        }
+        Self { desk, wire, terms, at_work: JoinSet::new(), busy: HashSet::new(), turn: false }
     }
 
     /// Collect, send what may go at `now` (wall time), take annotations in, and wait for all of it.
@@ -145,11 +138,11 @@ impl Syncer {
             Ok((backends, rows(&desk)?))
         })
         .await?;
-        let mut round =
-            Round { waiting: rows.values().map(Vec::len).sum(), ..Round::default() };
+        let mut round = Round { waiting: rows.values().map(Vec::len).sum(), ..Round::default() };
         let mut due = Vec::new();
         for backend in backends {
-            if ask.only.is_some_and(|only| only != backend.name) || self.busy.contains(&backend.name)
+            if ask.only.is_some_and(|only| only != backend.name)
+                || self.busy.contains(&backend.name)
             {
                 continue;
             }
@@ -286,8 +279,8 @@ impl Worker {
                 break;
             }
         }
-        if pull {
-            label_studio::pull(&sender, &self.desk).await?;
+        if pull && !label_studio::pull(&sender, &self.desk).await? {
+            end.failed += 1;
         }
         Ok(end)
     }

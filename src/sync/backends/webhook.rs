@@ -37,9 +37,9 @@ pub(super) async fn deliver(sender: &Sender<'_>, loads: &[Load]) -> Delivered {
                 return done;
             }
             Verdict::Refused(why) => done.refused.push((key, why)),
-            Verdict::Gone(why) => done
-                .refused
-                .push((key, format!("nobody is at this address any more: {why}"))),
+            Verdict::Gone(why) => {
+                done.refused.push((key, format!("nobody is at this address any more: {why}")))
+            }
         }
     }
     done

@@ -157,10 +157,13 @@ fn backends(ui: &Ui<'_, '_>, header: &Header) -> Option<(u8, Vec<Span<'static>>)
     if unsent == 0 && header.failing == 0 {
         return Some((1, vec![ui.span(Role::Dim, "sync "), ui.span(Role::Ok, "✓")]));
     }
-    let mut spans = vec![ui.span(Role::Dim, match header.backends {
-        1 => "1 backend".to_owned(),
-        n => format!("{n} backends"),
-    })];
+    let mut spans = vec![ui.span(
+        Role::Dim,
+        match header.backends {
+            1 => "1 backend".to_owned(),
+            n => format!("{n} backends"),
+        },
+    )];
     if unsent > 0 {
         spans.push(ui.span(Role::Dim, format!(" · {unsent} to send")));
     }

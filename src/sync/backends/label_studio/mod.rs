@@ -86,8 +86,8 @@ async fn push(client: &mut Client<'_>, loads: &[Load], done: &mut Delivered) -> 
 }
 
 /// Look for annotations since the last time, and take them in. What goes wrong over there is
-/// written down; `Err` is trouble of our own.
-pub(super) async fn pull(sender: &Sender<'_>, desk: &Local) -> Result<(), Refused> {
+/// written down and makes it `false`; `Err` is trouble of our own.
+pub(super) async fn pull(sender: &Sender<'_>, desk: &Local) -> Result<bool, Refused> {
     let name = sender.place.backend.name.clone();
     let mut client = Client::new(sender);
     let (local, of) = (desk.clone(), name.clone());
@@ -97,11 +97,9 @@ pub(super) async fn pull(sender: &Sender<'_>, desk: &Local) -> Result<(), Refuse
         let page = match look(&mut client, cursor.as_deref(), &mut people).await {
             Ok(page) => page,
             Err(Stop::Later(why, _) | Stop::Refused(why)) => {
-                return blocking({
-                    let desk = desk.clone();
-                    move || desk.not_pulled(&name, &why)
-                })
-                .await;
+                let desk = desk.clone();
+                blocking(move || desk.not_pulled(&name, &why)).await?;
+                return Ok(false);
             }
         };
         let Page { annotated, last, full } = page;
@@ -112,7 +110,7 @@ pub(super) async fn pull(sender: &Sender<'_>, desk: &Local) -> Result<(), Refuse
             break;
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// A page of annotated tasks.
@@ -150,11 +148,14 @@ async fn look(
     Ok(Page { annotated, last: tasks.last().map(|t| t.updated_at.clone()), full })
 }
 
-/// A cursor a little before this one.
+/// A cursor a little before this one. Label Studio reads times with microseconds and no others.
 fn back(cursor: &Option<String>) -> Option<String> {
     let text = cursor.as_ref()?;
     let earlier = text.parse::<jiff::Timestamp>().ok().and_then(|at| at.checked_sub(OVERLAP).ok());
-    Some(earlier.map_or_else(|| text.clone(), |at| at.to_string()))
+    Some(
+        earlier
+            .map_or_else(|| text.clone(), |at| at.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()),
+    )
 }
 
 impl Client<'_> {

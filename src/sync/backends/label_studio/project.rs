@@ -37,7 +37,10 @@ impl Client<'_> {
             [] => self.make(&title).await,
             [one] => self.fits(*one).await.map(|()| *one),
             _ => Err(Stop::Later(
-                format!("Label Studio has {} projects called {title:?}: rename all but one", ours.len()),
+                format!(
+                    "Label Studio has {} projects called {title:?}: rename all but one",
+                    ours.len()
+                ),
                 None,
             )),
         }

@@ -216,9 +216,7 @@ fn results(
 
 /// Has our annotation these results already?
 pub(super) fn says(annotation: &Annotation, wanted: &Value) -> bool {
-    let own = |r: &Value| {
-        ["from_name", "value"].map(|k| r.get(k).cloned().unwrap_or_default())
-    };
+    let own = |r: &Value| ["from_name", "value"].map(|k| r.get(k).cloned().unwrap_or_default());
     let here: Vec<_> = annotation.result.iter().map(own).collect();
     let wanted = wanted.get("result").and_then(Value::as_array);
     wanted.is_some_and(|w| w.iter().map(own).collect::<Vec<_>>() == here)

@@ -50,7 +50,7 @@ impl Client<'_> {
         let query = json!({
             "filters": { "conjunction": "and", "items": [
                 { "filter": "filter:tasks:updated_at", "operator": "greater", "type": "Datetime",
-                  "value": after.unwrap_or("1970-01-01T00:00:00Z") },
+                  "value": after.unwrap_or("1970-01-01T00:00:00.000000Z") },
                 { "filter": "filter:tasks:total_annotations", "operator": "greater",
                   "type": "Number", "value": 0 },
             ]},
@@ -114,7 +114,8 @@ impl Client<'_> {
         match self.import(project, &missing, tasks).await {
             Err(Stop::Refused(_)) if missing.len() > 1 => {}
             Err(Stop::Refused(why)) => {
-                done.refused.extend(missing.iter().map(|(row, _, _)| ((*row).to_owned(), why.clone())));
+                done.refused
+                    .extend(missing.iter().map(|(row, _, _)| ((*row).to_owned(), why.clone())));
                 return Ok(());
             }
             other => return other,

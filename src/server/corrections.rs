@@ -1,0 +1,32 @@
+//! `POST /v1/corrections`: labelled corrections of another desk, as NDJSON; each is kept once, by
+//! its origin and id, and a later one takes the place of an earlier one.
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use serde_json::Value;
+
+use super::auth::Caller;
+use super::body::{Json, no_bytes};
+use super::problem::Problem;
+use crate::protocol::{Answer, Command, Received, Refused, Why};
+
+/// Keep what comes. A line that is no correction is named in the answer and holds up no other.
+pub(super) async fn receive(
+    caller: Caller,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<Received>, Problem> {
+    let body = body.map_err(|rejection| no_bytes(&rejection))?;
+    let body = body.strip_suffix(b"\n").unwrap_or(&body);
+    let corrections: Vec<Value> = body
+        .split(|b| *b == b'\n')
+        // What is no JSON is no correction either; its place is told by the desk.
+        .map(|line| serde_json::from_slice(line).unwrap_or(Value::Null))
+        .collect();
+    match caller.execute(Command::Receive { corrections }).await? {
+        Answer::Received(received) => Ok(Json(received)),
+        other => {
+            let why = format!("the desk gave an answer of another kind: {other:?}");
+            Err(Refused::new(Why::Internal, why).hint("this is a defect").into())
+        }
+    }
+}
