@@ -92,18 +92,13 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use reqwest::Method;
 
     /// `post-vanilla` and `post-sts-header-before` of AWS's own test suite for Signature Version 4.
     fn signed(session: Option<&str>) -> String {
-        let mut request = Request {
-            method: Method::POST,
-            url: Secret::new("https://example.amazonaws.com/"),
-            headers: Vec::new(),
-            body: Vec::new(),
-            private: false,
-            secrets: Vec::new(),
-        };
+        let url = Secret::new("https://example.amazonaws.com/");
+        let mut request = Request::json(url, &serde_json::Value::Null, false);
+        request.headers.clear();
+        request.body.clear();
         let url = Url::parse(request.url.reveal()).unwrap();
         let with = Credentials {
             key: "AKIDEXAMPLE".into(),
