@@ -81,7 +81,7 @@ impl Local {
         annotated: &[Annotated],
         cursor: Option<String>,
     ) -> Result<Vec<Taken>, Refused> {
-        let now = millis((self.core.wall)());
+        let now = millis(self.core.wall_now());
         let mut taken = Vec::new();
         for one in annotated {
             taken.push(self.take_in(backend, one)?);
@@ -118,7 +118,7 @@ impl Local {
 
     /// Annotations cannot be read now.
     pub fn not_pulled(&self, backend: &str, why: &str) -> Result<(), Refused> {
-        let now = millis((self.core.wall)());
+        let now = millis(self.core.wall_now());
         self.core.change_small::<Pulled>(&state_key(backend, "pull"), |state| {
             state.error = Some(why.to_owned());
             state.looked_at = Some(now);

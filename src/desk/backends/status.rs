@@ -31,7 +31,7 @@ impl Local {
         sent: &[String],
         gone: &[String],
     ) -> Result<(), Refused> {
-        let now = millis((self.core.wall)());
+        let now = millis(self.core.wall_now());
         self.core.change_small::<Sent>(&state_key(backend, "sent"), |state| {
             state.sent += sent.len() as u64;
             if !sent.is_empty() {
