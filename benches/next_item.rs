@@ -1,5 +1,6 @@
 //! From a verdict to the next item: the verdict durable, the next item leased and loaded, with
-//! 100,000 waiting. Compared with two bare durable commits and two point reads.
+//! 100,000 waiting. Compared with two bare durable commits and two point reads. Then the same
+//! through a server on this machine, as a reviewer elsewhere has it.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -8,7 +9,15 @@
 
 mod support;
 
+use std::net::TcpListener;
+use std::path::Path;
 use std::time::{Duration, Instant};
+
+use overrule::desk::Local;
+use overrule::domain::TokenScope;
+use overrule::protocol::{Answer, Command, Desk as _, LeaseAsk, Query, TokenAsk};
+use overrule::remote::{Remote, Token};
+use overrule::server::{self, Listen, Served};
 
 use support::{Records, Times, desk, goal, head, note, rows};
 
@@ -50,7 +59,50 @@ fn main() {
     let ratio = p99.as_secs_f64() / floor.at(0.99).as_secs_f64();
     note("times the bare p99", format!("{ratio:.1}"));
     goal("verdict and next item", both.show(), "p99 < 16 ms", p99 < Duration::from_millis(16));
+    remote(&local, folder.path());
     local.close().unwrap();
+}
+
+/// The next item through a server: leased, loaded, and on this side of the wire.
+fn remote(local: &Local, folder: &Path) {
+    let ask = TokenAsk { name: desk::ME.into(), scopes: vec![TokenScope::Review], lasts_s: 86_400 };
+    let Answer::Token(made) = local.execute_blocking(desk::ME, Command::CreateToken(ask)).unwrap()
+    else {
+        unreachable!("a token was asked for")
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (mut lease, mut look, mut decide) = (Times::default(), Times::default(), Times::default());
+    runtime.block_on(async {
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", socket.local_addr().unwrap());
+        let served = Served::new(local.clone(), desk::ME.into(), false);
+        tokio::spawn(server::serve(served, Listen { socket, tls: None }, std::future::pending()));
+        let token = Token::new(&made.token);
+        let far = Remote::open(&url, &token, folder).await.unwrap();
+        for _ in 0..VERDICTS {
+            let since = Instant::now();
+            let ask = Command::Lease(LeaseAsk::default());
+            let answer = far.execute("", ask).await.unwrap();
+            lease.push(since.elapsed());
+            let Answer::Leased(Some(item)) = answer else { unreachable!("{answer:?}") };
+            let since = Instant::now();
+            far.ask("", Query::Item { id: item.id.clone() }).await.unwrap();
+            look.push(since.elapsed());
+            let since = Instant::now();
+            let verdict = Command::Review(Box::new(desk::verdict(&item)));
+            far.execute("", verdict).await.unwrap();
+            decide.push(since.elapsed());
+        }
+    });
+    note("remote: the verdict, durable", decide.show());
+    note("remote: an item looked at before it is asked for", look.show());
+    let p99 = lease.at(0.99);
+    goal(
+        "remote: the next item, leased and loaded",
+        lease.show(),
+        "p99 < 20 ms",
+        p99 < Duration::from_millis(20),
+    );
 }
 
 /// What no store can do without: each step durable, each row read.

@@ -96,8 +96,16 @@ pub fn next(local: &Local) -> Option<Box<ItemView>> {
 
 /// Accept it, with the grace time of the app.
 pub fn accept(local: &Local, item: &ItemView) -> Reviewed {
+    match local.execute_blocking(ME, Command::Review(Box::new(verdict(item)))).unwrap() {
+        Answer::Reviewed(done) => done,
+        other => unreachable!("{other:?}"),
+    }
+}
+
+/// The request that accepts it.
+pub fn verdict(item: &ItemView) -> ReviewRequest {
     let verdict = Verdict::plain(VerdictKind::Accept);
-    let request = ReviewRequest {
+    ReviewRequest {
         request_id: uuid::Uuid::now_v7().to_string(),
         item: item.id.clone(),
         verdict,
@@ -107,10 +115,6 @@ pub fn accept(local: &Local, item: &ItemView) -> Reviewed {
         signature: None,
         grace_ms: 5_000,
         offline: None,
-    };
-    match local.execute_blocking(ME, Command::Review(Box::new(request))).unwrap() {
-        Answer::Reviewed(done) => done,
-        other => unreachable!("{other:?}"),
     }
 }
 

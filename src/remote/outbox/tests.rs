@@ -2,7 +2,7 @@
 //! every verdict is stored once, takes effect or is kept once, and none is lost.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 use super::*;
 use crate::domain::life::{self, By, QueueTerms};
@@ -14,6 +14,8 @@ const VERDICTS: usize = 500;
 const HOUR: i64 = 3_600_000;
 /// How long somebody waits for an answer.
 const PATIENCE: i64 = 5_000;
+/// How often a desk that is away is looked for.
+const PROBE: i64 = 5 * 60_000;
 
 /// splitmix64: small, and the same everywhere.
 struct Rng(u64);
@@ -188,7 +190,7 @@ struct World {
     desk: Desk,
     outbox: Outbox,
     /// Jobs as they are on disk, and the fates that were told.
-    disk: Vec<Job>,
+    disk: VecDeque<Job>,
     told: BTreeMap<String, Fate>,
     events: BinaryHeap<Reverse<(i64, u64)>>,
     what: BTreeMap<u64, Event>,
@@ -196,6 +198,8 @@ struct World {
     /// Answers to an earlier process reach nobody.
     flight: u64,
     outage: (i64, i64),
+    /// Nothing came back last time: nothing is sent until the desk is found again.
+    away: bool,
     sends: u64,
 }
 
@@ -212,6 +216,13 @@ impl World {
 
     /// Sends what is to be sent; the wire decides what becomes of it.
     fn pump(&mut self, now: i64) {
+        if self.away {
+            if self.down(now) {
+                return;
+            }
+            self.away = false;
+            self.outbox.hurry();
+        }
         let Some(job) = self.outbox.next("ann", time(now)) else {
             if let Some(at) = self.outbox.wake() {
                 self.at(at.as_millisecond().max(now + 1), Event::Wake);
@@ -219,7 +230,8 @@ impl World {
             return;
         };
         // Noted as tried before it goes.
-        let on_disk = self.disk.iter_mut().find(|j| j.request == job.request).unwrap();
+        let on_disk = self.disk.front_mut().unwrap();
+        assert_eq!(on_disk.request.request_id, job.request.request_id, "the first goes first");
         on_disk.tried = true;
         self.sends += 1;
         let (id, flight) = (job.request.request_id.clone(), self.flight);
@@ -265,7 +277,7 @@ impl World {
                     at: time(now),
                     tried: false,
                 };
-                self.disk.push(job.clone());
+                self.disk.push_back(job.clone());
                 self.outbox.put(job);
             }
             Event::Other(n) => {
@@ -292,15 +304,21 @@ impl World {
                 self.at(back, Event::Back { id, heard, flight });
             }
             Event::Back { id, heard, flight } if flight == self.flight => {
+                if heard == Heard::Lost && self.down(now) {
+                    self.away = true;
+                    self.at(now + PROBE, Event::Wake);
+                }
                 let chance = self.rng.below(1000) as f64 / 1000.0;
                 if let Some(arrived) = self.outbox.heard(&id, heard, time(now), chance) {
-                    self.disk.retain(|j| j.request.request_id != id);
+                    assert_eq!(self.disk.pop_front().unwrap().request.request_id, id);
                     assert!(self.told.insert(id, arrived.fate).is_none(), "told once");
                 }
             }
+            Event::Wake if self.away && self.down(now) => self.at(now + PROBE, Event::Wake),
             Event::Back { .. } | Event::Wake => {}
             Event::Crash => {
                 self.flight += 1;
+                self.away = false;
                 self.outbox = Outbox::new(self.disk.clone());
             }
         }
@@ -316,12 +334,13 @@ fn live(seed: u64) -> World {
         rng,
         desk: Desk::default(),
         outbox: Outbox::default(),
-        disk: Vec::new(),
+        disk: VecDeque::new(),
         told: BTreeMap::new(),
         events: BinaryHeap::new(),
         what: BTreeMap::new(),
         count: 0,
         flight: 0,
+        away: false,
         sends: 0,
     };
     let mut when = 0;

@@ -107,6 +107,7 @@ impl State {
             Action::Escalate => self.open_move(),
             Action::Skip => self.skip(),
             Action::TakeBack => self.take_back(),
+            Action::TakeAlong => self.take_along(),
             Action::Answer => self.open_blind(),
             Action::Flag => self.open_flag(),
             Action::Guideline => self.open_guideline(),

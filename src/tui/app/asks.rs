@@ -15,6 +15,8 @@ pub enum Purpose {
     Prefetch(String),
     Lease(String),
     Renew(String),
+    /// A lease of an item that is not on show, to work on it later.
+    Along(String),
     /// The first order of the outbox.
     Order,
     /// A draft of this item.
@@ -95,6 +97,7 @@ impl State {
             (
                 Purpose::Lease(_)
                 | Purpose::Renew(_)
+                | Purpose::Along(_)
                 | Purpose::Order
                 | Purpose::Draft(_)
                 | Purpose::Control
@@ -111,6 +114,7 @@ impl State {
         match purpose {
             Purpose::Lease(id) => self.leased(ticket, &id, answer),
             Purpose::Renew(id) => self.renewed(&id, answer),
+            Purpose::Along(id) => self.along(&id, answer),
             Purpose::Order => self.order_answered(answer),
             Purpose::Control => self.control_answered(ticket, answer),
             Purpose::Draft(id) => {

@@ -1,10 +1,12 @@
 //! A desk that is elsewhere: whether it can be reached, what waits here, what became of it.
 
+use std::sync::Arc;
+
 use super::toast::Tone;
 use super::verdict::{Sent, past};
-use super::{Effect, State};
+use super::{Effect, Purpose, State};
 use crate::domain::{Timestamp, VerdictKind};
-use crate::protocol::{Arrived, Fate, Header, UnsentView};
+use crate::protocol::{Answer, Arrived, Command, Fate, Header, LeaseAsk, Refused, UnsentView};
 
 impl State {
     /// Since when the desk cannot be reached.
@@ -105,6 +107,36 @@ impl State {
             None => self.list.returned(&sent.item),
         }
         self.refresh_now()
+    }
+
+    /// Leases every marked item: what is in hand stays workable while the desk is away.
+    pub(super) fn take_along(&mut self) -> Vec<Effect> {
+        if self.marks.is_empty() {
+            let hint = "m marks an item".to_owned();
+            self.toast_hint(Tone::Info, "mark what you want to take along", Some(hint));
+            return Vec::new();
+        }
+        let marked: Vec<String> = std::mem::take(&mut self.marks).into_keys().collect();
+        let mut effects = Vec::new();
+        for item in marked {
+            let ask = LeaseAsk { item: Some(item.clone()), ..LeaseAsk::default() };
+            effects.push(self.tell(Purpose::Along(item), Command::Lease(ask)));
+        }
+        effects
+    }
+
+    /// The answer to an item that is to be taken along.
+    pub(super) fn along(&mut self, item: &str, answer: Result<Answer, Refused>) -> Vec<Effect> {
+        match answer {
+            Ok(Answer::Leased(Some(view))) => {
+                self.kept.put(Arc::new(*view));
+                let hint = "it stays workable while the desk is away".to_owned();
+                self.toast_hint(Tone::Good, format!("took {item} along"), Some(hint));
+            }
+            Ok(_) => self.toast(Tone::Info, format!("{item} is not free")),
+            Err(refused) => self.toast_refused(&format!("{item} was not taken along: "), &refused),
+        }
+        self.refresh()
     }
 
     /// The newest verdict that waits here, the item on show first, as one that can be taken back.

@@ -84,6 +84,8 @@ actions! {
         "Show the text as code points, hidden characters and all.";
     CopyId "item.copy-id" "copy id" [Review Signals Containment Audit Learning] Plain
         "Copy the id under the cursor to the clipboard.";
+    TakeAlong "item.take-along" "take along" [Queue] Plain
+        "Lease every marked item, so that they stay workable while the desk is away.";
     TakeBack "item.take-back" "take lease back" [Review] Plain
         "Take the item out of somebody's hands (admins).";
     Mark "item.mark" "mark" [Review] Plain

@@ -175,6 +175,7 @@ fn a_sequence_waits_and_says_what_may_follow() {
         [
             (key("a"), "accept marked"),
             (key("r"), "reject marked"),
+            (key("l"), "take along"),
             (key("t"), "take lease back"),
             (key("K"), "kill switch"),
         ]

@@ -106,3 +106,34 @@ fn a_lease_that_nobody_keeps_warns_before_it_runs_out() {
     assert!(left(&rig) > 290);
     assert!(!rig.screen().contains("your lease runs out"), "{}", rig.screen());
 }
+
+#[test]
+fn marked_items_are_taken_along_and_decided_while_the_desk_is_away() {
+    let mut rig = Rig::stocked();
+    let first: Vec<String> = rig.state.list.rows.iter().take(3).map(|r| r.id.clone()).collect();
+    rig.press("m m m Space l");
+    rig.pass(500);
+    for id in &first {
+        let lease = rig.desk.inside().items[id].lease.clone();
+        assert_eq!(lease.unwrap().reviewer, "ann", "{id}");
+    }
+    assert!(rig.state.marks.is_empty());
+    assert!(rig.screen().contains("along"), "{}", rig.screen());
+}
+
+#[test]
+fn an_admin_takes_a_lease_back_after_a_question() {
+    let desk = FakeDesk::stocked();
+    desk.lease_to("lap-2001", "bob");
+    let mut rig = Rig::new(desk, 120, 36);
+    rig.press("g g");
+    rig.pass(500);
+    assert_eq!(rig.shown(), Some("lap-2001"));
+    rig.press("Space t");
+    assert!(rig.screen().contains("take lap-2001 back"), "{}", rig.screen());
+    let taken =
+        |rig: &Rig| rig.desk.inside().said.iter().any(|c| matches!(c, Command::TakeBack { .. }));
+    assert!(!taken(&rig));
+    rig.press("Enter");
+    assert!(taken(&rig));
+}
