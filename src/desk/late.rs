@@ -38,6 +38,11 @@ fn read<T: DeserializeOwned>(state: &StoredState) -> Result<T, Refused> {
     })
 }
 
+/// A list of words for the trail: names may hold commas.
+fn as_text(words: &[String]) -> Result<String, Refused> {
+    Ok(String::from_utf8_lossy(&json(&words)?).into_owned())
+}
+
 fn put<T: Serialize>(key: String, value: &T) -> Result<Op, Refused> {
     Ok(Op::PutState { key, value: Some(json(value)?) })
 }
@@ -196,8 +201,8 @@ impl Core {
         let mut contested = Entry::new(EntryKind::CLASH, "system", now, sight.wall);
         stand(&mut contested, &next);
         contested.req = Some(review.request_id.clone());
-        contested.d.insert("people".into(), clash.people.join(", "));
-        contested.d.insert("reviews".into(), clash.reviews.join(","));
+        contested.d.insert("people".into(), as_text(&clash.people)?);
+        contested.d.insert("reviews".into(), as_text(&clash.reviews)?);
 
         let mut premises = sight.premises();
         premises.actor = Some((actor.name.clone(), actor.version));

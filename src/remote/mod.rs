@@ -369,9 +369,12 @@ impl Inner {
 
     /// A verdict: sent at once where the desk is there and nothing waits before it; else kept.
     async fn review(&self, request: ReviewRequest) -> Result<Answer, Refused> {
+        let (me, item) = (self.me.clone(), request.item.clone());
+        let held = self.kept(move |kept| kept.item(&me, &item)).await?;
+        // What is not in hand cannot wait, so it waits for nothing.
         let clear = {
             let state = self.state();
-            state.away.is_none() && state.outbox.is_empty()
+            state.away.is_none() && (held.is_none() || state.outbox.is_empty())
         };
         let (why, sent) = match clear {
             false => (self.why_away(), false),
@@ -382,17 +385,25 @@ impl Inner {
                     let _ = self.kept(move |kept| kept.let_go(&me, &item)).await;
                     return Ok(answer);
                 }
+                // The server is there, and what it stands on is not.
+                Err(Trouble::Refused(refused))
+                    if held.is_some()
+                        && matches!(refused.kind, Why::Unavailable | Why::Internal) =>
+                {
+                    (refused.message, true)
+                }
                 Err(Trouble::Refused(refused) | Trouble::Token(refused)) => return Err(refused),
                 Err(Trouble::Away { why, sent }) => (why, sent),
             },
         };
-        self.wait_with(request, &why, sent).await
+        self.wait_with(request, held, &why, sent).await
     }
 
     /// Keep a verdict until the desk can have it. It is on disk when this answers.
     async fn wait_with(
         &self,
         mut request: ReviewRequest,
+        held: Option<ItemView>,
         why: &str,
         sent: bool,
     ) -> Result<Answer, Refused> {
@@ -403,8 +414,6 @@ impl Inner {
             )
             .hint("take it back first (u, or overrule undo), if it was never sent"));
         }
-        let (me, item) = (self.me.clone(), request.item.clone());
-        let held = self.kept(move |kept| kept.item(&me, &item)).await?;
         let lease = held.as_ref().and_then(|view| view.lease.clone());
         let (Some(view), Some(lease)) = (held, lease) else {
             let what = match sent {

@@ -188,10 +188,13 @@ impl Wire {
                 "{} lets nobody in with this token (403)",
                 self.address()
             ))),
-            StatusCode::TOO_MANY_REQUESTS => Trouble::Away {
-                why: format!("{} takes no more requests for the moment", self.address()),
-                sent: false,
-            },
+            StatusCode::TOO_MANY_REQUESTS => Trouble::Refused(
+                Refused::new(
+                    Why::Unavailable,
+                    format!("{} takes no more requests for the moment", self.address()),
+                )
+                .hint("try again in a moment"),
+            ),
             StatusCode::REQUEST_TIMEOUT => self.broken(status, &problem),
             status if status.is_server_error() => self.broken(status, &problem),
             StatusCode::NOT_FOUND if !ours => {

@@ -15,6 +15,7 @@
 //! checkpoint is caught by a later one from outside. Whoever holds the signing key can rewrite
 //! what no outside checkpoint covers.
 
+mod clashes;
 mod fault;
 mod items;
 mod rows;
@@ -25,6 +26,7 @@ use std::collections::{HashMap, VecDeque};
 
 use crate::domain::{Review, Reviewer};
 
+use clashes::Clashes;
 use fault::Faults;
 pub use fault::{Fault, Report};
 pub use items::ItemRow;
@@ -76,6 +78,7 @@ pub struct Verifier {
     erased: u64,
     bodies: u64,
     items: Items,
+    clashes: Clashes,
     rows: Rows,
     scratch: Vec<u8>,
     faults: Faults,
@@ -125,6 +128,7 @@ impl Verifier {
             erased: 0,
             bodies: 0,
             items: Items::default(),
+            clashes: Clashes::default(),
             rows: Rows::default(),
             scratch: Vec::new(),
             faults: Faults::default(),
@@ -257,6 +261,9 @@ impl Verifier {
         if let Some(entry) = &parsed {
             self.erase(index, entry);
             self.items.apply(index, entry);
+            if let Some(reason) = self.clashes.apply(entry) {
+                self.faults.add(index, index, reason);
+            }
             if self.rows.on {
                 self.rows.note(index, entry);
             }
