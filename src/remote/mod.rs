@@ -587,7 +587,7 @@ impl Inner {
         match tried {
             Ok(reply) => self.noted(reply).await,
             Err(Trouble::Refused(refused) | Trouble::Token(refused)) => Err(refused),
-            Err(Trouble::Away { why, .. }) => self.from_here(query, &why).await,
+            Err(Trouble::Away { why, .. }) => self.without_it(query, &why).await,
         }
     }
 
@@ -619,7 +619,7 @@ impl Inner {
     }
 
     /// What can be said without the desk.
-    async fn from_here(&self, query: Query, why: &str) -> Result<Reply, Refused> {
+    async fn without_it(&self, query: Query, why: &str) -> Result<Reply, Refused> {
         match query {
             Query::Header => {
                 let header = self.state().header.clone();

@@ -31,10 +31,12 @@ pub(super) fn page(header: Option<&Header>, items: &[ItemView], ask: &PageAsk) -
         items.iter().map(|view| row(header, view)).filter(|row| passes(&ask.filter, row)).collect();
     rows.sort_by(|a, b| a.cursor.cmp(&b.cursor));
     let total = rows.len() as u64;
-    if let Some(after) = &ask.after {
+    // Places that the desk named mean nothing here: there is one page of what is in hand.
+    let ours = |c: &&Cursor| c.0.contains('/');
+    if let Some(after) = ask.after.as_ref().filter(ours) {
         rows.retain(|r| r.cursor > *after);
     }
-    if let Some(before) = &ask.before {
+    if let Some(before) = ask.before.as_ref().filter(ours) {
         rows.retain(|r| r.cursor < *before);
     }
     rows.truncate(ask.limit.max(1));

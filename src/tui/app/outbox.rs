@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::list::Want;
 use super::toast::Tone;
 use super::verdict::{Sent, past};
 use super::{Effect, Purpose, State};
@@ -51,7 +52,7 @@ impl State {
         let mut effects = Vec::new();
         if was_away && outbox.offline_since.is_none() {
             self.list.failed = None;
-            effects.extend(self.reload_rows());
+            effects.extend(self.want_rows(&Want::Refresh, true));
             effects.extend(self.reload_item());
         }
         effects

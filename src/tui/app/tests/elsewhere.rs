@@ -84,7 +84,7 @@ fn what_became_of_it_is_told_once_the_desk_is_back() {
         back(&mut rig, fate);
         let screen = rig.screen();
         assert!(screen.contains(said), "{screen}");
-        assert!(!screen.contains("not yet sent") && !screen.contains("offline ·"), "{screen}");
+        assert!(!screen.contains("not yet sent") && !screen.contains("▲ offline"), "{screen}");
         assert_eq!(rig.state.unsent(), []);
     }
 }
