@@ -36,8 +36,8 @@ fn main() {
     population(&mut draw);
 }
 
-/// Overall, a domain, a model and 17 cohort dimensions make 20 slices; confidence, impact, length
-/// and nine numbers of the input make 12 features.
+/// Overall, a domain, a model and 17 cohort dimensions make 20 slices; confidence, impact, length,
+/// the mix of six dimensions and three numbers of the input make 12 features.
 fn windows(draw: &mut impl FnMut() -> f64) {
     head("windows: a decision in 20 slices × 12 features, CPU time of one thread");
     let decisions: Vec<Decision> = (0..2_000)
@@ -46,7 +46,7 @@ fn windows(draw: &mut impl FnMut() -> f64) {
                 .map(|d| (format!("dim{d:02}"), json!(format!("g{}", (draw() * 4.0) as u32))))
                 .collect();
             let input: serde_json::Map<String, serde_json::Value> =
-                (0..9).map(|f| (format!("field{f}"), json!(draw() * 100.0))).collect();
+                (0..3).map(|f| (format!("field{f}"), json!(draw() * 100.0))).collect();
             serde_json::from_value(json!({
                 "id": format!("d-{i}"), "domain": "loan", "action": "approve",
                 "model": {"name": "m", "version": "1"}, "confidence": draw(),
