@@ -31,6 +31,10 @@ const ITEMS: usize = 20_000;
 const PEOPLE: usize = 64;
 
 fn main() {
+    // `cargo test --all-targets` starts it too, and only wants to know that it starts.
+    if !std::env::args().any(|a| a == "--bench") {
+        return println!("a benchmark: run it with `cargo bench --bench postgres`");
+    }
     let rows = std::env::args().skip(1).find_map(|a| a.parse().ok()).unwrap_or(30_000);
     let Some(cluster) = throw_away::own_cluster("the benchmark") else { return };
     let cluster = Arc::new(cluster);

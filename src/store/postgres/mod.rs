@@ -29,6 +29,8 @@ mod text;
 mod tls;
 mod tx;
 mod watch;
+#[cfg(all(test, unix))]
+mod wire_tests;
 mod writer;
 
 use std::sync::{Arc, Mutex, PoisonError};

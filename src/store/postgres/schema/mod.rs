@@ -68,6 +68,8 @@ async fn migrate_with(
     }
     client.batch_execute("BEGIN").await?;
     let steps = async {
+        // However much there is to bring along.
+        client.batch_execute("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0").await?;
         // Somebody else may be faster: then nothing is left to do.
         client.execute(LOCK, &[]).await?;
         let from = refuse_newer(found(client).await?)?;

@@ -1,0 +1,196 @@
+//! What this store promises when the wire breaks: nothing is lost, nothing is done twice, and a
+//! node that hears nothing knows that it knows nothing.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::time::Duration;
+
+use super::*;
+use crate::store::conformance::auto;
+use crate::store::{Op, Premises, throw_away};
+
+/// Bytes go through; at the next commit the wire may break.
+const THROUGH: u8 = 0;
+/// The server commits, and nobody hears of it.
+const AFTER: u8 = 1;
+/// The server is never told to commit.
+const BEFORE: u8 = 2;
+/// Nothing goes through at all.
+const DOWN: u8 = 3;
+
+/// `COMMIT` as a message.
+const COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT\0";
+
+/// A wire to the server that breaks when it is told to.
+struct Wire {
+    url: String,
+    mode: Arc<AtomicU8>,
+}
+
+impl Wire {
+    fn to(url: &str) -> Self {
+        let (head, tail) = url.rsplit_once(':').unwrap();
+        let (port, database) = tail.split_once('/').unwrap();
+        let server = format!("127.0.0.1:{port}");
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("{head}:{}/{database}", listener.local_addr().unwrap().port());
+        let mode = Arc::new(AtomicU8::new(THROUGH));
+        let shared = mode.clone();
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                if shared.load(Ordering::SeqCst) != DOWN
+                    && let Ok(server) = TcpStream::connect(&server)
+                {
+                    connect(client, server, &shared);
+                }
+            }
+        });
+        Self { url, mode }
+    }
+
+    fn set(&self, mode: u8) {
+        self.mode.store(mode, Ordering::SeqCst);
+    }
+}
+
+fn connect(client: TcpStream, server: TcpStream, mode: &Arc<AtomicU8>) {
+    let cut = Arc::new(AtomicBool::new(false));
+    let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+    let (other, armed) = (cut.clone(), mode.clone());
+    std::thread::spawn(move || {
+        let mut buffer = vec![0; 1 << 16];
+        while let Ok(n @ 1..) = from.read(&mut buffer) {
+            let bytes = &buffer[..n];
+            let commits = bytes.windows(COMMIT.len()).any(|w| w == COMMIT);
+            let now = match armed.load(Ordering::SeqCst) {
+                DOWN => BEFORE,
+                mode if commits => mode,
+                _ => THROUGH,
+            };
+            if now != THROUGH {
+                other.store(true, Ordering::SeqCst);
+                if now == AFTER {
+                    to.write_all(bytes).unwrap();
+                    // The server has what it needs, and all the time to do it.
+                    to.shutdown(Shutdown::Write).unwrap();
+                    let mut rest = Vec::new();
+                    let _ = to.read_to_end(&mut rest);
+                }
+                if commits {
+                    armed.store(THROUGH, Ordering::SeqCst);
+                }
+                break;
+            }
+            if to.write_all(bytes).is_err() {
+                break;
+            }
+        }
+        let _ = from.shutdown(Shutdown::Both);
+        let _ = to.shutdown(Shutdown::Both);
+    });
+    let (mut from, mut to) = (server, client);
+    std::thread::spawn(move || {
+        let mut buffer = vec![0; 1 << 16];
+        while let Ok(n @ 1..) = from.read(&mut buffer) {
+            // After the cut the answers go nowhere.
+            if !cut.load(Ordering::SeqCst) && to.write_all(&buffer[..n]).is_err() {
+                break;
+            }
+        }
+        let _ = to.shutdown(Shutdown::Both);
+    });
+}
+
+fn open(url: &str) -> Postgres {
+    let fresh = Fresh { key: [7; 32], origin: "test.example/log".to_owned() };
+    Postgres::open(url, OpenMode { create: true, ..OpenMode::default() }, &fresh).unwrap()
+}
+
+fn batch(ids: &[&str]) -> AdmitBatch {
+    AdmitBatch {
+        premises: Premises::default(),
+        now: Timestamp::UNIX_EPOCH,
+        rows: ids.iter().map(|id| auto(id)).collect::<Vec<_>>().into(),
+        dead: Vec::new(),
+        bulk: false,
+    }
+}
+
+fn bump() -> Write {
+    let ops = vec![Op::BumpGeneration];
+    Write { premises: Premises::default(), now: Timestamp::UNIX_EPOCH, ops }
+}
+
+fn until(what: &str, mut look: impl FnMut() -> bool) {
+    for _ in 0..3_000 {
+        if look() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("{what}");
+}
+
+#[test]
+fn a_commit_whose_answer_is_lost_happened_once_or_is_done_again() {
+    let name = "a_commit_whose_answer_is_lost_happened_once_or_is_done_again";
+    let Some(database) = throw_away::database(name) else { return };
+    let wire = Wire::to(&database.url());
+    let store = open(&wire.url);
+    let mut head = 0;
+    for (round, mode) in [AFTER, BEFORE, AFTER, BEFORE].into_iter().enumerate() {
+        wire.set(mode);
+        let (a, b) = (format!("a{round}"), format!("b{round}"));
+        let answers = store.admit(batch(&[&a, &b])).wait().unwrap();
+        assert_eq!(answers, [AdmitResult::New(head), AdmitResult::New(head + 1)]);
+        assert_eq!(wire.mode.load(Ordering::SeqCst), THROUGH, "the wire was to break");
+        head += 2;
+        assert_eq!(store.head().unwrap(), head);
+        // Counters, too, count it once.
+        wire.set(mode);
+        store.commit(bump()).wait().unwrap();
+        let s = store.snapshot().unwrap();
+        assert_eq!((s.decisions, s.automatic), (head, head));
+        assert_eq!(s.generation, round as u64 + 1);
+    }
+}
+
+#[test]
+fn a_node_hears_of_a_stop_and_knows_when_it_hears_nothing() {
+    let name = "a_node_hears_of_a_stop_and_knows_when_it_hears_nothing";
+    let Some(database) = throw_away::database(name) else { return };
+    let wire = Wire::to(&database.url());
+    let (node, other) = (open(&wire.url), open(&database.url()));
+    assert_eq!(node.freshness().generation, Some(0));
+    assert!(!node.freshness().is_stale());
+    other.commit(bump()).wait().unwrap();
+    until("the node does not hear of a stop", || node.freshness().generation == Some(1));
+
+    wire.set(DOWN);
+    until("the node does not know that it hears nothing", || node.freshness().is_stale());
+    assert!(!other.freshness().is_stale());
+    other.commit(bump()).wait().unwrap();
+    wire.set(THROUGH);
+    until("the node does not come back", || !node.freshness().is_stale());
+    assert_eq!(node.freshness().generation, Some(2));
+}
+
+#[test]
+fn times_are_told_by_the_databases_clock() {
+    let Some(database) = throw_away::database("times_are_told_by_the_databases_clock") else {
+        return;
+    };
+    let fresh = Fresh { key: [7; 32], origin: "test.example/log".to_owned() };
+    let mode = OpenMode { create: true, ..OpenMode::default() };
+    for seconds in [-3_600, 0, 3_600] {
+        let off = jiff::SignedDuration::from_secs(seconds);
+        let clock: NodeClock = Arc::new(move || Timestamp::now() + off);
+        let node = Postgres::open_at(&database.url(), mode, &fresh, clock.clone()).unwrap();
+        let told = node.now(clock());
+        let apart = told.duration_since(Timestamp::now()).abs();
+        // However slow this machine is: far less than the clocks are apart.
+        assert!(apart < jiff::SignedDuration::from_mins(5), "{seconds}: {told}");
+    }
+}
