@@ -15,9 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use overrule::domain::Timestamp;
-use overrule::store::{
-    AdmitBatch, Fresh, OpenMode, Postgres, Premises, Sqlite, Store, TakeLease,
-};
+use overrule::store::{AdmitBatch, Fresh, OpenMode, Postgres, Premises, Sqlite, Store, TakeLease};
 
 #[path = "support/admissions.rs"]
 mod admissions;
