@@ -19,6 +19,26 @@ crate::store::conformance::suite!(|case: &str| {
     Some(crate::store::conformance::place(move || open(&database.url())))
 });
 
+/// A power cut of the server's machine, in the middle of the work of 64 people at two nodes.
+#[test]
+fn a_server_that_goes_down_under_load_loses_nothing_acknowledged() {
+    let name = "a_server_that_goes_down_under_load_loses_nothing_acknowledged";
+    let Some(cluster) = throw_away::own_cluster(name) else { return };
+    let cluster = std::sync::Arc::new(cluster);
+    let database = cluster.database();
+    let nodes = [open(&database.url()), open(&database.url())];
+    let unsure = crate::store::conformance::settle_all([&nodes[0], &nodes[1]], 1_000, |done| {
+        for (mode, after) in [("immediate", 200), ("fast", 400), ("immediate", 600)] {
+            while done.settled() < after {
+                std::thread::yield_now();
+            }
+            cluster.stop(mode);
+            assert!(cluster.restart());
+        }
+    });
+    println!("{} answers were lost with the connection", unsure.len());
+}
+
 /// Every statement of every read is one that the server takes, with every part a filter can have.
 #[test]
 fn every_read_of_a_fresh_store_finds_nothing() {
