@@ -1,7 +1,10 @@
 //! `serve`: the desk over HTTP, for model services and for reviewers elsewhere.
 
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
-use std::path::PathBuf;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -15,11 +18,14 @@ use super::open::How;
 use super::session::{Session, variant};
 use super::sync::Delivery;
 use crate::desk::Local;
-use crate::protocol::{Query, Reply};
+use crate::domain::TokenScope;
+use crate::protocol::{Answer, Command, Query, Reply, TokenAsk};
 use crate::server::{self, Listen, Served, Tls};
 
 /// How often what is due happens.
 const TICK: Duration = Duration::from_secs(1);
+/// How long the first token lasts: a day is enough to make others.
+const FIRST_TOKEN: Duration = Duration::from_secs(24 * 60 * 60);
 /// How often the ticker looks whether it is to end.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -43,6 +49,9 @@ pub struct Serve {
     /// Its key (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    /// Where nobody has a token yet: make one for you with every scope, and keep it in this file
+    #[arg(long, value_name = "FILE")]
+    first_token: Option<PathBuf>,
     /// A proxy in front does TLS; the last X-Forwarded-For address is who asks
     #[arg(long)]
     behind_proxy: bool,
@@ -96,6 +105,11 @@ impl Serve {
 
     /// One line when it is ready, and how to begin.
     fn say(&self, app: &App, session: &Session, address: SocketAddr, tls: bool) -> Outcome {
+        let tokens = variant!(session.ask(Query::Tokens), Ok(Reply::Tokens(all)) => all);
+        let nobody = tokens.is_ok_and(|all| all.is_empty());
+        if let (true, Some(file)) = (nobody, &self.first_token) {
+            first_token(session, file)?;
+        }
         let url = format!("{}://{address}", if tls { "https" } else { "http" });
         if app.out.json {
             app.out.json(&json!({"listening": url, "store": session.header()?.store}))?;
@@ -103,15 +117,40 @@ impl Serve {
             app.out.line(format!("serving {} on {url}", session.header()?.store))?;
         }
         app.out.flush()?;
-        let tokens = variant!(session.ask(Query::Tokens), Ok(Reply::Tokens(all)) => all);
-        if tokens.is_ok_and(|all| all.is_empty()) {
-            app.out.note(
+        if !nobody {
+            return Ok(());
+        }
+        match &self.first_token {
+            Some(file) => {
+                app.out.note(format!("the first token is {}'s, in {}", session.by, file.display()));
+            }
+            // A database is opened by no command that could make one.
+            None if app.database().is_some() => app.out.note(
+                "nobody has a token yet; start once with --first-token FILE, and make others with \
+                 it: overrule token create --store https://HOST:PORT",
+            ),
+            None => app.out.note(
                 "nobody has a token yet; make one with: \
                  overrule token create --for NAME --scope ingest",
-            );
+            ),
         }
         Ok(())
     }
+}
+
+/// Make a token that may do whatever its owner may, in a file that is its owner's only.
+fn first_token(session: &Session, file: &Path) -> Outcome {
+    let io = |e: std::io::Error| Failure::io(format!("{} cannot be written", file.display()), &e);
+    // Before the token is made: one that could not be kept would be lost.
+    let mut open = OpenOptions::new();
+    let mut kept = open.write(true).create_new(true).mode(0o600).open(file).map_err(io)?;
+    let command = Command::CreateToken(TokenAsk {
+        name: session.by.clone(),
+        scopes: TokenScope::ALL.to_vec(),
+        lasts_s: FIRST_TOKEN.as_secs(),
+    });
+    let made = variant!(session.execute(command)?, Answer::Token(made) => made)?;
+    writeln!(kept, "{}", made.token).and_then(|()| kept.sync_all()).map_err(io)
 }
 
 /// What is due, on a thread of its own.

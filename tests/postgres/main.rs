@@ -14,3 +14,7 @@
 mod support;
 
 mod commands;
+mod desks;
+mod node;
+mod nodes;
+mod tamper;

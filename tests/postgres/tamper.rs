@@ -1,0 +1,105 @@
+//! Whoever changes a row of the database by hand is found out by `audit verify`.
+
+use overrule::desk::{DatabaseOptions, Local};
+use overrule::domain::{Verdict, VerdictKind};
+use overrule::protocol::{Command, Line, ReviewRequest};
+use serde_json::Value;
+
+use crate::support::{Home, postgres, record};
+
+/// What an intruder does, and what takes it back.
+const CHANGES: &[(&str, &str)] = &[
+    (
+        "UPDATE decisions SET reason = reason || '!' WHERE id = 'd1'",
+        "UPDATE decisions SET reason = left(reason, -1) WHERE id = 'd1'",
+    ),
+    (
+        "UPDATE decisions SET confidence = confidence + 0.01 WHERE id = 'd2'",
+        "UPDATE decisions SET confidence = 0.71 WHERE id = 'd2'",
+    ),
+    (
+        "UPDATE items SET revision = revision + 1 WHERE n = (SELECT n FROM decisions WHERE id = 'd1')",
+        "UPDATE items SET revision = revision - 1 WHERE n = (SELECT n FROM decisions WHERE id = 'd1')",
+    ),
+    (
+        "UPDATE reviews SET verdict = 'reject' WHERE reviewer = 'root'",
+        "UPDATE reviews SET verdict = 'accept' WHERE reviewer = 'root'",
+    ),
+    ("UPDATE reviews SET reviewer = 'eve'", "UPDATE reviews SET reviewer = 'root'"),
+    (
+        "UPDATE bodies SET value = value || 'x'::bytea WHERE entry = 3 AND slot = 0",
+        "UPDATE bodies SET value = substring(value FROM 1 FOR length(value) - 1)
+             WHERE entry = 3 AND slot = 0",
+    ),
+    ("UPDATE shapes SET outcome = 'block'", "UPDATE shapes SET outcome = 'review'"),
+    (
+        "UPDATE reviewers SET row = replace(row, '\"level\":3', '\"level\":2')",
+        "UPDATE reviewers SET row = replace(row, '\"level\":2', '\"level\":3')",
+    ),
+    (
+        "UPDATE state SET generation = generation + 1",
+        "UPDATE state SET generation = generation - 1",
+    ),
+    (
+        "ALTER TABLE log DISABLE TRIGGER ALL;
+         UPDATE log SET bytes = bytes || ' '::bytea WHERE idx = 4",
+        "UPDATE log SET bytes = substring(bytes FROM 1 FOR length(bytes) - 1) WHERE idx = 4",
+    ),
+    (
+        "CREATE TABLE gone AS SELECT * FROM log WHERE idx = 4; DELETE FROM log WHERE idx = 4",
+        "INSERT INTO log SELECT * FROM gone; DROP TABLE gone",
+    ),
+];
+
+#[test]
+fn a_row_that_was_changed_by_hand_is_found() {
+    let Some(database) = postgres::database("a_row_that_was_changed_by_hand_is_found") else {
+        return;
+    };
+    let home = Home::new();
+    // Where the commands look for the log's key.
+    let keys = home.path("data/overrule");
+    std::fs::create_dir_all(&keys).unwrap();
+    let desk = Local::open_database(DatabaseOptions::new(database.url(), "root", &keys)).unwrap();
+    let lines = (1..=300)
+        .map(|n| Line {
+            source: "test".into(),
+            line: n,
+            bytes: record(&format!("d{n}")).to_string().into_bytes(),
+        })
+        .collect();
+    desk.execute_blocking("root", Command::Admit { lines }).unwrap();
+    for n in 1..=3 {
+        let request = ReviewRequest {
+            request_id: uuid::Uuid::now_v7().to_string(),
+            item: format!("d{n}"),
+            verdict: Verdict::plain(VerdictKind::Accept),
+            lease: None,
+            revision: None,
+            seen: None,
+            signature: None,
+            grace_ms: 0,
+            offline: None,
+        };
+        desk.execute_blocking("root", Command::Review(request)).unwrap();
+    }
+    desk.close().unwrap();
+
+    let url = database.url();
+    let verify = |code| {
+        let (stdout, stderr) = home.exits(&["--store", &url, "audit", "verify", "--json"], code);
+        assert!(!(stdout.clone() + &stderr).contains(database.password()));
+        serde_json::from_str::<Value>(&stdout).unwrap()
+    };
+    let sound = verify(0);
+    assert_eq!((&sound["ok"], &sound["first_bad"]), (&Value::Bool(true), &Value::Null));
+    assert!(sound["entries"].as_u64().unwrap() >= 305);
+    for (change, undo) in CHANGES {
+        database.psql(change);
+        let report = verify(4);
+        assert_eq!(report["ok"], false, "{change}");
+        assert!(!report["faults"].as_array().unwrap().is_empty(), "{change}");
+        database.psql(undo);
+    }
+    assert_eq!(verify(0), sound, "looking left everything as it was");
+}
