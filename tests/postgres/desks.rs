@@ -74,7 +74,7 @@ fn two_desks_with_different_clocks_share_the_work() {
                         grace_ms: 0,
                         offline: None,
                     };
-                    desk.execute_blocking(&me, Command::Review(request)).unwrap();
+                    desk.execute_blocking(&me, Command::Review(Box::new(request))).unwrap();
                     let twice = decided.lock().unwrap().insert(view.id.clone(), me.clone());
                     assert_eq!(twice, None, "{} was given twice", view.id);
                 }

@@ -81,7 +81,7 @@ fn a_row_that_was_changed_by_hand_is_found() {
             grace_ms: 0,
             offline: None,
         };
-        desk.execute_blocking("root", Command::Review(request)).unwrap();
+        desk.execute_blocking("root", Command::Review(Box::new(request))).unwrap();
     }
     desk.close().unwrap();
 

@@ -45,7 +45,6 @@ use self::conn::{Shared, patiently};
 use self::fault::Done;
 use self::jobs::{Job, Work};
 use self::leases::{Ask, Desk};
-pub use self::watch::NodeClock;
 use self::watch::Standing;
 use self::writer::Queue;
 use crate::domain::{Item, Review, Reviewer, Timestamp};
