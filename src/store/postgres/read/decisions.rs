@@ -61,7 +61,7 @@ pub(super) fn decoded(row: &Row) -> Done<Decoded> {
         at: get(row, 3)?,
         due: get(row, 4)?,
         reason: maybe(row, 7)?,
-        rest: get(row, 11)?,
+        rest: maybe(row, 11)?,
         raw: get(row, 12)?,
         rule: text(row, 18)?,
         route: text(row, 19)?,
@@ -92,7 +92,7 @@ pub(super) fn item(row: &Row, from: usize, id: &str) -> Done<Item> {
         priority: get(row, from + 6)?,
         blind: get(row, from + 7)?,
         breached: get(row, from + 8)?,
-        rest: get(row, from + 9)?,
+        rest: text(row, from + 9)?,
     };
     Ok(stored.decode(id)?)
 }

@@ -150,7 +150,7 @@ fn decision(row: &Row, index: u64, forms: &mut Forms, sink: &mut dyn TrailSink) 
     let raw = |column: usize| -> Done<Option<&[u8]>> {
         Ok(get::<Option<Raw<'_>>>(row, column)?.map(|r| r.0))
     };
-    let (id, reason, rest) = (text(row, 1)?, maybe(row, 8)?, get::<Option<&str>>(row, 12)?);
+    let (id, reason, rest) = (text(row, 1)?, maybe(row, 8)?, maybe(row, 12)?);
     let found = proof::Row {
         id: &id,
         content: get(row, 2)?,
@@ -161,7 +161,7 @@ fn decision(row: &Row, index: u64, forms: &mut Forms, sink: &mut dyn TrailSink) 
         impact: get(row, 7)?,
         reason: reason.as_deref(),
         words: &[raw(9)?, raw(10)?, raw(11)?],
-        rest,
+        rest: rest.as_deref(),
         raw: get(row, 13)?,
     };
     let words = || -> Result<Words, StoreError> {
@@ -204,7 +204,7 @@ fn answer(row: &Row, index: u64, sink: &mut dyn TrailSink) -> Done<()> {
 pub(super) async fn feed_rest(client: &ClientWrapper, sink: &mut dyn TrailSink) -> Done<()> {
     for row in rows(client, "SELECT name, version, row FROM reviewers ORDER BY name", &[]).await? {
         let name = text(&row, 0)?;
-        match unjson::<Reviewer>(get(&row, 2)?, "a reviewer") {
+        match unjson::<Reviewer>(&text(&row, 2)?, "a reviewer") {
             Ok(person) => sink.reviewer(&name, count(get(&row, 1)?), &person),
             Err(_) => sink.broken(None, &format!("the reviewer {name:?} cannot be read")),
         }
@@ -212,7 +212,7 @@ pub(super) async fn feed_rest(client: &ClientWrapper, sink: &mut dyn TrailSink) 
     let sql = "SELECT hash, name, source, schemas FROM policies ORDER BY hash";
     for row in rows(client, sql, &[]).await? {
         let (hash, name, source) = (text(&row, 0)?, text(&row, 1)?, text(&row, 2)?);
-        match unjson(get(&row, 3)?, "a policy's schemas") {
+        match unjson(&text(&row, 3)?, "a policy's schemas") {
             Ok(schemas) => sink.policy(&StoredPolicy { hash, name, source, schemas }),
             Err(_) => sink.broken(None, &format!("the policy {hash} cannot be read")),
         }

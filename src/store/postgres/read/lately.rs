@@ -78,7 +78,8 @@ pub(in crate::store::postgres) async fn flowed(
     let mut kinds = Kinds::new();
     for row in rows(client, &sql, &[&since, &hour]).await? {
         let decisions = count(get(&row, 6)?);
-        let rest: Rest = match get::<Option<&str>>(&row, 5)? {
+        let rest = maybe(&row, 5)?;
+        let rest: Rest = match &rest {
             Some(text) => unjson(text, "a decision")?,
             None => Rest::default(),
         };

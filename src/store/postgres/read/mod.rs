@@ -60,7 +60,7 @@ fn get<'r, T: FromSql<'r>>(row: &'r Row, column: usize) -> Done<T> {
     Ok(row.try_get(column)?)
 }
 
-/// A column of text from outside. (JSON has no zero byte: columns of it are read with [`get`].)
+/// A column of text from outside.
 fn text(row: &Row, column: usize) -> Done<String> {
     Ok(get::<Text>(row, column)?.0)
 }

@@ -44,7 +44,7 @@ pub(in crate::store::postgres) async fn outgoing(
             key: text(&row, 1)?,
             kind: text(&row, 2)?,
             item: text(&row, 3)?,
-            payload: unjson(get(&row, 4)?, "an effect")?,
+            payload: unjson(&text(&row, 4)?, "an effect")?,
             at: time(get(&row, 5)?)?,
             state: ask.state,
             attempts: u32::try_from(attempts).map_err(|_| damaged("an effect"))?,

@@ -58,7 +58,7 @@ pub(in crate::store::postgres) async fn reviewer(
 }
 
 fn person(row: &tokio_postgres::Row) -> Done<Reviewer> {
-    Ok(unjson(get(row, 0)?, "a reviewer")?)
+    Ok(unjson(&text(row, 0)?, "a reviewer")?)
 }
 
 /// A policy by hash, or the one in force.
@@ -78,7 +78,7 @@ pub(in crate::store::postgres) async fn policy(
         hash: text(&row, 0)?,
         name: text(&row, 1)?,
         source: text(&row, 2)?,
-        schemas: unjson(get(&row, 3)?, "a policy's schemas")?,
+        schemas: unjson(&text(&row, 3)?, "a policy's schemas")?,
     }))
 }
 
