@@ -3,7 +3,7 @@
 use overrule::desk::{DatabaseOptions, Local};
 use overrule::domain::{Verdict, VerdictKind};
 use overrule::protocol::{Command, Line, ReviewRequest};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Home, postgres, record};
 
@@ -36,10 +36,7 @@ const CHANGES: &[(&str, &str)] = &[
         "UPDATE reviewers SET row = replace(row, '\"level\":3', '\"level\":2')",
         "UPDATE reviewers SET row = replace(row, '\"level\":2', '\"level\":3')",
     ),
-    (
-        "UPDATE state SET generation = generation + 1",
-        "UPDATE state SET generation = generation - 1",
-    ),
+    ("UPDATE state SET decisions = decisions + 1", "UPDATE state SET decisions = decisions - 1"),
     (
         "ALTER TABLE log DISABLE TRIGGER ALL;
          UPDATE log SET bytes = bytes || ' '::bytea WHERE idx = 4",
@@ -86,20 +83,27 @@ fn a_row_that_was_changed_by_hand_is_found() {
     desk.close().unwrap();
 
     let url = database.url();
-    let verify = |code| {
-        let (stdout, stderr) = home.exits(&["--store", &url, "audit", "verify", "--json"], code);
-        assert!(!(stdout.clone() + &stderr).contains(database.password()));
-        serde_json::from_str::<Value>(&stdout).unwrap()
+    // What it says, and with which code.
+    let verify = || {
+        let out = home.run(&["--store", &url, "audit", "verify", "--json"]);
+        let told = String::from_utf8_lossy(&out.stdout).into_owned();
+        let all = told.clone() + &String::from_utf8_lossy(&out.stderr);
+        assert!(!all.contains(database.password()), "{all}");
+        (out.status.code(), serde_json::from_str::<Value>(&told).unwrap_or(Value::Null))
     };
-    let sound = verify(0);
-    assert_eq!((&sound["ok"], &sound["first_bad"]), (&Value::Bool(true), &Value::Null));
-    assert!(sound["entries"].as_u64().unwrap() >= 305);
+    let sound = verify();
+    assert_eq!((sound.0, &sound.1["ok"]), (Some(0), &Value::Bool(true)));
+    assert_eq!((&sound.1["first_bad"], &sound.1["faults"]), (&Value::Null, &json!([])));
+    assert!(sound.1["entries"].as_u64().unwrap() >= 305);
+    let mut unseen = Vec::new();
     for (change, undo) in CHANGES {
         database.psql(change);
-        let report = verify(4);
-        assert_eq!(report["ok"], false, "{change}");
-        assert!(!report["faults"].as_array().unwrap().is_empty(), "{change}");
+        let (code, report) = verify();
+        if code != Some(4) || report["ok"] != false || report["faults"] == json!([]) {
+            unseen.push((change, code, report));
+        }
         database.psql(undo);
+        assert_eq!(verify(), sound, "looking, and {undo}, left everything as it was");
     }
-    assert_eq!(verify(0), sound, "looking left everything as it was");
+    assert!(unseen.is_empty(), "{unseen:#?}");
 }
