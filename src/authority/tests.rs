@@ -94,7 +94,7 @@ fn every_role_command_and_state() {
             }
         }
     }
-    assert_eq!(cells, 31 * 6 * 4);
+    assert_eq!(cells, 32 * 6 * 4);
 }
 
 #[test]

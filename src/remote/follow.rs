@@ -17,6 +17,8 @@ use crate::protocol::Change;
 const SILENT: Duration = Duration::from_secs(60);
 /// Between two tries to open it.
 const AGAIN: Duration = Duration::from_secs(1);
+/// Before a stream that ended is opened anew.
+const BREATH: Duration = Duration::from_millis(200);
 /// Where there is no stream to follow, look this often.
 const POLL: Duration = Duration::from_secs(2);
 
@@ -51,12 +53,11 @@ impl Follow {
                             return self.change();
                         }
                     }
-                    Err(Trouble::Away { why, .. }) => {
-                        self.inner.gone(&why);
-                        if self.news_within(AGAIN).await {
-                            return self.change();
-                        }
-                        continue;
+                    // Whether the desk is away is found out by asking it: a server may only be
+                    // short of streams.
+                    Err(Trouble::Away { .. }) => {
+                        self.news_within(AGAIN).await;
+                        return self.change();
                     }
                     // No stream for this token, or of this server: the header is asked instead.
                     Err(Trouble::Refused(refused) | Trouble::Token(refused)) => {
@@ -84,12 +85,11 @@ impl Follow {
                             return self.change();
                         }
                     }
-                    // It ended, broke, or fell silent.
+                    // It ended, broke, or fell silent: asking the desk says why.
                     _ => {
                         self.stream = None;
-                        if self.news_within(AGAIN).await {
-                            return self.change();
-                        }
+                        self.news_within(BREATH).await;
+                        return self.change();
                     }
                 }
             }

@@ -146,6 +146,10 @@ impl State {
                 effects.extend(self.reload_item());
             }
             Err(refused) if current => {
+                // Not theirs to decide: nothing goes back to it by itself.
+                if refused.kind == Why::Authority {
+                    self.skipped.insert(id.to_owned());
+                }
                 let hold = match refused.kind {
                     Why::LeaseLost => Hold::Theirs,
                     _ => Hold::Denied(refused),

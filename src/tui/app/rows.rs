@@ -206,9 +206,12 @@ impl State {
         self.list.rows.get(self.free_from(from)?)
     }
 
-    /// The row's queue is of a higher level than the reviewer.
+    /// The row's queue is of a higher level than the reviewer, or asks for a skill they lack.
     pub fn above_me(&self, row: &Row) -> bool {
-        self.header.as_ref().is_some_and(|h| row.level > h.reviewer.level)
+        let Some(header) = &self.header else { return false };
+        let queue = header.queues.iter().find(|q| q.name == row.queue);
+        let lacks = |skill: &String| !header.reviewer.skills.contains(skill);
+        row.level > header.reviewer.level || queue.is_some_and(|q| q.skills.iter().any(lacks))
     }
 
     /// Index of the first row from `from` on, then from the top, that is free to take.

@@ -137,3 +137,19 @@ fn an_admin_takes_a_lease_back_after_a_question() {
     rig.press("Enter");
     assert!(taken(&rig));
 }
+
+#[test]
+fn what_asks_for_a_skill_is_stepped_over_by_who_lacks_it() {
+    let mut rig = Rig::stocked();
+    let before = rig.shown().map(str::to_owned);
+    for queue in &mut rig.desk.inside().queues {
+        if queue.name == "level1" {
+            queue.skills = vec!["mortgage".into()];
+        }
+    }
+    hear(&mut rig);
+    rig.press("s");
+    rig.pass(500);
+    let row = rig.state.list.find(rig.shown().unwrap()).unwrap().clone();
+    assert!(row.queue != "level1" || rig.shown() == before.as_deref(), "{row:?}");
+}

@@ -141,7 +141,11 @@ impl Document<'_> {
                 "▲ a broken record: repair it or reject it; it cannot be accepted",
             ),
             Kind::Retrospective => {
-                self.say(Role::Warn, "already done automatically: overruling it is a reversal");
+                let text = match view.clash.is_some() {
+                    true => "already done: overruling it is a reversal",
+                    false => "already done automatically: overruling it is a reversal",
+                };
+                self.say(Role::Warn, text);
             }
             Kind::Review => {}
         }
