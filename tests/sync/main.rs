@@ -13,6 +13,7 @@
 mod desk;
 mod folder;
 mod label_studio;
+mod mlflow;
 #[path = "../alerts/receiver.rs"]
 mod receiver;
 mod server;

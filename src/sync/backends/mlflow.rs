@@ -2,7 +2,8 @@
 //! `provenance.trace_id`. What names no trace does not go there.
 //!
 //! MLflow gives every assessment an id of its own, so what is there already is looked up first, by
-//! the decision's key in its metadata: it is changed where it says something else.
+//! the desk's and the decision's name in its metadata: it is changed where it says something else,
+//! and goes where a later correction says nothing of it. (Shapes as MLflow 3.17 answers them.)
 
 use std::collections::BTreeMap;
 
@@ -46,33 +47,40 @@ pub(super) async fn deliver(sender: &Sender<'_>, loads: &[Load]) -> Delivered {
 async fn assess(sender: &Sender<'_>, correction: &Correction, trace: &str) -> Result<(), Stop> {
     let path = format!("/api/3.0/mlflow/traces/{}", encoded(trace));
     let there = call(sender, Method::GET, &path, None).await?;
-    let there = own(&there, &correction.id);
-    for wanted in assessments(correction, trace) {
+    let mut there = own(&there, sender.origin, &correction.id);
+    for wanted in assessments(sender.origin, correction, trace) {
         let name = wanted.get("assessment_name").and_then(Value::as_str).unwrap_or_default();
-        match there.get(name) {
+        match there.remove(name) {
             None => {
                 let body = json!({ "assessment": wanted });
                 call(sender, Method::POST, &format!("{path}/assessments"), Some(&body)).await?;
             }
             Some(found) if says(found, &wanted) => {}
             Some(found) => {
-                let id = found.get("assessment_id").and_then(Value::as_str).unwrap_or_default();
-                let at = format!("{path}/assessments/{}", encoded(id));
                 let fields: Vec<&str> = ["feedback", "expectation", "rationale"]
                     .into_iter()
                     .filter(|f| wanted.get(f).is_some())
                     .collect();
                 let body = json!({ "assessment": wanted, "update_mask": fields.join(",") });
-                call(sender, Method::PATCH, &at, Some(&body)).await?;
+                call(sender, Method::PATCH, &at(&path, found), Some(&body)).await?;
             }
         }
+    }
+    for stale in there.into_values() {
+        call(sender, Method::DELETE, &at(&path, stale), None).await?;
     }
     Ok(())
 }
 
+/// Where an assessment is.
+fn at(trace: &str, assessment: &Value) -> String {
+    let id = assessment.get("assessment_id").and_then(Value::as_str).unwrap_or_default();
+    format!("{trace}/assessments/{}", encoded(id))
+}
+
 /// The assessments that a correction is: the verdict as feedback, the corrected output as what was
 /// expected.
-fn assessments(correction: &Correction, trace: &str) -> Vec<Value> {
+fn assessments(origin: &str, correction: &Correction, trace: &str) -> Vec<Value> {
     let one = |name: &str, said: (&str, Value)| {
         let mut map = json!({
             "assessment_name": name,
@@ -83,6 +91,7 @@ fn assessments(correction: &Correction, trace: &str) -> Vec<Value> {
             "last_update_time": correction.at,
             "metadata": {
                 "overrule_id": correction.id,
+                "overrule_origin": origin,
                 "tags": correction.tags.join(" "),
             },
         });
@@ -103,24 +112,35 @@ fn assessments(correction: &Correction, trace: &str) -> Vec<Value> {
     all
 }
 
-/// The assessments of a trace that are of this decision, by name.
-fn own<'v>(trace: &'v Value, id: &str) -> BTreeMap<&'v str, &'v Value> {
-    let list = ["/trace/trace_info/assessments", "/trace_info/assessments"]
-        .into_iter()
-        .find_map(|path| trace.pointer(path))
-        .and_then(Value::as_array);
+/// The assessments of a trace that are of this desk's decision, by name.
+fn own<'v>(trace: &'v Value, origin: &str, id: &str) -> BTreeMap<&'v str, &'v Value> {
+    let list = trace.pointer("/trace/trace_info/assessments").and_then(Value::as_array);
+    let of =
+        |a: &&Value, path: &str, what: &str| a.pointer(path).and_then(Value::as_str) == Some(what);
     list.into_iter()
         .flatten()
-        .filter(|a| a.pointer("/metadata/overrule_id").and_then(Value::as_str) == Some(id))
+        .filter(|a| of(a, "/metadata/overrule_id", id))
+        .filter(|a| of(a, "/metadata/overrule_origin", origin))
         .filter_map(|a| Some((a.get("assessment_name")?.as_str()?, a)))
         .collect()
 }
 
 /// Does an assessment say already what is wanted?
 fn says(found: &Value, wanted: &Value) -> bool {
+    let rationale =
+        |v: &Value| v.get("rationale").and_then(Value::as_str).unwrap_or_default().to_owned();
+    value(found) == value(wanted) && rationale(found) == rationale(wanted)
+}
+
+/// The value of an assessment; MLflow keeps an object as its text.
+fn value(assessment: &Value) -> Option<Value> {
     ["/feedback/value", "/expectation/value"]
         .into_iter()
-        .all(|path| found.pointer(path) == wanted.pointer(path))
+        .find_map(|path| assessment.pointer(path).cloned())
+        .or_else(|| {
+            let text = assessment.pointer("/expectation/serialized_value/value")?.as_str()?;
+            serde_json::from_str(text).ok()
+        })
 }
 
 async fn call(
