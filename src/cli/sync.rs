@@ -180,14 +180,16 @@ fn once(app: &App, session: &Session, to: Option<&str>) -> Outcome {
     session.tick();
     let all = session.runtime().block_on(async {
         let mut all = Round::default();
-        while messages {
-            let now = Timestamp::now();
-            let round = courier.round(now, to).await?;
-            let paced = round.paced;
-            all = add(all, round);
-            let Some(at) = paced else { break };
-            let wait = at.duration_since(Timestamp::now());
-            tokio::time::sleep(Duration::try_from(wait).unwrap_or_default()).await;
+        if messages {
+            loop {
+                let now = Timestamp::now();
+                let round = courier.round(now, to).await?;
+                let paced = round.paced;
+                all = add(all, round);
+                let Some(at) = paced else { break };
+                let wait = at.duration_since(Timestamp::now());
+                tokio::time::sleep(Duration::try_from(wait).unwrap_or_default()).await;
+            }
         }
         courier.rest().await?;
         if backends && to != Some("reply") {

@@ -141,8 +141,7 @@ async fn look(
             let accounts = people.as_ref().and_then(|p| p.get(&by)).cloned();
             let accounts = accounts.unwrap_or_else(|| vec![format!("user {by}")]);
             let address = client.sender.place.address.as_ref().map(|a| a.reveal());
-            let read = shape::annotated(address.unwrap_or_default(), task, one, accounts);
-            annotated.push(read.unwrap_or_else(|faulty| faulty));
+            annotated.push(shape::annotated(address.unwrap_or_default(), task, one, accounts));
         }
     }
     Ok(Page { annotated, last: tasks.last().map(|t| t.updated_at.clone()), full })

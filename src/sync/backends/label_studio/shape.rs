@@ -222,31 +222,30 @@ pub(super) fn says(annotation: &Annotation, wanted: &Value) -> bool {
     wanted.is_some_and(|w| w.iter().map(own).collect::<Vec<_>>() == here)
 }
 
-/// An annotation as a verdict. `Err`: why it is none.
+/// An annotation as a verdict, or with why it is none.
 pub(super) fn annotated(
     address: &str,
     task: &Task,
     annotation: &Annotation,
     accounts: Vec<String>,
-) -> Result<Annotated, Annotated> {
+) -> Annotated {
     let id = annotation.id.to_string();
     let said = Value::Array(annotation.result.clone()).to_string();
     let verdict = verdict(task, annotation);
-    let one = Annotated {
+    let fault = match (&verdict, task.revision()) {
+        (Err(why), _) => Some(why.clone()),
+        (Ok(_), None) => Some("the item was decided at the desk before it came here".to_owned()),
+        (Ok(_), Some(_)) => None,
+    };
+    Annotated {
         name: format!("annotation {id}"),
         request_id: uuid(&["label_studio", address, &id, &said]),
         item: task.text("overrule_id").to_owned(),
         revision: task.revision(),
         accounts,
-        verdict: verdict.clone().unwrap_or_else(|_| Verdict::plain(VerdictKind::Accept)),
-        fault: None,
-    };
-    let fault = match (verdict, task.revision()) {
-        (Err(why), _) => why,
-        (Ok(_), None) => "the item was decided at the desk before it came here".to_owned(),
-        (Ok(_), Some(_)) => return Ok(one),
-    };
-    Err(Annotated { fault: Some(fault), ..one })
+        verdict: verdict.unwrap_or_else(|_| Verdict::plain(VerdictKind::Accept)),
+        fault,
+    }
 }
 
 fn verdict(task: &Task, annotation: &Annotation) -> Result<Verdict, String> {
