@@ -286,6 +286,25 @@ pub(super) fn admission(
     Ok(Admission { content, route, facts, columns, item, entry, then })
 }
 
+/// What the route of a record would be: nothing is made of it.
+pub(super) fn would_route(
+    ready: &Ready,
+    sight: &Sight,
+    tally: &Tally,
+    gauges: &mut Gauges,
+    now: Timestamp,
+) -> Route {
+    let read = match &ready.shape {
+        Shape::Whole(d) => Ok(&**d),
+        Shape::Broken { faults, .. } => Err(faults.as_slice()),
+    };
+    let mut facts = tally.facts(sight, read.ok(), now);
+    let find = &mut |d: &Decision, facts: &Facts, routing: &Routing| {
+        contained(sight, gauges, d, facts, routing)
+    };
+    routed(sight.policy.as_deref(), &ready.id, read, &mut facts, find).0
+}
+
 /// What an entry says of the decision's row, under the salt of the record.
 pub(super) fn mark(record: Option<&Body>, form: &[u8]) -> Option<RowMark> {
     record.map(|body| RowMark::of(&Salt::from_bytes(body.salt), form))

@@ -6,6 +6,7 @@
 
 mod admit;
 pub mod backends;
+mod combine;
 mod contain;
 mod core;
 mod database;
@@ -38,6 +39,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 
+pub use self::combine::{Admissions, Submission, Turned};
 pub use self::core::WallClock;
 use self::core::{Core, refuse};
 pub use self::database::DatabaseOptions;

@@ -52,8 +52,8 @@ struct Kept {
 
 /// Tokens as of one version of the table.
 #[derive(Debug, Default)]
-struct Known {
-    version: u64,
+pub(super) struct Known {
+    pub(super) version: u64,
     by_id: HashMap<String, Kept>,
 }
 
@@ -98,6 +98,11 @@ impl Known {
         let Some(kept) = kept.filter(|_| bool::from(equal)) else { return Err(Unknown::Invalid) };
         kept.identity(self.version, wall)
     }
+
+    /// The identity behind a token that was recognised before.
+    pub(super) fn of_id(&self, id: &str, wall: Timestamp) -> Result<Identity, Unknown> {
+        self.by_id.get(id).ok_or(Unknown::Invalid)?.identity(self.version, wall)
+    }
 }
 
 impl Kept {
@@ -139,9 +144,9 @@ impl Local {
         Ok(known.find(presented, self.core.wall_now()))
     }
 
-    /// The same by the copy in memory; `None`: there is no copy yet, or it knows no such token.
-    /// Only for what has [`Identity::version`] as a premise of its commit.
-    pub(super) fn authenticate_from_memory(&self, presented: &str) -> Option<Identity> {
+    /// The same by the copy in memory; `None`: it knows no such token that opens anything. Only for
+    /// [`super::Admissions`], whose commits have [`Identity::version`] as a premise.
+    pub fn authenticate_from_memory(&self, presented: &str) -> Option<Identity> {
         let known = lock(&self.core.tokens.0).clone()?;
         known.find(presented, self.core.wall_now()).ok()
     }
@@ -149,7 +154,7 @@ impl Local {
 
 impl Core {
     /// All tokens, read anew where something about them has changed.
-    fn tokens_now(&self) -> Result<Arc<Known>, Refused> {
+    pub(super) fn tokens_now(&self) -> Result<Arc<Known>, Refused> {
         // The version is read first: rows of a later change make the copy look older than it is,
         // and it is read again.
         let version = self.store.state(TABLE).map_err(refuse)?.map_or(0, |s| s.version);

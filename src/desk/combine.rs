@@ -1,0 +1,616 @@
+//! Admission for a server: what many callers submit at once is routed by one sequencer and
+//! committed together.
+//!
+//! Records are parsed where they arrive, on the callers' own threads. One thread takes whatever
+//! waits at the moment, routes it in order on one look at what holds, and hands it to the store as
+//! a few batches, one a name; while they are on their way to the disk the next ones gather. So a
+//! commit is shared by as many as wait for it, and nobody waits for company.
+//!
+//! A batch is decided on premises: control, policy, the person's row, and the table of tokens.
+//! Where one of them moved, it is decided again: a revoked token, a disabled name or a stop is never
+//! raced by what was already on its way.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender};
+use tokio::sync::oneshot;
+
+use super::Local;
+use super::admit::{Tally, admission, answer_of, letters, moment, would_route};
+use super::core::{Core, Sight, lock, millis, refuse};
+use super::prepare::{Prepared, Ready, prepare};
+use super::salts::Salts;
+use super::tokens::{Identity, Known, TABLE, Unknown};
+use crate::authority::{self, Subject};
+use crate::domain::{Reviewer, Timestamp};
+use crate::policy::Policy;
+use crate::protocol::{Act, Admitted, Refusal, Refused, Why};
+use crate::store::{Admission, AdmitBatch, AdmitResult, DeadLetter, Premises, StoreError, Ticket};
+
+/// Lines taken up at once, and rows of one batch of the store.
+const AT_ONCE: usize = 1000;
+const ROWS: usize = 200;
+/// Batches on their way to the disk while the next ones are routed.
+const AHEAD: usize = 2;
+/// Lines that may wait; beyond, callers are told to come again.
+const MOST: usize = 20_000;
+/// How old a look at counts and clocks may be. (Control, policy, people and tokens are premises.)
+const LOOK: Duration = Duration::from_millis(250);
+/// How often one record is decided again before its caller is told to come again.
+const ATTEMPTS: u8 = 16;
+/// Bytes up to which lines are parsed without a thread of their own.
+const INLINE: usize = 32 << 10;
+
+/// Why a submission was not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Turned {
+    /// The token opens nothing any more.
+    Unknown(Unknown),
+    Refused(Refused),
+}
+
+impl From<Refused> for Turned {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+/// What is submitted together.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    pub who: Identity,
+    /// Where it came from; shown with dead letters.
+    pub source: String,
+    pub lines: Vec<Vec<u8>>,
+    /// Say what the routes would be; store nothing.
+    pub dry_run: bool,
+}
+
+/// The way in for many callers at once. Cheap to clone; the thread ends with the last clone.
+#[derive(Clone)]
+pub struct Admissions {
+    to: Sender<Ask>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    terms: Mutex<Arc<Terms>>,
+    /// Lines on their way.
+    waiting: AtomicUsize,
+}
+
+/// What lines are made ready under.
+struct Terms {
+    key: [u8; 32],
+    policy: Option<Arc<Policy>>,
+    hash: Option<String>,
+}
+
+/// A submission whose lines are parsed.
+struct Ask {
+    who: Identity,
+    source: String,
+    prepared: Vec<Prepared>,
+    under: Arc<Terms>,
+    dry_run: bool,
+    reply: oneshot::Sender<Result<Vec<Admitted>, Turned>>,
+}
+
+impl Local {
+    /// Begin to take submissions.
+    pub fn admissions(&self) -> Result<Admissions, Refused> {
+        let core = self.core.clone();
+        let sight = core.sight()?;
+        let shared = Arc::new(Shared {
+            terms: Mutex::new(terms(&sight)),
+            waiting: AtomicUsize::new(0),
+        });
+        let (to, from) = crossbeam_channel::unbounded();
+        let sequencer = Sequencer {
+            tally: Tally::load(&core, &sight)?,
+            tokens: core.tokens_now()?,
+            now: sight.now,
+            sight,
+            looked: Instant::now(),
+            people: HashMap::new(),
+            open: HashMap::new(),
+            next: 0,
+            flight: VecDeque::new(),
+            from,
+            shared: shared.clone(),
+            core,
+        };
+        std::thread::Builder::new().name("admission".into()).spawn(|| sequencer.run()).map_err(
+            |e| Refused::new(Why::Unavailable, format!("no thread for admission: {e}")),
+        )?;
+        Ok(Admissions { to, shared })
+    }
+}
+
+impl Admissions {
+    /// Admit; the answers stand in the order of the lines, and what they say is durable.
+    pub async fn admit(&self, submission: Submission) -> Result<Vec<Admitted>, Turned> {
+        let Submission { who, source, lines, dry_run } = submission;
+        let _room = Room::take(&self.shared, lines.len())?;
+        let under = lock(&self.shared.terms).clone();
+        let bytes: usize = lines.iter().map(Vec::len).sum();
+        let prepared = if bytes <= INLINE {
+            ready(lines, &under)?
+        } else {
+            let terms = under.clone();
+            super::blocking(move || ready(lines, &terms)).await?
+        };
+        let (reply, answer) = oneshot::channel();
+        let ask = Ask { who, source, prepared, under, dry_run, reply };
+        let ended = || {
+            Refused::new(Why::Unavailable, "admission has ended")
+                .hint("the server is shutting down or has a defect; nothing was stored")
+        };
+        self.to.send(ask).map_err(|_| ended())?;
+        answer.await.unwrap_or_else(|_| Err(ended().into()))
+    }
+
+    /// Lines that wait now.
+    pub fn waiting(&self) -> usize {
+        self.shared.waiting.load(Ordering::Relaxed)
+    }
+}
+
+/// A place among those that wait, given back when the caller has the answer or has gone.
+struct Room(Arc<Shared>, usize);
+
+impl Room {
+    fn take(shared: &Arc<Shared>, lines: usize) -> Result<Self, Refused> {
+        let room = Self(shared.clone(), lines);
+        if shared.waiting.fetch_add(lines, Ordering::Relaxed) > MOST {
+            return Err(Refused::new(
+                Why::Unavailable,
+                "more decisions are waiting than can be stored soon",
+            )
+            .hint("send them again in a moment; the same id is admitted once"));
+        }
+        Ok(room)
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(self.1, Ordering::Relaxed);
+    }
+}
+
+fn terms(sight: &Sight) -> Arc<Terms> {
+    let Sight { snapshot, policy, .. } = sight;
+    Arc::new(Terms { key: snapshot.key, policy: policy.clone(), hash: snapshot.policy.clone() })
+}
+
+fn ready(lines: Vec<Vec<u8>>, terms: &Terms) -> Result<Vec<Prepared>, Refused> {
+    let mut salts = Salts::default();
+    let policy = terms.policy.as_deref();
+    lines.into_iter().map(|line| prepare(line, &terms.key, policy, &mut salts)).collect()
+}
+
+/// A submission some lines of which have no answer yet.
+struct Open {
+    who: Identity,
+    source: String,
+    answers: Vec<Option<Admitted>>,
+    left: usize,
+    reply: oneshot::Sender<Result<Vec<Admitted>, Turned>>,
+}
+
+/// Whose answer a row is.
+#[derive(Clone, Copy)]
+struct Place {
+    ask: u64,
+    line: usize,
+    attempts: u8,
+}
+
+/// A record to be routed.
+struct Waiting {
+    place: Place,
+    ready: Box<Ready>,
+    /// It was made ready under another policy than the one it is routed by.
+    stale: bool,
+}
+
+/// What is on its way to the disk.
+enum Flight {
+    Rows { name: String, places: Vec<Place>, rows: Arc<Vec<Admission>>, ticket: Answers },
+    /// Lines that are not usable, and why.
+    Letters { places: Vec<(Place, Refusal)>, ticket: Answers },
+}
+
+type Answers = Ticket<Vec<AdmitResult>>;
+
+/// The thread's state.
+struct Sequencer {
+    core: Arc<Core>,
+    from: Receiver<Ask>,
+    shared: Arc<Shared>,
+    sight: Sight,
+    looked: Instant,
+    tally: Tally,
+    /// People as of the look.
+    people: HashMap<String, Reviewer>,
+    tokens: Arc<Known>,
+    open: HashMap<u64, Open>,
+    next: u64,
+    flight: VecDeque<Flight>,
+    /// Desk time, never backwards.
+    now: Timestamp,
+}
+
+impl Sequencer {
+    fn run(mut self) {
+        loop {
+            let mut asks = Vec::new();
+            let mut lines = 0;
+            if self.flight.is_empty() {
+                // The last sender is gone, and everything is answered.
+                let Ok(first) = self.from.recv() else { return };
+                lines += first.prepared.len();
+                asks.push(first);
+            }
+            while lines < AT_ONCE {
+                let Ok(ask) = self.from.try_recv() else { break };
+                lines += ask.prepared.len();
+                asks.push(ask);
+            }
+            if !asks.is_empty() {
+                self.take(asks);
+            }
+            if self.flight.len() >= AHEAD || self.from.is_empty() {
+                self.land();
+            }
+        }
+    }
+
+    /// Route what was submitted and send it to the store.
+    fn take(&mut self, asks: Vec<Ask>) {
+        if let Err(refused) = self.look_if_due(asks.iter().any(|ask| ask.dry_run)) {
+            for ask in asks {
+                let _ = ask.reply.send(Err(refused.clone().into()));
+            }
+            return;
+        }
+        let mut waiting: Vec<(String, Vec<Waiting>)> = Vec::new();
+        let (mut dead, mut places) = (Vec::new(), Vec::new());
+        for ask in asks {
+            let Ask { who, source, prepared, under, dry_run, reply } = ask;
+            if let Err(turned) = self.known(&who) {
+                let _ = reply.send(Err(turned));
+                continue;
+            }
+            let stale = under.hash != self.sight.snapshot.policy;
+            if dry_run {
+                let _ = reply.send(self.rehearse(prepared, stale).map_err(Turned::from));
+                continue;
+            }
+            let id = self.next;
+            self.next = self.next.wrapping_add(1);
+            let name = who.name.clone();
+            let mut answers = Vec::with_capacity(prepared.len());
+            let mut rows = Vec::new();
+            for (line, prepared) in prepared.into_iter().enumerate() {
+                let place = Place { ask: id, line, attempts: 0 };
+                answers.push(match prepared {
+                    Prepared::Blank => Some(Admitted::Blank),
+                    Prepared::Refused(refusal, bytes) => {
+                        dead.push(self.letter(&source, place, &refusal, bytes));
+                        places.push((place, refusal));
+                        None
+                    }
+                    Prepared::Record(ready) => {
+                        rows.push(Waiting { place, ready, stale });
+                        None
+                    }
+                });
+            }
+            match waiting.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, all)) => all.extend(rows),
+                None => waiting.push((name, rows)),
+            }
+            let left = answers.iter().filter(|a| a.is_none()).count();
+            self.open.insert(id, Open { who, source, answers, left, reply });
+            self.answer_if_done(id);
+        }
+        self.bury(dead, places);
+        for (name, rows) in waiting {
+            self.send(&name, rows);
+        }
+    }
+
+    /// May whoever this is submit now? Their token as the table stands, then who they are.
+    fn known(&mut self, who: &Identity) -> Result<(), Turned> {
+        if who.version != self.tokens.version {
+            let wall = (self.core.wall)();
+            self.tokens.of_id(&who.token, wall).map_err(Turned::Unknown)?;
+        }
+        let person = self.person(&who.name)?;
+        authority::may(&person, Act::Admit, Subject::default())?;
+        Ok(())
+    }
+
+    fn person(&mut self, name: &str) -> Result<Reviewer, Refused> {
+        if let Some(person) = self.people.get(name) {
+            return Ok(person.clone());
+        }
+        let person = self.core.actor(name)?;
+        self.people.insert(name.to_owned(), person.clone());
+        Ok(person)
+    }
+
+    /// Look anew where the look is old, or a stop of this process is newer than it.
+    fn look_if_due(&mut self, tokens: bool) -> Result<(), Refused> {
+        let moved = self.sight.epoch != self.core.controls.epoch();
+        if moved || self.looked.elapsed() >= LOOK {
+            self.look()?;
+        } else if tokens {
+            // What commits nothing has no premise to be caught by.
+            self.tokens = self.core.tokens_now()?;
+        }
+        self.sight.wall = millis((self.core.wall)());
+        Ok(())
+    }
+
+    /// Look at what holds now.
+    fn look(&mut self) -> Result<(), Refused> {
+        // Counts are exact only when nothing is on its way.
+        if Tally::tells_known(&self.sight) {
+            self.land_all();
+        }
+        self.sight = self.core.sight()?;
+        self.tally = Tally::load(&self.core, &self.sight)?;
+        self.people.clear();
+        self.tokens = self.core.tokens_now()?;
+        self.looked = Instant::now();
+        let mut terms = lock(&self.shared.terms);
+        if terms.hash != self.sight.snapshot.policy {
+            *terms = self::terms(&self.sight);
+        }
+        Ok(())
+    }
+
+    /// Desk time now: the wall clock's, or where the record clock stands.
+    fn clock(&self) -> Timestamp {
+        if self.sight.snapshot.record_clock {
+            return self.now.max(self.sight.now);
+        }
+        self.sight.wall.max(self.now)
+    }
+
+    /// Route in the name of one person; all of it is in flight then, or answered with why not.
+    fn send(&mut self, name: &str, mut waiting: Vec<Waiting>) {
+        while !waiting.is_empty() {
+            let asks: Vec<u64> = waiting.iter().map(|w| w.place.ask).collect();
+            match self.batch(name, waiting) {
+                Ok((flight, left, changed)) => {
+                    self.flight.push_back(flight);
+                    waiting = left;
+                    // An effect has changed what holds: what comes next is routed on that.
+                    if changed {
+                        self.land_all();
+                        if let Err(refused) = self.look() {
+                            return self.fail(waiting.iter().map(|w| w.place.ask), &refused.into());
+                        }
+                    }
+                }
+                Err(turned) => return self.fail(asks.into_iter(), &turned),
+            }
+        }
+    }
+
+    /// Route a batch on the present sight and queue it. A row that sets off an effect on control
+    /// is the last of its batch; what is left comes back.
+    fn batch(
+        &mut self,
+        name: &str,
+        waiting: Vec<Waiting>,
+    ) -> Result<(Flight, Vec<Waiting>, bool), Turned> {
+        let person = self.person(name)?;
+        authority::may(&person, Act::Admit, Subject::default())?;
+        let known = match Tally::tells_known(&self.sight) {
+            true => {
+                let ids: Vec<&str> = waiting.iter().map(|w| w.ready.id.as_str()).collect();
+                self.core.store.known(&ids).map_err(refuse)?
+            }
+            false => Vec::new(),
+        };
+        let (mut places, mut rows) = (Vec::new(), Vec::new());
+        let mut waiting = waiting.into_iter().enumerate();
+        let mut changed = false;
+        while rows.len() < ROWS && !changed {
+            let Some((i, Waiting { place, ready, stale })) = waiting.next() else { break };
+            let ready = if stale { self.again_ready(ready.raw())? } else { ready };
+            let at = moment(&self.sight, &ready, self.clock());
+            self.now = at;
+            let known = known.get(i).copied().unwrap_or(false);
+            let made = self.core.with_gauges(&self.sight, at, |gauges| {
+                // What is known already is answered as it was and counts no more.
+                let mut aside = known.then(|| gauges.clone());
+                let gauges = aside.as_mut().unwrap_or(gauges);
+                admission(&self.core, *ready, &self.sight, (&self.tally, gauges), name, at)
+            })??;
+            if !known {
+                self.tally.count(&made);
+            }
+            places.push(place);
+            rows.push(made);
+            changed = self.sight.take_changed().is_some();
+        }
+        let rows = Arc::new(rows);
+        let ticket = self.core.store.admit(AdmitBatch {
+            premises: Premises {
+                actor: Some((person.name, person.version)),
+                state: vec![(TABLE.to_owned(), self.tokens.version)],
+                ..self.sight.premises()
+            },
+            now: self.now,
+            rows: rows.clone(),
+            dead: Vec::new(),
+            bulk: false,
+        });
+        let left = waiting.map(|(_, row)| row).collect();
+        Ok((Flight::Rows { name: name.to_owned(), places, rows, ticket }, left, changed))
+    }
+
+    /// A record made ready under the policy in force now.
+    fn again_ready(&self, bytes: Vec<u8>) -> Result<Box<Ready>, Refused> {
+        let (key, policy) = (&self.sight.snapshot.key, self.sight.policy.as_deref());
+        match prepare(bytes, key, policy, &mut Salts::default())? {
+            Prepared::Record(ready) => Ok(ready),
+            _ => Err(Refused::new(Why::Internal, "a record is not one the second time")),
+        }
+    }
+
+    /// What the routes would be. Uses up no limit.
+    fn rehearse(&mut self, lines: Vec<Prepared>, stale: bool) -> Result<Vec<Admitted>, Refused> {
+        let mut answers = Vec::with_capacity(lines.len());
+        for line in lines {
+            answers.push(match line {
+                Prepared::Blank => Admitted::Blank,
+                Prepared::Refused(refusal, _) => Admitted::Refused(refusal),
+                Prepared::Record(ready) => {
+                    let ready = if stale { self.again_ready(ready.raw())? } else { ready };
+                    let at = moment(&self.sight, &ready, self.clock());
+                    let route = self.core.with_gauges(&self.sight, at, |gauges| {
+                        would_route(&ready, &self.sight, &self.tally, &mut gauges.clone(), at)
+                    })?;
+                    Admitted::Route(Box::new(route))
+                }
+            });
+        }
+        Ok(answers)
+    }
+
+    fn letter(&self, source: &str, at: Place, refusal: &Refusal, bytes: Vec<u8>) -> DeadLetter {
+        let Refusal { reason, message } = refusal.clone();
+        let line = u64::try_from(at.line).unwrap_or(u64::MAX).saturating_add(1);
+        DeadLetter { source: source.to_owned(), line, reason, message, bytes, at: self.sight.wall }
+    }
+
+    /// Keep lines that are not usable. On their own: no premise keeps them from being kept.
+    fn bury(&mut self, dead: Vec<DeadLetter>, places: Vec<(Place, Refusal)>) {
+        if !dead.is_empty() {
+            let ticket = self.core.store.admit(letters(dead));
+            self.flight.push_back(Flight::Letters { places, ticket });
+        }
+    }
+
+    /// Wait for the oldest batch, and answer.
+    fn land(&mut self) {
+        match self.flight.pop_front() {
+            None => {}
+            Some(Flight::Letters { places, ticket }) => match ticket.wait() {
+                Ok(_) => {
+                    for (place, refusal) in places {
+                        self.answer(place, Admitted::Refused(refusal));
+                    }
+                }
+                Err(error) => {
+                    let asks = places.into_iter().map(|(place, _)| place.ask);
+                    self.fail(asks, &refuse(error).into());
+                }
+            },
+            Some(Flight::Rows { name, places, rows, ticket }) => match ticket.wait() {
+                Ok(results) => self.landed(&places, &rows, results),
+                Err(StoreError::Premise(premise)) => {
+                    tracing::debug!(%premise, "decided again");
+                    self.again(&name, places, &rows);
+                }
+                Err(error) => {
+                    self.fail(places.into_iter().map(|p| p.ask), &refuse(error).into());
+                }
+            },
+        }
+    }
+
+    fn land_all(&mut self) {
+        while !self.flight.is_empty() {
+            self.land();
+        }
+    }
+
+    fn landed(&mut self, places: &[Place], rows: &[Admission], results: Vec<AdmitResult>) {
+        if let Ok(head) = self.core.store.head() {
+            self.core.grown(head);
+        }
+        let (mut dead, mut clashes) = (Vec::new(), Vec::new());
+        for ((place, row), result) in places.iter().zip(rows).zip(results) {
+            match answer_of(result, &row.route) {
+                Ok(route) => {
+                    self.answer(*place, Admitted::Route(Box::new(route.into_owned())));
+                }
+                Err(refusal) => {
+                    let source = self.open.get(&place.ask).map(|open| open.source.clone());
+                    let source = source.unwrap_or_default();
+                    dead.push(self.letter(&source, *place, &refusal, raw(row)));
+                    clashes.push((*place, refusal));
+                }
+            }
+        }
+        self.bury(dead, clashes);
+    }
+
+    /// What a batch was decided on has moved: decide again, for those who still may.
+    fn again(&mut self, name: &str, places: Vec<Place>, rows: &[Admission]) {
+        if let Err(refused) = self.look() {
+            return self.fail(places.into_iter().map(|p| p.ask), &refused.into());
+        }
+        let mut waiting = Vec::with_capacity(rows.len());
+        for (mut place, row) in places.into_iter().zip(rows) {
+            let Some(who) = self.open.get(&place.ask).map(|open| open.who.clone()) else {
+                continue;
+            };
+            place.attempts += 1;
+            let known = match place.attempts > ATTEMPTS {
+                true => Err(Refused::new(Why::Unavailable, "what decides this keeps changing")
+                    .hint("send it again in a moment")
+                    .into()),
+                false => self.known(&who),
+            };
+            let made = known.and_then(|()| Ok(self.again_ready(raw(row))?));
+            match made {
+                Ok(ready) => waiting.push(Waiting { place, ready, stale: false }),
+                Err(turned) => self.fail([place.ask].into_iter(), &turned),
+            }
+        }
+        self.send(name, waiting);
+    }
+
+    fn answer(&mut self, place: Place, answer: Admitted) {
+        let Some(open) = self.open.get_mut(&place.ask) else { return };
+        if let Some(slot @ None) = open.answers.get_mut(place.line) {
+            *slot = Some(answer);
+            open.left -= 1;
+        }
+        self.answer_if_done(place.ask);
+    }
+
+    fn answer_if_done(&mut self, ask: u64) {
+        if self.open.get(&ask).is_some_and(|open| open.left == 0)
+            && let Some(open) = self.open.remove(&ask)
+        {
+            // Whoever does not wait any more finds the same answer when they send it again.
+            let _ = open.reply.send(Ok(open.answers.into_iter().flatten().collect()));
+        }
+    }
+
+    fn fail(&mut self, asks: impl Iterator<Item = u64>, turned: &Turned) {
+        for ask in asks {
+            if let Some(open) = self.open.remove(&ask) {
+                let _ = open.reply.send(Err(turned.clone()));
+            }
+        }
+    }
+}
+
+/// The record's bytes as they came.
+fn raw(row: &Admission) -> Vec<u8> {
+    row.entry.bodies.first().map(|body| body.value.clone()).unwrap_or_default()
+}
