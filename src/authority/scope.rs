@@ -68,6 +68,7 @@ pub fn scopes_to_ask(query: &Query) -> &'static [TokenScope] {
         Query::Page(_) | Query::Item { .. } | Query::Explain { .. } => {
             &[Review, OnCall, Audit, Admin]
         }
+        Query::Decision { .. } => &[Ingest, Review, OnCall, Audit, Admin],
         Query::Draft { .. } | Query::CheckOutput { .. } => &[Review],
         Query::Refused { .. } => &[Ingest, Audit, Admin],
         Query::Reviewers => &[Review, OnCall, Audit, Admin],

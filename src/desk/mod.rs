@@ -6,6 +6,7 @@
 
 mod admit;
 pub mod backends;
+mod became;
 mod combine;
 mod contain;
 mod core;
@@ -260,6 +261,9 @@ impl Core {
             Query::Header => self.header(by).map(|h| Reply::Header(Box::new(h))),
             Query::Page(ask) => self.page(by, ask).map(Reply::Page),
             Query::Item { id } => self.item(by, &id).map(|v| Reply::Item(Box::new(v))),
+            Query::Decision { id } => {
+                self.what_became(&id).map(|view| Reply::Decision(Box::new(view)))
+            }
             Query::Draft { id } => self.draft_of(by, &id).map(Reply::Draft),
             Query::Policy => self.policy_view(by).map(|p| Reply::Policy(Box::new(p))),
             Query::Explain { id } => self.explain(by, &id).map(|e| Reply::Explain(Box::new(e))),

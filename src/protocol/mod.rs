@@ -39,6 +39,7 @@ pub use signals::{
     ReferenceAsk, ReferenceView, SignalsAsk, SignalsView, SlaView, SliceName, SliceView, UsualView,
 };
 pub use view::{
+    DecisionView, ResultView,
     Arrived, Change, EntryView, ExplainView, Fate, GuidelineView, Header, ItemView, LeaseView,
     OutboxView, Page, PolicyView, QueueView, RefusedLine, Row, TagView, UnsentView, VerifyAsk,
     VerifyReport,

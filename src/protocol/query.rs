@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    ContainmentView, DistributionView, Draft, EntryView, ExplainView, Header, IncidentView,
+    ContainmentView, DecisionView, DistributionView, Draft, EntryView, ExplainView, Header, IncidentView,
     ItemView, Page, PolicyView, RefusedLine, SignalsAsk, SignalsView,
 };
 use crate::domain::{Correction, Fault, Reviewer, Timestamp, Token};
@@ -19,6 +19,10 @@ pub enum Query {
     Page(PageAsk),
     /// One item in full (as far as the asker may see it).
     Item {
+        id: String,
+    },
+    /// What became of a decision, for whoever submitted it.
+    Decision {
         id: String,
     },
     /// The asker's draft for an item.
@@ -134,6 +138,7 @@ pub enum Reply {
     Header(Box<Header>),
     Page(Page),
     Item(Box<ItemView>),
+    Decision(Box<DecisionView>),
     Draft(Option<Draft>),
     Policy(Box<PolicyView>),
     Explain(Box<ExplainView>),

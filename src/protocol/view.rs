@@ -228,6 +228,35 @@ pub struct ItemView {
     pub clash: Option<Clash>,
 }
 
+/// A decision as whoever submitted it may see it: nothing before its time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DecisionView {
+    pub id: String,
+    /// As it was routed, with the state that holds now. A verdict whose grace time runs is not told.
+    pub route: Route,
+    pub state: ItemState,
+    /// It may be acted on as `result` says; nothing more is waited for.
+    pub settled: bool,
+    /// What it came to; `null` until it is settled.
+    pub result: Option<ResultView>,
+}
+
+/// What a decision came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ResultView {
+    /// `auto`, `block`, `fallback`; after people looked at it `accepted`, `edited` or `rejected`.
+    pub outcome: String,
+    /// People overruled it after it was done.
+    pub reversal: bool,
+    /// What to do; `null` where it must not be done, or was erased.
+    pub action: Option<String>,
+    pub output: Option<Value>,
+    /// A reject: what would have been right, if the reviewer said so.
+    pub label: Option<String>,
+    /// Level of whoever decided last; `null` where nobody did.
+    pub level: Option<u8>,
+}
+
 /// Guidance for a domain and action.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GuidelineView {
