@@ -21,6 +21,8 @@ use crate::desk::Local;
 use crate::domain::TokenScope;
 use crate::protocol::{Answer, Command, Query, Reply, TokenAsk};
 use crate::server::{self, Listen, Served, Tls};
+use crate::protocol::{Query, Reply};
+use crate::server::{self, Listen, Rates, Served, Tls};
 
 /// How often what is due happens.
 const TICK: Duration = Duration::from_secs(1);
@@ -55,6 +57,12 @@ pub struct Serve {
     /// A proxy in front does TLS; the last X-Forwarded-For address is who asks
     #[arg(long)]
     behind_proxy: bool,
+    /// Requests a minute with one token
+    #[arg(long, value_name = "N", default_value_t = Rates::default().token)]
+    token_limit: f64,
+    /// Requests a minute from one address
+    #[arg(long, value_name = "N", default_value_t = Rates::default().address)]
+    address_limit: f64,
 }
 
 impl Serve {
@@ -73,7 +81,9 @@ impl Serve {
         self.say(app, &session, address, tls.is_some())?;
         let ticker = Ticker::start(&session)?;
         let delivery = Delivery::start(&session);
-        let served = Served::new(session.local()?.clone(), session.by.clone(), self.behind_proxy);
+        let rates = Rates { token: self.token_limit, address: self.address_limit, ..Rates::default() };
+        let served =
+            Served::new(session.local()?.clone(), session.by.clone(), self.behind_proxy, rates)?;
         let ended = session.runtime().block_on(server::serve(
             served,
             Listen { socket, tls },

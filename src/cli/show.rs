@@ -1,6 +1,6 @@
 //! `show ID` (also `queue show ID`): one item in full.
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::app::App;
 use super::failure::{Failure, Outcome};
@@ -36,48 +36,7 @@ impl Show {
 
 /// The item as machines read it.
 pub fn as_json(item: &ItemView) -> Result<Value, Failure> {
-    let mut object = match plain(item)? {
-        Value::Object(object) => object,
-        _ => Map::new(),
-    };
-    // The contract's fields first, in its order; what else a view knows follows.
-    let mut view = Map::new();
-    for field in ["id", "record", "route", "state", "revision", "approvals_needed"] {
-        view.insert(field.to_owned(), object.remove(field).unwrap_or_default());
-    }
-    let reviews = item.reviews.iter().map(review_json).collect::<Result<Vec<_>, _>>()?;
-    object.remove("reviews");
-    view.insert("reviews".to_owned(), Value::Array(reviews));
-    view.insert("lease".to_owned(), object.remove("lease").unwrap_or_default());
-    if let Some((reviewer, until)) = &item.pending {
-        object.insert("pending".to_owned(), json!({"reviewer": reviewer, "until": until}));
-    }
-    view.extend(object);
-    Ok(Value::Object(view))
-}
-
-fn review_json(review: &Review) -> Result<Value, Failure> {
-    let verdict = &review.verdict;
-    let mut object = json!({
-        "reviewer": review.reviewer,
-        "level": review.level,
-        "verdict": verdict.verdict,
-        "tags": verdict.tags,
-        "note": verdict.note,
-        "output": verdict.output,
-        "at": review.at,
-        "signed": review.signature.is_some(),
-    });
-    if let (Value::Object(object), Value::Object(rest)) = (&mut object, plain(review)?) {
-        for (field, value) in rest {
-            object.entry(field).or_insert(value);
-        }
-    }
-    Ok(object)
-}
-
-fn plain(value: &impl serde::Serialize) -> Result<Value, Failure> {
-    serde_json::to_value(value)
+    item.as_json()
         .map_err(|e| Failure::defect(format!("a view cannot be written as JSON: {e}")))
 }
 

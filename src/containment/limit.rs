@@ -59,6 +59,11 @@ impl Gcra {
         ahead <= every.saturating_mul(burst - 1)
     }
 
+    /// Nothing that came before `now` matters any more.
+    pub fn is_at_rest(&self, now: Timestamp) -> bool {
+        self.tat.is_none_or(|tat| tat <= nanos(now))
+    }
+
     /// Let one through at `now`. Only after [`Gcra::has_room`].
     pub fn take(&mut self, now: Timestamp, per_minute: f64) {
         let (every, _) = terms(per_minute);

@@ -7,6 +7,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::contain::{Controls, Gauges};
+use super::denials::Denials;
 use super::keys::Keys;
 use super::salts::fresh_salt;
 use super::signals::{Frozen, Keeper};
@@ -47,6 +48,8 @@ pub(super) struct Core {
     pub(super) quiet: Mutex<BTreeMap<String, (Timestamp, String)>>,
     /// Leases of queues with a cap are given one at a time.
     pub(super) taking: Mutex<()>,
+    /// Refused attempts that are counted.
+    pub(super) denials: Denials,
     /// Tokens, as this process knows them.
     pub(super) tokens: Tokens,
     /// What this process remembers of its ticks.
@@ -120,6 +123,7 @@ impl Core {
             gauges: Mutex::new(None),
             quiet: Mutex::new(BTreeMap::new()),
             taking: Mutex::new(()),
+            denials: Denials::default(),
             tokens: Tokens::default(),
             watch: Watch::new(),
             head: watch::Sender::new(0),

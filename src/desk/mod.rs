@@ -10,6 +10,7 @@ mod became;
 mod combine;
 mod contain;
 mod core;
+mod denials;
 mod database;
 mod explain;
 mod grant;
@@ -42,6 +43,7 @@ use futures_util::stream::{self, BoxStream, StreamExt as _};
 
 pub use self::combine::{Admissions, Submission, Turned};
 pub use self::core::WallClock;
+pub use self::denials::Denial;
 use self::core::{Core, refuse};
 pub use self::database::DatabaseOptions;
 use self::keys::Keys;

@@ -15,6 +15,7 @@
 mod backends;
 mod command;
 mod control;
+mod item_json;
 mod query;
 mod refused;
 mod signals;

@@ -1,4 +1,6 @@
 //! Who asks, and what their token may do: the only way from a handler to the desk.
+//!
+//! Every attempt that is refused here, for want of a token, a scope or a role, is in the trail.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -8,10 +10,10 @@ use axum::http::{HeaderMap, StatusCode, header};
 
 use super::problem::Problem;
 use super::state::Served;
-use crate::authority::scope;
-use crate::desk::{Identity, Local, Unknown};
+use crate::authority::{self, scope};
+use crate::desk::{Denial, Identity, Local, Turned, Unknown};
 use crate::domain::TokenScope;
-use crate::protocol::{Answer, Command, Desk as _, Query, Refused, Reply, Why};
+use crate::protocol::{Act, Answer, Command, Desk as _, Query, Refused, Reply, Why};
 
 /// Somebody whose token this desk knows.
 pub struct Caller {
@@ -38,22 +40,61 @@ impl Caller {
 
     /// Do something, if token and reviewer may. What is answered is durable.
     pub async fn execute(&self, command: Command) -> Result<Answer, Problem> {
-        scope::may_do(self.scopes(), command.act())?;
-        Ok(self.served.desk().execute(self.name(), command).await?)
+        let act = command.act();
+        self.checked(scope::may_do(self.scopes(), act), authority::name(act)).await?;
+        let done = self.served.desk().execute(self.name(), command).await;
+        // Containment puts its own refusals into the trail.
+        if keeps_its_own(act) {
+            return Ok(done?);
+        }
+        self.checked(done, authority::name(act)).await
     }
 
     /// Ask something, if token and reviewer may.
     pub async fn ask(&self, query: Query) -> Result<Reply, Problem> {
-        scope::may_ask(self.scopes(), &query)?;
-        Ok(self.served.desk().ask(self.name(), query).await?)
+        self.checked(scope::may_ask(self.scopes(), &query), "ask").await?;
+        let found = self.served.desk().ask(self.name(), query).await;
+        self.checked(found, "ask").await
     }
 
     /// The desk, for what is neither a command nor a query, if the token has one of these scopes;
     /// `what` says what for.
     pub async fn desk(&self, scopes: &[TokenScope], what: &str) -> Result<&Local, Problem> {
-        scope::check(self.scopes(), scopes, what)?;
+        self.checked(scope::check(self.scopes(), scopes, what), what).await?;
         Ok(self.served.desk())
     }
+
+    /// A refusal of authority goes into the trail before it is answered.
+    async fn checked<T>(&self, outcome: Result<T, Refused>, act: &str) -> Result<T, Problem> {
+        if let Err(refused) = &outcome
+            && refused.kind == Why::Authority
+        {
+            let denial = Denial {
+                who: self.identity.name.clone(),
+                token: self.identity.token.clone(),
+                act: act.to_owned(),
+                why: refused.message.clone(),
+            };
+            told(&self.served, denial, self.from).await;
+        }
+        Ok(outcome?)
+    }
+}
+
+/// These say in the trail themselves whom they refused.
+fn keeps_its_own(act: Act) -> bool {
+    matches!(
+        act,
+        Act::Kill
+            | Act::Resume
+            | Act::Requeue
+            | Act::ReleaseFreeze
+            | Act::StartCanary
+            | Act::PromoteCanary
+            | Act::RollBackCanary
+            | Act::Incident
+            | Act::Redeliver
+    )
 }
 
 impl FromRequestParts<Served> for Caller {
@@ -61,11 +102,89 @@ impl FromRequestParts<Served> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, served: &Served) -> Result<Self, Problem> {
         let from = address(parts, served);
-        let token = bearer(&parts.headers).ok_or_else(|| unknown(Unknown::Missing))?.to_owned();
-        let desk = served.desk().clone();
-        let found = blocking(move || desk.authenticate(&token)).await?;
-        let identity = found.map_err(unknown)?;
+        served.limits().address(from)?;
+        let identity = authenticated(parts, served, from).await?;
+        served.limits().token(&identity.token)?;
         Ok(Self { served: served.clone(), identity, from })
+    }
+}
+
+/// Somebody who may submit decisions. Their token is known from memory: every commit has the table
+/// of tokens as a premise, so that a revoked one admits nothing.
+pub(super) struct Submitter(Caller);
+
+impl Submitter {
+    pub(super) fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    pub(super) fn identity(&self) -> Identity {
+        self.0.identity.clone()
+    }
+
+    /// Why a submission was not taken.
+    pub(super) async fn turned(&self, turned: Turned) -> Problem {
+        let (served, from) = (&self.0.served, self.0.from);
+        match turned {
+            Turned::Unknown(why) => refused_token(served, from, why).await,
+            Turned::Refused(refused) => {
+                let act = authority::name(Act::Admit);
+                match self.0.checked::<()>(Err(refused), act).await {
+                    Err(problem) => problem,
+                    Ok(()) => Problem::defect("a refusal was none"),
+                }
+            }
+        }
+    }
+}
+
+impl FromRequestParts<Served> for Submitter {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, served: &Served) -> Result<Self, Problem> {
+        let from = address(parts, served);
+        served.limits().address(from)?;
+        let known = bearer(&parts.headers).and_then(|t| served.desk().authenticate_from_memory(t));
+        let identity = match known {
+            Some(identity) => identity,
+            None => authenticated(parts, served, from).await?,
+        };
+        served.limits().token(&identity.token)?;
+        let caller = Caller { served: served.clone(), identity, from };
+        let may = scope::may_do(caller.scopes(), Act::Admit);
+        caller.checked(may, authority::name(Act::Admit)).await?;
+        Ok(Self(caller))
+    }
+}
+
+/// Whom the token of a request speaks for, by what the store says now.
+async fn authenticated(parts: &Parts, served: &Served, from: IpAddr) -> Result<Identity, Problem> {
+    let Some(token) = bearer(&parts.headers).map(str::to_owned) else {
+        return Err(refused_token(served, from, Unknown::Missing).await);
+    };
+    let desk = served.desk().clone();
+    match blocking(move || desk.authenticate(&token)).await? {
+        Ok(identity) => Ok(identity),
+        Err(why) => Err(refused_token(served, from, why).await),
+    }
+}
+
+/// A token that opens nothing: told in the trail, and slowed down.
+async fn refused_token(served: &Served, from: IpAddr, why: Unknown) -> Problem {
+    let denial = Denial {
+        who: String::new(),
+        token: String::new(),
+        act: "come in".to_owned(),
+        why: why.to_string(),
+    };
+    told(served, denial, from).await;
+    served.limits().failed(from).err().unwrap_or_else(|| unknown(why))
+}
+
+async fn told(served: &Served, denial: Denial, from: IpAddr) {
+    let desk = served.desk().clone();
+    if let Err(refused) = blocking(move || desk.denied(denial, from)).await {
+        tracing::error!(why = refused.message, "a refused attempt is not in the trail");
     }
 }
 

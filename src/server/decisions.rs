@@ -123,11 +123,11 @@ pub(super) async fn submit(
     let lines = form.records(&body)?;
     let source = format!("http:{}", submitter.name());
     let who = submitter.identity();
-    let answers = served
-        .admissions()
-        .admit(Submission { who, source, lines, dry_run })
-        .await
-        .map_err(|turned| submitter.turned(turned))?;
+    let submission = Submission { who, source, lines, dry_run };
+    let answers = match served.admissions().admit(submission).await {
+        Ok(answers) => answers,
+        Err(turned) => return Err(submitter.turned(turned).await),
+    };
     if form != Form::One {
         return Ok(lines_of(form, &answers));
     }
@@ -146,8 +146,8 @@ fn unusable(refusal: &Refusal) -> Problem {
     let Refusal { reason, message } = refusal;
     let status = match reason.as_str() {
         "id_conflict" => StatusCode::CONFLICT,
-        "too_large" | "line_too_long" => StatusCode::PAYLOAD_TOO_LARGE,
-        "invalid_json" | "not_utf8" => StatusCode::BAD_REQUEST,
+        "too_large" => StatusCode::PAYLOAD_TOO_LARGE,
+        "invalid_json" | "invalid_utf8" | "wrong_type:record" => StatusCode::BAD_REQUEST,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     };
     Problem::new(status, reason, message.clone())

@@ -10,6 +10,7 @@ use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use axum_server::{Address, Handle, Server};
 use hyper_util::rt::TokioTimer;
 
+use super::auth::blocking;
 use super::state::Served;
 
 /// How long a client may take to send a request's head, and how long a connection may stay idle.
@@ -17,6 +18,8 @@ const HEAD: Duration = Duration::from_secs(10);
 /// How many headers, and how many bytes of them.
 const HEADERS: usize = 64;
 const HEAD_BYTES: usize = 32 << 10;
+/// How often refused attempts that were counted are told.
+const MINUTE: Duration = Duration::from_secs(60);
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long requests that are under way may take once the server is asked to end.
@@ -43,7 +46,8 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let app = super::router(served.clone()).into_make_service_with_connect_info::<SocketAddr>();
-    let handle = Handle::new();
+    tokio::spawn(count_denied(served.clone()));
+    let (handle, denied) = (Handle::new(), served.clone());
     let ending = handle.clone();
     tokio::spawn(async move {
         stop.await;
@@ -52,7 +56,7 @@ pub async fn serve(
     });
     listen.socket.set_nonblocking(true)?;
     let server = axum_server::from_tcp(listen.socket)?.handle(handle);
-    match listen.tls {
+    let ended = match listen.tls {
         None => bounded(server.acceptor(NoDelayAcceptor::new())).serve(app).await,
         Some(tls) => {
             // Somebody else in this process may have chosen already; that is as good.
@@ -63,6 +67,23 @@ pub async fn serve(
                 .acceptor(NoDelayAcceptor::new());
             bounded(server.acceptor(acceptor)).serve(app).await
         }
+    };
+    tell_denied(&denied).await;
+    ended
+}
+
+/// Refused attempts that were counted become entries every minute.
+async fn count_denied(served: Served) {
+    loop {
+        tokio::time::sleep(MINUTE).await;
+        tell_denied(&served).await;
+    }
+}
+
+async fn tell_denied(served: &Served) {
+    let desk = served.desk().clone();
+    if let Err(refused) = blocking(move || desk.tell_denied()).await {
+        tracing::error!(why = refused.message, "refused attempts are not in the trail");
     }
 }
 

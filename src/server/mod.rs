@@ -9,17 +9,25 @@
 mod auth;
 mod body;
 mod corrections;
+mod decisions;
 mod desk;
 mod health;
+mod items;
+mod leases;
+mod limits;
 mod listen;
+pub mod openapi;
 mod problem;
 mod requests;
+mod reviews;
 mod state;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{delete, get, post};
 
 pub use auth::Caller;
+pub use limits::Rates;
 pub use listen::{Listen, Tls, serve};
 pub use problem::Problem;
 pub use state::Served;
@@ -27,6 +35,20 @@ pub use state::Served;
 /// All routes over this desk.
 pub fn router(served: Served) -> Router {
     let routes = Router::new()
+        .route(
+            "/v1/decisions",
+            post(decisions::submit).layer(DefaultBodyLimit::max(decisions::BODY)),
+        )
+        .route("/v1/decisions/{id}", get(decisions::read))
+        .route("/v1/queues", get(items::queues))
+        .route("/v1/items", get(items::list))
+        .route("/v1/items/{id}", get(items::read))
+        .route("/v1/items/{id}/reviews", post(reviews::give))
+        .route("/v1/items/{id}/undo", post(items::undo))
+        .route("/v1/leases", post(leases::take))
+        .route("/v1/leases/{id}", delete(leases::release))
+        .route("/v1/leases/{id}/renew", post(leases::renew))
+        .route("/openapi.json", get(openapi::serve))
         .route("/v1/desk/commands", post(desk::execute))
         .route("/v1/desk/queries", post(desk::ask))
         .route("/v1/corrections", post(corrections::receive))

@@ -98,6 +98,12 @@ impl Problem {
         self.refused.as_ref()
     }
 
+    /// The desk answered something that does not belong to the question.
+    pub fn other(answer: &impl std::fmt::Debug) -> Self {
+        tracing::error!(?answer, "an answer of another kind");
+        Self::defect("the desk gave an answer of another kind")
+    }
+
     /// A defect of this program.
     pub fn defect(detail: impl Into<String>) -> Self {
         Refused::new(Why::Internal, detail).hint("this is a defect; please report it").into()

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::desk::Local;
+use super::limits::{Limits, Rates};
+use crate::desk::{Admissions, Local};
+use crate::protocol::Refused;
 
 /// A desk as it is served. Cheap to clone.
 #[derive(Clone)]
@@ -13,20 +15,38 @@ struct Inner {
     desk: Local,
     by: String,
     behind_proxy: bool,
+    admissions: Admissions,
+    limits: Limits,
     leaving: AtomicBool,
 }
 
 impl Served {
     /// Serve `desk`; `by` is the reviewer in whose name the server itself acts (it ticks, and
     /// reads figures). `behind_proxy`: who asks is whom the nearest proxy names.
-    pub fn new(desk: Local, by: String, behind_proxy: bool) -> Self {
+    pub fn new(
+        desk: Local,
+        by: String,
+        behind_proxy: bool,
+        rates: Rates,
+    ) -> Result<Self, Refused> {
+        let (admissions, limits) = (desk.admissions()?, Limits::new(rates));
         let leaving = AtomicBool::new(false);
-        Self(Arc::new(Inner { desk, by, behind_proxy, leaving }))
+        Ok(Self(Arc::new(Inner { desk, by, behind_proxy, admissions, limits, leaving })))
     }
 
     /// The desk itself. Handlers go through [`super::Caller`], which checks who asks.
     pub(super) fn desk(&self) -> &Local {
         &self.0.desk
+    }
+
+    /// The way in for decisions.
+    pub(super) fn admissions(&self) -> &Admissions {
+        &self.0.admissions
+    }
+
+    /// How often one may ask.
+    pub(super) fn limits(&self) -> &Limits {
+        &self.0.limits
     }
 
     /// In whose name the server itself acts.
