@@ -81,7 +81,8 @@ impl Serve {
         self.say(app, &session, address, tls.is_some())?;
         let ticker = Ticker::start(&session)?;
         let delivery = Delivery::start(&session);
-        let rates = Rates { token: self.token_limit, address: self.address_limit, ..Rates::default() };
+        let rates =
+            Rates { token: self.token_limit, address: self.address_limit, ..Rates::default() };
         let served =
             Served::new(session.local()?.clone(), session.by.clone(), self.behind_proxy, rates)?;
         let ended = session.runtime().block_on(server::serve(

@@ -36,8 +36,7 @@ impl Show {
 
 /// The item as machines read it.
 pub fn as_json(item: &ItemView) -> Result<Value, Failure> {
-    item.as_json()
-        .map_err(|e| Failure::defect(format!("a view cannot be written as JSON: {e}")))
+    item.as_json().map_err(|e| Failure::defect(format!("a view cannot be written as JSON: {e}")))
 }
 
 /// The item as people read it.

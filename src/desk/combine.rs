@@ -104,10 +104,8 @@ impl Local {
     pub fn admissions(&self) -> Result<Admissions, Refused> {
         let core = self.core.clone();
         let sight = core.sight()?;
-        let shared = Arc::new(Shared {
-            terms: Mutex::new(terms(&sight)),
-            waiting: AtomicUsize::new(0),
-        });
+        let shared =
+            Arc::new(Shared { terms: Mutex::new(terms(&sight)), waiting: AtomicUsize::new(0) });
         let (to, from) = crossbeam_channel::unbounded();
         let sequencer = Sequencer {
             tally: Tally::load(&core, &sight)?,
@@ -123,9 +121,10 @@ impl Local {
             shared: shared.clone(),
             core,
         };
-        std::thread::Builder::new().name("admission".into()).spawn(|| sequencer.run()).map_err(
-            |e| Refused::new(Why::Unavailable, format!("no thread for admission: {e}")),
-        )?;
+        std::thread::Builder::new()
+            .name("admission".into())
+            .spawn(|| sequencer.run())
+            .map_err(|e| Refused::new(Why::Unavailable, format!("no thread for admission: {e}")))?;
         Ok(Admissions { to, shared })
     }
 }
@@ -220,9 +219,17 @@ struct Waiting {
 
 /// What is on its way to the disk.
 enum Flight {
-    Rows { name: String, places: Vec<Place>, rows: Arc<Vec<Admission>>, ticket: Answers },
+    Rows {
+        name: String,
+        places: Vec<Place>,
+        rows: Arc<Vec<Admission>>,
+        ticket: Answers,
+    },
     /// Lines that are not usable, and why.
-    Letters { places: Vec<(Place, Refusal)>, ticket: Answers },
+    Letters {
+        places: Vec<(Place, Refusal)>,
+        ticket: Answers,
+    },
 }
 
 type Answers = Ticket<Vec<AdmitResult>>;

@@ -40,10 +40,9 @@ pub use signals::{
     ReferenceAsk, ReferenceView, SignalsAsk, SignalsView, SlaView, SliceName, SliceView, UsualView,
 };
 pub use view::{
-    DecisionView, ResultView,
-    Arrived, Change, EntryView, ExplainView, Fate, GuidelineView, Header, ItemView, LeaseView,
-    OutboxView, Page, PolicyView, QueueView, RefusedLine, Row, TagView, UnsentView, VerifyAsk,
-    VerifyReport,
+    Arrived, Change, DecisionView, EntryView, ExplainView, Fate, GuidelineView, Header, ItemView,
+    LeaseView, OutboxView, Page, PolicyView, QueueView, RefusedLine, ResultView, Row, TagView,
+    UnsentView, VerifyAsk, VerifyReport,
 };
 
 /// A desk: local over a store, or remote over HTTP. The same for both.

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    ContainmentView, DecisionView, DistributionView, Draft, EntryView, ExplainView, Header, IncidentView,
-    ItemView, Page, PolicyView, RefusedLine, SignalsAsk, SignalsView,
+    ContainmentView, DecisionView, DistributionView, Draft, EntryView, ExplainView, Header,
+    IncidentView, ItemView, Page, PolicyView, RefusedLine, SignalsAsk, SignalsView,
 };
 use crate::domain::{Correction, Fault, Reviewer, Timestamp, Token};
 

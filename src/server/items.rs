@@ -7,7 +7,9 @@ use super::auth::Caller;
 use super::body::{Json, Params, Path};
 use super::openapi;
 use super::problem::Problem;
-use crate::protocol::{Answer, Command, Cursor, Filter, ItemView, Page, PageAsk, Query, Reply, Reviewed};
+use crate::protocol::{
+    Answer, Command, Cursor, Filter, ItemView, Page, PageAsk, Query, Reply, Reviewed,
+};
 
 /// Rows of a page where none are asked for, and at most.
 const ROWS: usize = 50;
@@ -122,7 +124,10 @@ pub(super) async fn read(caller: Caller, Path(id): Path<String>) -> Result<Json<
         (status = 409, description = "The grace time is over", body = openapi::Problem),
     )
 )]
-pub(super) async fn undo(caller: Caller, Path(id): Path<String>) -> Result<Json<Reviewed>, Problem> {
+pub(super) async fn undo(
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Reviewed>, Problem> {
     match caller.execute(Command::Undo { item: id }).await? {
         Answer::Reviewed(reviewed) => Ok(Json(reviewed)),
         other => Err(Problem::other(&other)),

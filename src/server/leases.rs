@@ -83,8 +83,11 @@ pub(super) async fn take(caller: Caller, Json(take): Json<Take>) -> Result<Json<
     }
     let mut leases = Vec::new();
     for _ in 0..count {
-        let ask =
-            LeaseAsk { item: take.item.clone(), queue: take.queue.clone(), skip: take.skip.clone() };
+        let ask = LeaseAsk {
+            item: take.item.clone(),
+            queue: take.queue.clone(),
+            skip: take.skip.clone(),
+        };
         match caller.execute(Command::Lease(ask)).await {
             Ok(Answer::Leased(Some(view))) => leases.push(told(&view)?),
             Ok(Answer::Leased(None)) => break,
@@ -142,10 +145,7 @@ pub(super) async fn renew(caller: Caller, Path(id): Path<String>) -> Result<Json
         (status = 404, description = "No such lease", body = openapi::Problem),
     )
 )]
-pub(super) async fn release(
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Result<StatusCode, Problem> {
+pub(super) async fn release(caller: Caller, Path(id): Path<String>) -> Result<StatusCode, Problem> {
     let (epoch, item) = parts(&id)?;
     caller.execute(Command::Release { item: item.to_owned(), epoch }).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -58,9 +58,9 @@ impl Limits {
     /// A request of this address whose token opened nothing.
     pub(super) fn failed(&self, from: IpAddr) -> Result<(), Problem> {
         let passes = pass(&self.failures, &network(from), self.rates.failed, Timestamp::now());
-        passes.then_some(()).ok_or_else(|| {
-            too_many("this address, with tokens that open nothing").retry_after(60)
-        })
+        passes
+            .then_some(())
+            .ok_or_else(|| too_many("this address, with tokens that open nothing").retry_after(60))
     }
 }
 

@@ -56,7 +56,10 @@ pub(super) async fn serve() -> Json<utoipa::openapi::OpenApi> {
 
 /// What a model proposes to do, before it is done. Further fields are kept and shown.
 #[derive(Serialize, ToSchema)]
-#[allow(dead_code, reason = "a shape that is described, never built: records are kept as they came")]
+#[allow(
+    dead_code,
+    reason = "a shape that is described, never built: records are kept as they came"
+)]
 pub(super) struct Record {
     /// The caller's key, 1 to 128 bytes
     id: String,

@@ -139,9 +139,8 @@ pub(super) async fn particulars(caller: &Caller, id: String, problem: Problem) -
     let Ok(item) = super::items::view(caller, id).await else { return problem };
     let mut problem = problem.with("state", item.state.as_str()).with("revision", item.revision);
     if let Some(lease) = item.lease.as_ref().filter(|lease| lease.reviewer != caller.name()) {
-        problem = problem
-            .with("holder", lease.reviewer.as_str())
-            .with("until", lease.until.to_string());
+        problem =
+            problem.with("holder", lease.reviewer.as_str()).with("until", lease.until.to_string());
     }
     let pending = item.pending.as_ref().map(|(who, _)| who.as_str());
     let last = item.reviews.iter().rfind(|r| !r.undone).map(|r| r.reviewer.as_str());

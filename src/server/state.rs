@@ -23,12 +23,7 @@ struct Inner {
 impl Served {
     /// Serve `desk`; `by` is the reviewer in whose name the server itself acts (it ticks, and
     /// reads figures). `behind_proxy`: who asks is whom the nearest proxy names.
-    pub fn new(
-        desk: Local,
-        by: String,
-        behind_proxy: bool,
-        rates: Rates,
-    ) -> Result<Self, Refused> {
+    pub fn new(desk: Local, by: String, behind_proxy: bool, rates: Rates) -> Result<Self, Refused> {
         let (admissions, limits) = (desk.admissions()?, Limits::new(rates));
         let leaving = AtomicBool::new(false);
         Ok(Self(Arc::new(Inner { desk, by, behind_proxy, admissions, limits, leaving })))
