@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn a_limit_is_of_one_name_and_recovers() {
         let limiters = Mutex::default();
-        let at = |s| Timestamp::from_second(1_000_000 + s).unwrap();
+        let at = |s| Timestamp::from_second(1_000_000_i64 + s).unwrap();
         for _ in 0..60 {
             assert!(pass(&limiters, "a", 60.0, at(0)));
         }
