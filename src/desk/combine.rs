@@ -335,6 +335,7 @@ impl Sequencer {
     /// May whoever this is submit now? Their token as the table stands, then who they are.
     fn known(&mut self, who: &Identity) -> Result<(), Turned> {
         if who.version != self.tokens.version {
+            self.tokens = self.core.tokens_now()?;
             let wall = (self.core.wall)();
             self.tokens.of_id(&who.token, wall).map_err(Turned::Unknown)?;
         }

@@ -1,0 +1,20 @@
+//! The HTTP interface through its front door: the real binary, real requests.
+
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod admission;
+mod endings;
+mod review;
+mod served;
+mod surface;
+mod tokens;
+
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,102 @@
+//! Who may come in, and what is left of those who may not.
+
+use serde_json::{Value, json};
+
+use crate::served::Served;
+use crate::support::record;
+
+fn denied(desk: &Served) -> Vec<Value> {
+    let log = desk.home.json(&["audit", "log", "--json", "--limit", "1000"]);
+    let entries = log["entries"].as_array().unwrap_or_else(|| panic!("{log}"));
+    let entries = entries.iter().map(|e| e.get("entry").unwrap_or(e).clone());
+    entries.filter(|e| e["t"] == "denied").collect()
+}
+
+#[tokio::test]
+async fn a_revoked_token_opens_nothing_from_that_moment() {
+    let desk = Served::start();
+    let made = desk.made("loan-model", &["ingest"]);
+    let token = made["token"].as_str().unwrap();
+    assert!(token.starts_with("ovr_") && made["expires_at"].is_string());
+    desk.post("/v1/decisions", token, &record("t-1")).await.ok();
+    let listed = desk.home.ok(&["token", "list", "--json"]);
+    assert!(!listed.contains(token.rsplit('_').next().unwrap()), "shown once");
+    // Another process revokes it; what this server remembers of it does not count.
+    desk.home.ok(&["token", "revoke", made["id"].as_str().unwrap()]);
+    desk.post("/v1/decisions", token, &record("t-2")).await.is(401, "unauthenticated");
+    desk.get("/v1/decisions/t-1", token).await.is(401, "unauthenticated");
+    assert_eq!(desk.waiting().len(), 1);
+
+    let other = desk.token("loan-model", &["ingest"]);
+    desk.post("/v1/decisions", &other, &record("t-2")).await.ok();
+    desk.home.ok(&["reviewer", "disable", "loan-model"]);
+    desk.post("/v1/decisions", &other, &record("t-3")).await.is(403, "authority");
+    assert_eq!(desk.waiting().len(), 2);
+    assert_eq!(desk.home.json(&["audit", "verify", "--json"])["ok"], true);
+    let log = desk.home.ok(&["audit", "log", "--json", "--limit", "1000"]);
+    assert!(log.contains("token_created") && log.contains("token_revoked"), "{log}");
+    assert!(!log.contains(token), "the trail never holds a token");
+}
+
+#[tokio::test]
+async fn every_refused_attempt_is_in_the_trail_and_none_floods_it() {
+    let desk = Served::start();
+    let ann = desk.person("ann", "1");
+    let none = desk.get("/v1/queues", "").await;
+    none.is(401, "unauthenticated");
+    assert_eq!(none.header("www-authenticate"), "Bearer realm=\"overrule\"");
+    let wrong = format!("{}x", &ann[..ann.len() - 1]);
+    for _ in 0..40 {
+        desk.get("/v1/queues", &wrong).await.is(401, "unauthenticated");
+    }
+    // The scope is missing; then the scope is there and the role is not.
+    desk.post("/v1/decisions", &ann, &record("x")).await.is(403, "authority");
+    let admin = desk.token("ann", &["admin"]);
+    let ask = json!({"do": "disable_reviewer", "name": "root"});
+    desk.post("/v1/desk/commands", &admin, &ask).await.is(403, "authority");
+    let whys: Vec<String> =
+        denied(&desk).iter().map(|e| e["d"]["why"].as_str().unwrap().to_owned()).collect();
+    assert!(whys.len() <= 6, "{whys:?}");
+    for why in ["takes a bearer token", "not a token of this desk", "scope ingest", "role admin"] {
+        assert!(whys.iter().any(|w| w.contains(why)), "{why}: {whys:?}");
+    }
+    // What was counted is told when the server ends.
+    desk.signal("-TERM");
+    let mut desk = desk;
+    assert!(desk.child.wait().unwrap().success());
+    let times: u64 = denied(&desk)
+        .iter()
+        .filter(|e| e["d"]["why"].as_str().unwrap().contains("not a token"))
+        .map(|e| e["d"]["times"].as_str().map_or(1, |n| n.parse().unwrap()))
+        .sum();
+    assert_eq!(times, 40);
+    assert_eq!(desk.home.json(&["audit", "verify", "--json"])["ok"], true);
+}
+
+#[tokio::test]
+async fn who_asks_too_often_is_told_to_wait() {
+    let desk = Served::with(crate::support::Home::new(), &["--token-limit", "5"]);
+    let ann = desk.person("ann", "1");
+    for _ in 0..5 {
+        desk.get("/v1/queues", &ann).await.ok();
+    }
+    let over = desk.get("/v1/queues", &ann).await;
+    over.is(429, "rate_limited");
+    assert_eq!(over.header("retry-after"), "1");
+    let bob = desk.person("bob", "1");
+    desk.get("/v1/queues", &bob).await.ok();
+}
+
+#[test]
+fn a_token_is_made_for_somebody_and_something() {
+    let home = crate::support::Home::new();
+    let (_, why) = home.exits(&["token", "create", "--for", "nobody", "--scope", "review"], 1);
+    assert!(why.contains("there is no reviewer nobody"), "{why}");
+    home.exits(&["token", "create", "--for", "m", "--scope", "ingest", "--expires", "1s"], 2);
+    home.exits(&["token", "revoke", "nope"], 1);
+    let made = home.json(&["token", "create", "--scope", "audit", "--json", "--expires", "1h"]);
+    assert_eq!(made["scopes"], json!(["audit"]));
+    home.ok(&["reviewer", "add", "eve", "--level", "1"]);
+    home.exits(&["token", "list", "--as", "eve"], 3);
+    home.exits(&["token", "create", "--scope", "review", "--as", "eve"], 3);
+}
