@@ -20,8 +20,6 @@ use super::sync::Delivery;
 use crate::desk::Local;
 use crate::domain::TokenScope;
 use crate::protocol::{Answer, Command, Query, Reply, TokenAsk};
-use crate::server::{self, Listen, Served, Tls};
-use crate::protocol::{Query, Reply};
 use crate::server::{self, Listen, Rates, Served, Tls};
 
 /// How often what is due happens.
