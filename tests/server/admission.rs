@@ -39,9 +39,8 @@ async fn one_record_is_routed_once() {
 async fn what_is_not_usable_is_answered_and_kept() {
     let desk = Served::start();
     let token = desk.token("loan-model", &["ingest"]);
-    let send = async |kind: &'static str, body: &str| {
-        desk.send("/v1/decisions", &token, kind, body).await
-    };
+    let send =
+        async |kind: &'static str, body: &str| desk.send("/v1/decisions", &token, kind, body).await;
     send("application/json", "{").await.is(400, "invalid_json");
     send("application/json", "").await.is(400, "malformed");
     send("application/json", "{\"domain\":\"x\"}").await.is(422, "missing_field:id");
@@ -88,14 +87,13 @@ async fn many_lines_are_answered_in_their_order() {
 async fn cloud_events_are_records_too() {
     let desk = Served::start();
     let token = desk.token("loan-model", &["ingest"]);
-    let event = |id: &str| {
-        json!({"specversion": "1.0", "type": "decision", "source": "/m", "id": "e1", "data": record(id)})
-    };
+    let event = |id: &str| json!({"specversion": "1.0", "type": "decision", "source": "/m", "id": "e1", "data": record(id)});
     let one = event("c-1").to_string();
     let told = desk.send("/v1/decisions", &token, "application/cloudevents+json", &one).await;
     assert_eq!(told.ok()["id"], "c-1");
     let both = json!([event("c-2"), event("c-1")]).to_string();
-    let told = desk.send("/v1/decisions", &token, "application/cloudevents-batch+json", &both).await;
+    let told =
+        desk.send("/v1/decisions", &token, "application/cloudevents-batch+json", &both).await;
     let told = told.ok();
     assert_eq!((&told[0]["id"], &told[1]["duplicate"]), (&json!("c-2"), &json!(true)));
 }

@@ -49,7 +49,11 @@ async fn asked_to_end_it_finishes_what_it_acknowledged() {
     let mut desk = Served::start();
     let known = under_load(&mut desk, "-TERM").await;
     let stored = desk.waiting();
-    assert!(known.is_subset(&stored), "{:?}", known.difference(&stored).take(5).collect::<Vec<_>>());
+    assert!(
+        known.is_subset(&stored),
+        "{:?}",
+        known.difference(&stored).take(5).collect::<Vec<_>>()
+    );
     assert_eq!(desk.home.json(&["audit", "verify", "--json"])["ok"], true);
 }
 
@@ -58,7 +62,11 @@ async fn killed_it_has_lost_nothing_it_acknowledged() {
     let mut desk = Served::start();
     let known = under_load(&mut desk, "-KILL").await;
     let stored = desk.waiting();
-    assert!(known.is_subset(&stored), "{:?}", known.difference(&stored).take(5).collect::<Vec<_>>());
+    assert!(
+        known.is_subset(&stored),
+        "{:?}",
+        known.difference(&stored).take(5).collect::<Vec<_>>()
+    );
     assert_eq!(desk.home.json(&["audit", "verify", "--json"])["ok"], true);
 }
 
@@ -69,8 +77,23 @@ async fn it_listens_to_strangers_only_with_tls() {
     assert!(why.contains("tokens would travel in clear"), "{why}");
     home.exits(&["serve", "--listen", "nonsense"], 2);
     let made = std::process::Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"])
-        .args(["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"])
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=localhost",
+        ])
+        .args([
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+            "-addext",
+            "basicConstraints=critical,CA:FALSE",
+        ])
         .args(["-keyout", "key.pem", "-out", "cert.pem"])
         .current_dir(home.dir.path())
         .output();

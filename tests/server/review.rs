@@ -30,7 +30,21 @@ async fn an_item_is_taken_kept_decided_and_settles() {
     let page = desk.get("/v1/items?queue=level1&limit=1", &ann).await.ok();
     assert_eq!((&page["items"][0]["id"], &page["total"]), (&json!("r-1"), &json!(2)));
     let after = page["next"].as_str().unwrap();
-    let page = desk.get(&format!("/v1/items?queue=level1&after={}", after.replace('%', "%25").replace('+', "%2B").replace(' ', "%20").replace('#', "%23").replace('&', "%26")), &ann).await.ok();
+    let page = desk
+        .get(
+            &format!(
+                "/v1/items?queue=level1&after={}",
+                after
+                    .replace('%', "%25")
+                    .replace('+', "%2B")
+                    .replace(' ', "%20")
+                    .replace('#', "%23")
+                    .replace('&', "%26")
+            ),
+            &ann,
+        )
+        .await
+        .ok();
     assert_eq!(page["items"][0]["id"], "r/2");
     assert_eq!(desk.get("/v1/items/r%2F2", &ann).await.ok()["id"], "r/2");
 
@@ -105,7 +119,9 @@ async fn conflicts_name_who_and_where() {
 
     desk.post("/v1/items/nope/reviews", &ann, &verdict("accept")).await.is(404, "not_found");
     desk.post("/v1/items/k-2/reviews", &ann, &verdict("edit")).await.is(422, "invalid");
-    desk.post("/v1/items/k-2/reviews", &ann, &json!({"verdict": "accept"})).await.is(422, "invalid");
+    desk.post("/v1/items/k-2/reviews", &ann, &json!({"verdict": "accept"}))
+        .await
+        .is(422, "invalid");
     desk.post("/v1/items/k-2/reviews", &model, &verdict("accept")).await.is(403, "authority");
     desk.post("/v1/leases", &ann, &json!({"queue": "nope"})).await.is(404, "not_found");
     desk.post("/v1/leases", &ann, &json!({"count": 51})).await.is(422, "invalid");

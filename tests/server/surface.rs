@@ -18,7 +18,10 @@ fn the_description_that_is_kept_is_the_one_that_is_served() {
         std::fs::write(&kept, &made).unwrap();
     }
     let kept = std::fs::read_to_string(kept).unwrap_or_default();
-    assert!(kept == made, "assets/openapi.json differs: UPDATE=1 cargo test --test server writes it");
+    assert!(
+        kept == made,
+        "assets/openapi.json differs: UPDATE=1 cargo test --test server writes it"
+    );
 }
 
 #[tokio::test]
@@ -85,10 +88,17 @@ async fn it_says_how_it_is() {
     desk.post("/v1/decisions", &model, &record("h-1")).await.ok();
     assert_eq!(desk.get("/healthz", "").await.ok()["status"], "ok");
     let ready = desk.get("/readyz", "").await.ok();
-    assert_eq!((&ready["status"], &ready["policy"]), (&Value::from("ready"), &Value::from("confidence-gated")));
+    assert_eq!(
+        (&ready["status"], &ready["policy"]),
+        (&Value::from("ready"), &Value::from("confidence-gated"))
+    );
     let figures = desk.get("/metrics", "").await;
     assert_eq!(figures.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
-    assert!(figures.text.contains("overrule_queue_items{queue=\"level1\"} 1\n"), "{}", figures.text);
+    assert!(
+        figures.text.contains("overrule_queue_items{queue=\"level1\"} 1\n"),
+        "{}",
+        figures.text
+    );
     let checked = Command::new("promtool")
         .args(["check", "metrics"])
         .stdin(Stdio::piped())
