@@ -17,7 +17,7 @@ use overrule::desk::Local;
 use overrule::domain::TokenScope;
 use overrule::protocol::{Answer, Command, Desk as _, LeaseAsk, Query, TokenAsk};
 use overrule::remote::{Remote, Token};
-use overrule::server::{self, Listen, Served};
+use overrule::server::{self, Listen, Rates, Served};
 
 use support::{Records, Times, desk, goal, head, note, rows};
 
@@ -75,7 +75,7 @@ fn remote(local: &Local, folder: &Path) {
     runtime.block_on(async {
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", socket.local_addr().unwrap());
-        let served = Served::new(local.clone(), desk::ME.into(), false);
+        let served = Served::new(local.clone(), desk::ME.into(), false, Rates::default()).unwrap();
         tokio::spawn(server::serve(served, Listen { socket, tls: None }, std::future::pending()));
         let token = Token::new(&made.token);
         let far = Remote::open(&url, &token, folder).await.unwrap();
