@@ -63,10 +63,14 @@ fn people_get_what_happened_and_what_to_do_next_without_colour_codes() {
 }
 
 #[test]
-fn an_address_is_no_file() {
+fn an_address_is_a_server_that_wants_a_token_and_no_file() {
     let bench = Bench::new();
-    let error = bench.error(2, &["queue", "list", "--store", "https://desk.example"]);
-    assert!(error["message"].as_str().unwrap().contains("https://desk.example"), "{error}");
+    let said = |error: &serde_json::Value| error["message"].as_str().unwrap().to_owned();
+    let error = bench.error(1, &["queue", "list", "--store", "https://desk.example"]);
+    assert_eq!(error["kind"], "token");
+    assert!(said(&error).starts_with("there is no token for desk.example"), "{error}");
+    let error = bench.error(2, &["queue", "list", "--store", "ftp://desk.example"]);
+    assert_eq!(said(&error), "ftp:// is no kind of store");
 }
 
 #[test]
