@@ -112,7 +112,7 @@ impl Server {
     }
 
     fn project(&self, id: &str) -> Option<&Value> {
-        self.projects.iter().find(|p| p["id"].to_string() == id)
+        self.projects.iter().find(|p| p["id"].as_u64() == id.parse().ok())
     }
 
     fn make(&mut self, body: &Value) -> Says {
@@ -241,7 +241,7 @@ impl Server {
         let mut found: Vec<&Value> = self
             .tasks
             .values()
-            .filter(|t| t["project"].to_string() == query["project"])
+            .filter(|t| t["project"].as_u64() == query["project"].parse().ok())
             .filter(|t| match any {
                 true => items.iter().any(|i| holds(t, i)),
                 false => items.iter().all(|i| holds(t, i)),
