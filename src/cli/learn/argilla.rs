@@ -33,7 +33,10 @@ pub(super) fn record(correction: &Value) -> Value {
     let by = user(&text("/by"));
     let mut responses = Map::new();
     let mut respond = |question: &str, value: Value| {
-        responses.insert(question.to_owned(), json!([{ "value": value, "user_id": by }]));
+        responses.insert(
+            question.to_owned(),
+            json!([{ "value": value, "user_id": by, "status": "submitted" }]),
+        );
     };
     respond("verdict", Value::String(text("/verdict")));
     for (question, path) in [("action", "/corrected/action"), ("corrected", "/corrected/output")] {
