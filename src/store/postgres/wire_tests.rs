@@ -194,3 +194,60 @@ fn times_are_told_by_the_databases_clock() {
         assert!(apart < jiff::SignedDuration::from_mins(5), "{seconds}: {told}");
     }
 }
+
+/// For tests alone: a key that protects nothing, and its certificate of `localhost`.
+const KEY: &str = include_str!("../../../tests/support/localhost.key");
+const CERTIFICATE: &str = include_str!("../../../tests/support/localhost.crt");
+
+#[test]
+fn tls_is_used_and_the_server_is_looked_at_where_the_url_says_so() {
+    let name = "tls_is_used_and_the_server_is_looked_at_where_the_url_says_so";
+    let Some(cluster) = throw_away::own_cluster(name) else { return };
+    let cluster = Arc::new(cluster);
+    for (file, text) in [("server.key", KEY), ("server.crt", CERTIFICATE)] {
+        // Written by the server itself, so that the files are its own.
+        let lines = format!("SELECT unnest(string_to_array('{}', E'\\n'))", text.trim_end());
+        cluster.psql("postgres", &format!("COPY ({lines}) TO PROGRAM 'umask 077; cat > {file}'"));
+    }
+    cluster.psql("postgres", "ALTER SYSTEM SET ssl = on");
+    cluster.stop("fast");
+    assert!(cluster.restart());
+    let database = cluster.database();
+    let by_number = database.url();
+    let by_name = by_number.replace("127.0.0.1", "localhost");
+    let folder = tempfile::tempdir().unwrap();
+    let roots = folder.path().join("roots.pem");
+    std::fs::write(&roots, CERTIFICATE).unwrap();
+    let checked = format!("sslmode=verify-full&sslrootcert={}", roots.display());
+
+    let encrypted = || {
+        database.psql(
+            "SELECT count(*) > 2 AND bool_and(s.ssl) FROM pg_stat_ssl s
+             JOIN pg_stat_activity a USING (pid) WHERE a.application_name LIKE 'overrule%'",
+        )
+    };
+    for url in [
+        format!("{by_name}?{checked}"),
+        format!("{by_number}?sslmode=require"),
+        by_number.clone(),
+    ] {
+        let store = open(&url);
+        store.commit(bump()).wait().unwrap();
+        store.put_draft("nobody", "ann", None).wait().unwrap_err();
+        assert_eq!(store.lease_of("nobody", Timestamp::UNIX_EPOCH), Ok(None));
+        assert_eq!(encrypted().trim(), "t", "{url}");
+    }
+    let refused = |url: String| {
+        let fresh = Fresh { key: [7; 32], origin: "test.example/log".to_owned() };
+        Postgres::open(&url, OpenMode::default(), &fresh).unwrap_err().to_string()
+    };
+    // Another name than the certificate's; and nobody who vouches for it.
+    for url in [format!("{by_number}?{checked}"), format!("{by_name}?sslmode=verify-full")] {
+        let said = refused(url);
+        assert!(said.contains("certificate"), "{said}");
+        assert!(!said.contains(database.password()), "{said}");
+    }
+    // What is asked for without TLS is served without.
+    let plain = open(&format!("{by_number}?sslmode=disable"));
+    plain.commit(bump()).wait().unwrap();
+}
