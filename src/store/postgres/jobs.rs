@@ -14,7 +14,7 @@ use crate::store::{
 pub(super) enum Work {
     /// With the answers of the parts that are committed already.
     Admit {
-        batch: AdmitBatch,
+        batch: Box<AdmitBatch>,
         answers: Vec<AdmitResult>,
         promise: Promise<Vec<AdmitResult>>,
     },

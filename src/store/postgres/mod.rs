@@ -23,13 +23,15 @@ mod premises;
 mod read;
 mod reviews;
 mod schema;
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;
 mod text;
 mod tls;
 mod tx;
 mod watch;
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod wire_tests;
 mod writer;
 
@@ -217,7 +219,7 @@ impl Store for Postgres {
     fn admit(&self, batch: AdmitBatch) -> Ticket<Vec<AdmitResult>> {
         let (promise, ticket) = Ticket::new();
         let bulk = batch.bulk;
-        self.push(Work::Admit { batch, answers: Vec::new(), promise }, bulk);
+        self.push(Work::Admit { batch: Box::new(batch), answers: Vec::new(), promise }, bulk);
         ticket
     }
 

@@ -37,7 +37,7 @@ const ASKED: Duration = Duration::from_secs(30);
 
 /// What travels to the writer.
 enum Message {
-    Run(Job),
+    Run(Box<Job>),
     /// Everything before it is settled when the task ends.
     Stop,
 }
@@ -52,7 +52,7 @@ pub(super) struct Queue {
 impl Queue {
     pub(super) fn push(&self, job: Job, bulk: bool) {
         let queue = if bulk { &self.bulk } else { &self.people };
-        if let Err(refused) = queue.send(Message::Run(job))
+        if let Err(refused) = queue.send(Message::Run(Box::new(job)))
             && let Message::Run(job) = refused.0
         {
             job.refuse(StoreError::Closed);
@@ -159,8 +159,8 @@ impl Writer {
 
     fn take(&mut self, message: Message, bulk: bool) {
         match message {
-            Message::Run(job) if bulk => self.begun.push_back(job),
-            Message::Run(job) => self.next.push_back(job),
+            Message::Run(job) if bulk => self.begun.push_back(*job),
+            Message::Run(job) => self.next.push_back(*job),
             Message::Stop if bulk => self.stopped.1 = true,
             Message::Stop => self.stopped.0 = true,
         }
