@@ -226,11 +226,9 @@ fn tls_is_used_and_the_server_is_looked_at_where_the_url_says_so() {
              JOIN pg_stat_activity a USING (pid) WHERE a.application_name LIKE 'overrule%'",
         )
     };
-    for url in [
-        format!("{by_name}?{checked}"),
-        format!("{by_number}?sslmode=require"),
-        by_number.clone(),
-    ] {
+    for url in
+        [format!("{by_name}?{checked}"), format!("{by_number}?sslmode=require"), by_number.clone()]
+    {
         let store = open(&url);
         store.commit(bump()).wait().unwrap();
         store.put_draft("nobody", "ann", None).wait().unwrap_err();
