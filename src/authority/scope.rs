@@ -69,6 +69,7 @@ pub fn scopes_to_ask(query: &Query) -> &'static [TokenScope] {
             &[Review, OnCall, Audit, Admin]
         }
         Query::Decision { .. } => &[Ingest, Review, OnCall, Audit, Admin],
+        Query::CheckInput(_) => &[Ingest, Review, OnCall, Audit, Admin],
         Query::Draft { .. } | Query::CheckOutput { .. } => &[Review],
         Query::Refused { .. } => &[Ingest, Audit, Admin],
         Query::Reviewers => &[Review, OnCall, Audit, Admin],

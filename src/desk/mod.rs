@@ -13,8 +13,10 @@ mod core;
 mod database;
 mod denials;
 mod explain;
+mod flags;
 mod grant;
 pub mod ingest;
+mod inputs;
 mod keys;
 mod late;
 mod learn;
@@ -46,8 +48,10 @@ pub use self::core::WallClock;
 use self::core::{Core, refuse};
 pub use self::database::DatabaseOptions;
 pub use self::denials::Denial;
+pub use self::flags::{Confirmed, InForce};
 use self::keys::Keys;
 pub use self::tokens::{Identity, PREFIX as TOKEN_PREFIX, Unknown};
+pub use self::trail::Tail;
 pub use self::watch::Occurrence;
 use crate::authority::{self, Subject};
 use crate::domain::Timestamp;
@@ -277,6 +281,7 @@ impl Core {
                 self.actor(by)?;
                 self.store.reviewers().map(Reply::Reviewers).map_err(refuse)
             }
+            Query::CheckInput(ask) => self.check_input(&ask).map(Reply::InputCheck),
             Query::Tokens => self.tokens(by).map(Reply::Tokens),
             Query::Entries { item, from, limit } => self.entries(by, item.as_deref(), from, limit),
             Query::Corrections { since, after, limit } => self.corrections(by, since, after, limit),

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::Local;
 use super::core::{Core, Trouble, no_decision, refuse};
 use crate::audit::{
     AnswerRow, CorrectionRow, DecisionRow, Entry, EntryKind, Hash, ItemRow, LogVerifier, PolicyRow,
@@ -13,6 +14,51 @@ use crate::domain::{ItemState, Review, Reviewer};
 use crate::policy::Policy;
 use crate::protocol::{Act, EntryView, Refused, Reply, VerifyAsk, VerifyReport, Why};
 use crate::store::{Op, Opened, Store, StoreError, StoredPolicy, TrailSink, Write};
+
+/// An entry as the log is followed from outside.
+#[derive(Clone, Debug)]
+pub struct Tail {
+    pub index: u64,
+    /// Its JSON as it is hashed.
+    pub entry: serde_json::Value,
+    /// The domain of the decision it is about, where that was asked for and it is about one.
+    pub domain: Option<String>,
+}
+
+impl Local {
+    /// Entries of the log.
+    pub fn head(&self) -> Result<u64, Refused> {
+        self.core.store.head().map_err(refuse)
+    }
+
+    /// Entries from `from` on, at most `limit`; with the domains they are about if `domains`.
+    pub fn tail(&self, from: u64, limit: usize, domains: bool) -> Result<Vec<Tail>, Refused> {
+        let read = |bytes: &[u8]| serde_json::from_slice(bytes).unwrap_or_default();
+        if !domains {
+            let found = self.core.store.entries(None, from, limit).map_err(refuse)?;
+            let one =
+                |(index, bytes): (u64, Vec<u8>)| Tail { index, entry: read(&bytes), domain: None };
+            return Ok(found.into_iter().map(one).collect());
+        }
+        let found = self.core.store.follow(from, limit).map_err(refuse)?;
+        let one = |f: crate::store::Followed| Tail {
+            index: f.index,
+            entry: read(&f.entry),
+            domain: f.decision.map(|d| d.columns.domain).filter(|d| !d.is_empty()),
+        };
+        Ok(found.into_iter().map(one).collect())
+    }
+
+    /// A proof file (C2SP tlog-proof) that the entry with this index is in the log.
+    pub fn prove_index(&self, index: u64) -> Result<String, Refused> {
+        let head = self.head()?;
+        if index >= head {
+            let what = format!("there is no entry {index}: the log has {head}");
+            return Err(Refused::new(Why::NotFound, what));
+        }
+        self.core.prove_entry(index, &format!("entry {index}"))
+    }
+}
 
 impl Core {
     /// Sign a checkpoint of the log as it stands, and return the newest one.
@@ -97,9 +143,14 @@ impl Core {
             (from, last) = (index + 1, Some(*index));
         }
         let index = last.ok_or_else(|| no_decision(id))?;
+        self.prove_entry(index, id)
+    }
+
+    /// The same of the entry with this index; `what` names it.
+    fn prove_entry(&self, index: u64, what: &str) -> Result<String, Refused> {
         let note = self.checkpoint()?;
         let broken = |e: &dyn std::fmt::Display| {
-            Refused::new(Why::Unavailable, format!("no proof for {id}: {e}"))
+            Refused::new(Why::Unavailable, format!("no proof for {what}: {e}"))
                 .hint("overrule audit verify says what is wrong with the trail")
         };
         let signed = self.keys.get()?.verifier().open(&note).map_err(|e| broken(&e))?;

@@ -31,6 +31,13 @@ impl Policy {
         faults
     }
 
+    /// Every fault of an input alone: what a model's caller asks before the model runs.
+    pub fn check_input(&self, domain: &str, input: &Value) -> Vec<Fault> {
+        let mut faults = self.validators.input(domain, input, &self.redact);
+        self.typed("input", input.as_object(), &mut faults);
+        faults
+    }
+
     /// Every fault of an output alone: what a person sees while typing an edited one.
     pub fn check_output(&self, domain: &str, output: &Value) -> Vec<Fault> {
         let mut faults = self.validators.output(domain, output, &self.redact);

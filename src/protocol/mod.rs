@@ -36,8 +36,9 @@ pub use control::{
 pub use query::{Cursor, Filter, PageAsk, Query, Reply};
 pub use refused::{Refused, Why};
 pub use signals::{
-    CalibrationBin, CalibrationView, DistributionView, DriftView, EstimateView, FlowView,
-    ReferenceAsk, ReferenceView, SignalsAsk, SignalsView, SlaView, SliceName, SliceView, UsualView,
+    CalibrationBin, CalibrationView, DistributionView, DriftView, EstimateView, FlowView, InputAsk,
+    InputCheck, ReferenceAsk, ReferenceView, SignalsAsk, SignalsView, SlaView, SliceName,
+    SliceView, StrayView, UsualView,
 };
 pub use view::{
     Arrived, Change, DecisionView, EntryView, ExplainView, Fate, GuidelineView, Header, ItemView,

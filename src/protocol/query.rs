@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use super::{
     ContainmentView, DecisionView, DistributionView, Draft, EntryView, ExplainView, Header,
-    IncidentView, ItemView, Page, PolicyView, RefusedLine, SignalsAsk, SignalsView,
+    IncidentView, InputAsk, InputCheck, ItemView, Page, PolicyView, RefusedLine, SignalsAsk,
+    SignalsView,
 };
 use crate::domain::{Correction, Fault, Reviewer, Timestamp, Token};
 
@@ -43,6 +44,8 @@ pub enum Query {
         #[serde(default)]
         repairs: Option<String>,
     },
+    /// An input before the model has seen it: the domain's schema, and the model's reference.
+    CheckInput(InputAsk),
     /// Dead letters from number `after` on.
     Refused {
         after: u64,
@@ -143,6 +146,7 @@ pub enum Reply {
     Policy(Box<PolicyView>),
     Explain(Box<ExplainView>),
     Faults(Vec<Fault>),
+    InputCheck(InputCheck),
     Refused {
         refused: Vec<RefusedLine>,
         next: Option<u64>,

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::Line;
-use crate::domain::Timestamp;
+use crate::domain::{Fault, Model, Timestamp};
 
 /// Which figures.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +31,43 @@ pub enum ReferenceAsk {
 
 /// One slice: a single dimension and its value, such as `{"cohort":"race:black"}`.
 pub type SliceName = BTreeMap<String, String>;
+
+/// An input that a model is about to see.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InputAsk {
+    pub domain: String,
+    pub model: Model,
+    pub input: Map<String, Value>,
+}
+
+/// What is to be said of an input.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InputCheck {
+    /// Nothing is wrong with it.
+    pub ok: bool,
+    /// Where it breaks the domain's schema.
+    pub faults: Vec<Fault>,
+    /// Fields that nearly all (99 %) of the model's reference have, and this input has not.
+    pub missing: Vec<String>,
+    /// `in`, `out`, or `not_enough_data` where the model has no reference that could say.
+    pub distribution: String,
+    /// What is out of distribution.
+    pub stray: Vec<StrayView>,
+    /// Decisions in the model's reference; `null` without one.
+    pub reference: Option<u64>,
+}
+
+/// A value unlike those of the reference.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StrayView {
+    /// `input.income`.
+    pub field: String,
+    pub value: Value,
+    /// Numbers: the ends of what is taken for usual; `null` for levels.
+    pub low: Option<f64>,
+    pub high: Option<f64>,
+}
 
 /// The figures of a window.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

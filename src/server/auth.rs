@@ -158,7 +158,11 @@ impl FromRequestParts<Served> for Submitter {
 }
 
 /// Whom the token of a request speaks for, by what the store says now.
-async fn authenticated(parts: &Parts, served: &Served, from: IpAddr) -> Result<Identity, Problem> {
+pub(super) async fn authenticated(
+    parts: &Parts,
+    served: &Served,
+    from: IpAddr,
+) -> Result<Identity, Problem> {
     let Some(token) = bearer(&parts.headers).map(str::to_owned) else {
         return Err(refused_token(served, from, Unknown::Missing).await);
     };
@@ -170,7 +174,7 @@ async fn authenticated(parts: &Parts, served: &Served, from: IpAddr) -> Result<I
 }
 
 /// A token that opens nothing: told in the trail, and slowed down.
-async fn refused_token(served: &Served, from: IpAddr, why: Unknown) -> Problem {
+pub(super) async fn refused_token(served: &Served, from: IpAddr, why: Unknown) -> Problem {
     let denial = Denial {
         who: String::new(),
         token: String::new(),
@@ -189,14 +193,14 @@ async fn told(served: &Served, denial: Denial, from: IpAddr) {
 }
 
 /// The token of the request, if it brought one.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// Nobody we know.
-fn unknown(why: Unknown) -> Problem {
+pub(super) fn unknown(why: Unknown) -> Problem {
     let problem = Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", why.to_string());
     match why {
         Unknown::Missing => problem

@@ -3,15 +3,19 @@
 //! One record, up to 500 as NDJSON, or CloudEvents (structured, or batched); the answer comes after
 //! the commit. The same id with the same content is answered as it was the first time.
 
+use std::time::{Duration, Instant};
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest as _, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::auth::{Caller, Submitter};
 use super::body::{Json, Params, Path, no_bytes};
+use super::flow::LOOK;
 use super::openapi;
 use super::problem::Problem;
 use super::state::Served;
@@ -196,19 +200,62 @@ fn lines_of(form: Form, answers: &[Admitted]) -> Response {
     get, path = "/v1/decisions/{id}", tag = "decisions",
     description = "The route with the state that holds now, and the result once it is settled. A \
         verdict whose grace time runs is not told.",
-    params(("id" = String, Path, description = "The decision's id, percent-encoded")),
+    params(("id" = String, Path, description = "The decision's id, percent-encoded"), Waiting),
     responses(
         (status = 200, description = "Where it stands", body = openapi::Decision),
+        (status = 400, description = "No such time", body = openapi::Problem),
         (status = 401, description = "No token, or none that opens", body = openapi::Problem),
         (status = 404, description = "No such decision", body = openapi::Problem),
     )
 )]
 pub(super) async fn read(
     caller: Caller,
+    State(served): State<Served>,
     Path(id): Path<String>,
+    Params(waiting): Params<Waiting>,
 ) -> Result<Json<Box<DecisionView>>, Problem> {
-    match caller.ask(Query::Decision { id }).await? {
-        Reply::Decision(view) => Ok(Json(view)),
-        other => Err(Problem::other(&other)),
+    let until = Instant::now() + waiting.time()?;
+    let _place = waiting.wait.as_ref().map(|_| served.flow().place()).transpose()?;
+    let mut news = waiting.wait.as_ref().map(|_| served.flow().about(served.desk(), &id));
+    loop {
+        let view = match caller.ask(Query::Decision { id: id.clone() }).await? {
+            Reply::Decision(view) => view,
+            other => return Err(Problem::other(&other)),
+        };
+        let Some(news) = news.as_mut().filter(|_| !view.settled) else { return Ok(Json(view)) };
+        // Woken by an entry about this decision; now and then a look whether the server is ending.
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() || served.is_leaving() {
+                return Ok(Json(view));
+            }
+            if tokio::time::timeout(left.min(LOOK), news.changed()).await.is_ok() {
+                break;
+            }
+        }
+    }
+}
+
+/// How long to wait for an end.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Waiting {
+    /// Answer when it is settled, or after this time (`30s`; a minute at most).
+    wait: Option<String>,
+}
+
+/// The longest wait.
+const LONGEST: Duration = Duration::from_secs(60);
+
+impl Waiting {
+    fn time(&self) -> Result<Duration, Problem> {
+        let Some(text) = &self.wait else { return Ok(Duration::ZERO) };
+        let time = text.parse::<SignedDuration>().ok().and_then(|t| Duration::try_from(t).ok());
+        time.map(|time| time.min(LONGEST)).ok_or_else(|| {
+            let what = format!("wait={text} is no time");
+            Problem::new(StatusCode::BAD_REQUEST, "bad_query", what)
+                .hint("write for example wait=30s")
+        })
     }
 }

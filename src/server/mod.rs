@@ -11,14 +11,19 @@ mod body;
 mod corrections;
 mod decisions;
 mod desk;
+mod events;
+mod flags;
+mod flow;
 mod health;
 mod items;
 mod leases;
 mod limits;
 mod listen;
+mod ofrep;
 pub mod openapi;
 mod problem;
 mod requests;
+mod resources;
 mod reviews;
 mod state;
 
@@ -52,6 +57,20 @@ pub fn router(served: Served) -> Router {
         .route("/v1/desk/commands", post(desk::execute))
         .route("/v1/desk/queries", post(desk::ask))
         .route("/v1/corrections", post(corrections::receive))
+        .route("/v1/decisions/{id}/feedback", post(resources::feedback))
+        .route("/v1/inputs/check", post(resources::check_input))
+        .route("/v1/events", get(events::follow))
+        .route("/ofrep/v1/evaluate/flags", post(ofrep::all))
+        .route("/ofrep/v1/evaluate/flags/{key}", post(ofrep::one))
+        .route("/ofrep/v1/changes", get(ofrep::changes))
+        .route("/v1/signals", get(resources::signals))
+        .route("/v1/switches", get(resources::switches).post(resources::switch))
+        .route("/v1/canaries", get(resources::canaries).post(resources::canary))
+        .route("/v1/incidents", get(resources::incidents))
+        .route("/v1/incidents/{id}", get(resources::incident).post(resources::handle_incident))
+        .route("/v1/audit/checkpoint", get(resources::checkpoint))
+        .route("/v1/audit/entries", get(resources::entries))
+        .route("/v1/audit/proof/{index}", get(resources::proof))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))

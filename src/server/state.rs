@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::flow::Flow;
 use super::limits::{Limits, Rates};
+use super::ofrep::Flags;
 use crate::desk::{Admissions, Local};
 use crate::protocol::Refused;
 
@@ -18,6 +20,8 @@ struct Inner {
     admissions: Admissions,
     limits: Limits,
     leaving: AtomicBool,
+    flow: Flow,
+    flags: Flags,
 }
 
 impl Served {
@@ -26,7 +30,16 @@ impl Served {
     pub fn new(desk: Local, by: String, behind_proxy: bool, rates: Rates) -> Result<Self, Refused> {
         let (admissions, limits) = (desk.admissions()?, Limits::new(rates));
         let leaving = AtomicBool::new(false);
-        Ok(Self(Arc::new(Inner { desk, by, behind_proxy, admissions, limits, leaving })))
+        Ok(Self(Arc::new(Inner {
+            desk,
+            by,
+            behind_proxy,
+            admissions,
+            limits,
+            leaving,
+            flow: Flow::default(),
+            flags: Flags::default(),
+        })))
     }
 
     /// The desk itself. Handlers go through [`super::Caller`], which checks who asks.
@@ -47,6 +60,16 @@ impl Served {
     /// In whose name the server itself acts.
     pub(super) fn by(&self) -> &str {
         &self.0.by
+    }
+
+    /// What follows the log for those who wait.
+    pub(super) fn flow(&self) -> &Flow {
+        &self.0.flow
+    }
+
+    /// What OpenFeature clients are told.
+    pub(super) fn flags(&self) -> &Flags {
+        &self.0.flags
     }
 
     /// Forwarded addresses count.

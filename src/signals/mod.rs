@@ -27,6 +27,7 @@ mod registry;
 pub mod sequential;
 pub mod sla;
 mod slice;
+mod stray;
 mod sums;
 pub mod two_sample;
 mod window;
@@ -43,6 +44,7 @@ pub use reference::{
 };
 pub use registry::{Registry, Remembered, SliceId};
 pub use slice::{OTHER, Slice, SliceError};
+pub use stray::{Stray, Strayed, strays};
 pub use sums::{DamagedSums, Sums};
 pub use window::{Span, Tier, Window, WindowError};
 pub use windows::{Clock, Figures, ModelId, Part, PartError, Row, View, Windows};

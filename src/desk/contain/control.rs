@@ -83,6 +83,11 @@ impl Controls {
         self.epoch.load(Ordering::SeqCst)
     }
 
+    /// The stored state as it was read last, with its generation.
+    pub(in crate::desk) fn last_known(&self) -> Option<(u64, Known)> {
+        lock(&self.known).clone()
+    }
+
     /// The stored state with this process's own stops in it.
     pub(in crate::desk) fn with_stops(&self, known: Known) -> Option<Arc<Control>> {
         let stops = lock(&self.stops);

@@ -50,7 +50,7 @@ pub(in crate::desk) struct Frozen(Mutex<Option<(u64, Arc<Reference>)>>);
 
 impl Core {
     /// The reference in force; an empty one where there is none.
-    pub(super) fn reference(&self) -> Result<Arc<Reference>, Refused> {
+    pub(in crate::desk) fn reference(&self) -> Result<Arc<Reference>, Refused> {
         let Some(head) = self.store.state(HEAD).map_err(refuse)? else {
             return Ok(Arc::default());
         };
