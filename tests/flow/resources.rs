@@ -1,0 +1,138 @@
+//! Feedback, input checks, signals, switches, incidents, the trail.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::served::Desk;
+use super::support::record;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn feedback_and_incidents() {
+    let policy = "policy = \"t\"\n[queues.level1]\nlevel = 1\n[default]\nto = \"level1\"\n[[effect]]\n\
+                  id = \"wrong\"\non = \"feedback\"\nwhen = 'feedback == \"error\"'\n\
+                  do = [\"incident.open\"]\n";
+    let desk = Desk::start(Some(policy));
+    let (ingest, on_call) = (desk.token(&["ingest"]), desk.token(&["on-call"]));
+    desk.ingest(&[record("a")]);
+    let said = json!({"kind": "error", "note": "the customer complained"});
+    let (status, kept) = desk.post("/v1/decisions/a/feedback", &ingest, &said).await;
+    assert_eq!((status, kept), (200, json!({"id": "a", "kind": "error"})));
+    assert_eq!(desk.post("/v1/decisions/b/feedback", &ingest, &said).await.0, 404);
+    assert_eq!(
+        desk.post("/v1/decisions/a/feedback", &ingest, &json!({"kind": "odd"})).await.0,
+        422
+    );
+    // The server ticks by itself.
+    let found = loop {
+        let (_, view) = desk.get("/v1/incidents", &on_call).await;
+        if view["incidents"].as_array().is_some_and(|all| !all.is_empty()) {
+            break view["incidents"][0].clone();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    };
+    assert_eq!((&found["id"], &found["kind"]), (&json!("inc-1"), &json!("wrong")));
+    let (status, one) =
+        desk.post("/v1/incidents/inc-1", &on_call, &json!({"act": "acknowledge"})).await;
+    assert_eq!(
+        (status, &one["state"], &one["acknowledged_by"]),
+        (200, &json!("acknowledged"), &json!("root"))
+    );
+    assert_eq!(desk.get("/v1/incidents/inc-1", &on_call).await.1["decisions"], json!(["a"]));
+    assert_eq!(desk.get("/v1/incidents/inc-9", &on_call).await.0, 404);
+    assert_eq!(desk.get("/v1/incidents", &ingest).await.0, 403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn switches_take_two_to_restart_and_the_scope() {
+    let desk = Desk::start(None);
+    let (on_call, review) = (desk.token(&["on-call"]), desk.token(&["review"]));
+    let kill = json!({"act": "kill", "scope": "model=m@2", "mode": "last-good", "version": "1",
+                      "reason": "worse"});
+    assert_eq!(desk.post("/v1/switches", &review, &kill).await.0, 403);
+    let (status, killed) = desk.post("/v1/switches", &on_call, &kill).await;
+    assert_eq!((status, &killed["mode"]), (200, &json!("last-good")));
+    let (_, view) = desk.get("/v1/switches", &on_call).await;
+    assert_eq!(view["generation"], 1);
+    let switch = view["switches"].as_array().unwrap().iter().find(|s| s["scope"] == "model=m@2");
+    assert_eq!(switch.unwrap()["state"], "killed");
+    let resume = json!({"act": "resume", "scope": "model=m@2", "reason": "fixed"});
+    let (status, resumed) = desk.post("/v1/switches", &on_call, &resume).await;
+    assert_eq!((status, &resumed["running"], &resumed["needs"]), (200, &json!(false), &json!(2)));
+    let odd = json!({"act": "kill", "scope": "all", "mode": "slowly", "reason": "x"});
+    let (status, problem) = desk.post("/v1/switches", &on_call, &odd).await;
+    assert_eq!(
+        (status, &problem["detail"]),
+        (422, &json!("slowly is none of human, block and last-good"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_trail_over_http() {
+    let desk = Desk::start(None);
+    let (audit, ingest) = (desk.token(&["audit"]), desk.token(&["ingest"]));
+    desk.ingest(&[record("a"), record("b")]);
+    let (status, page) = desk.get("/v1/audit/entries?from=0&limit=2", &audit).await;
+    assert_eq!((status, &page["entries"][0]["entry"]["t"]), (200, &json!("genesis")));
+    assert_eq!((page["entries"].as_array().unwrap().len(), &page["next"]), (2, &json!(2)));
+    let total = page["total"].as_u64().unwrap();
+    let (_, of_a) = desk.get("/v1/audit/entries?item=a", &audit).await;
+    assert_eq!(of_a["entries"].as_array().unwrap().len(), 1);
+    let note = desk.ask(Method::GET, "/v1/audit/checkpoint", &audit).send().await.unwrap();
+    assert!(note.headers()["content-type"].to_str().unwrap().starts_with("text/plain"));
+    let note = note.text().await.unwrap();
+    assert!(note.starts_with("overrule.local/") && note.contains("\n\n\u{2014} "), "{note}");
+    let (status, proof) = desk.get("/v1/audit/proof/1", &audit).await;
+    let proof = proof.as_str().unwrap();
+    assert_eq!((status, proof.starts_with("c2sp.org/tlog-proof@v1")), (200, true), "{proof}");
+    let (status, problem) = desk.get(&format!("/v1/audit/proof/{}", total + 1_000), &audit).await;
+    assert_eq!((status, &problem["status"]), (404, &json!(404)));
+    assert_eq!(desk.get("/v1/audit/entries?limit=5000", &audit).await.0, 400);
+    for path in ["/v1/audit/checkpoint", "/v1/audit/entries", "/v1/audit/proof/0"] {
+        assert_eq!(desk.get(path, &ingest).await.0, 403, "{path}");
+    }
+    let signals = desk.get("/v1/signals?window=1h&by=domain", &audit).await;
+    assert_eq!((signals.0, &signals.1["window"]), (200, &json!("1h")));
+    assert_eq!(desk.get("/v1/signals?windo=1h", &audit).await.0, 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_input_is_looked_at_before_the_model_runs() {
+    let policy = "policy = \"t\"\n[fields]\n\"input.income\" = \"number\"\n[queues.level1]\nlevel = 1\n\
+                  [default]\nto = \"level1\"\n";
+    let desk = Desk::start(Some(policy));
+    let token = desk.token(&["ingest"]);
+    let check = async |input: Value| {
+        let ask = json!({"domain": "loan", "model": {"name": "m", "version": "1"}, "input": input});
+        desk.post("/v1/inputs/check", &token, &ask).await
+    };
+    let (status, bare) = check(json!({"income": 5})).await;
+    assert_eq!((status, &bare["distribution"]), (200, &json!("not_enough_data")));
+    let reference: Vec<Value> = (0..300)
+        .map(|i| {
+            let mut one = record(&format!("ref-{i}"));
+            one["model"] = json!({"name": "m", "version": "1"});
+            let region = ["north", "south"][i % 2];
+            one["input"] = json!({"income": i + 1, "region": region});
+            one
+        })
+        .collect();
+    let file = desk.home.write("reference.jsonl", &super::support::lines(&reference));
+    desk.home.ok(&["signals", "reference", "set", &file.to_string_lossy()]);
+    let (_, fine) = check(json!({"income": 150, "region": "north"})).await;
+    assert_eq!(
+        (&fine["ok"], &fine["distribution"], &fine["reference"]),
+        (&json!(true), &json!("in"), &json!(300))
+    );
+    let (_, out) = check(json!({"income": 9000, "region": "mars"})).await;
+    assert_eq!((&out["ok"], &out["distribution"]), (&json!(false), &json!("out")));
+    let fields: Vec<&str> =
+        out["stray"].as_array().unwrap().iter().map(|s| s["field"].as_str().unwrap()).collect();
+    assert_eq!(fields, ["input.income", "input.region"]);
+    let (_, gap) = check(json!({"region": "south"})).await;
+    assert_eq!((&gap["ok"], &gap["missing"]), (&json!(false), &json!(["input.income"])));
+    let (_, typed) = check(json!({"income": "much", "region": "south"})).await;
+    assert_eq!(
+        (&typed["ok"], &typed["faults"][0]["path"]),
+        (&json!(false), &json!("input.income"))
+    );
+}
