@@ -117,7 +117,7 @@ async fn an_input_is_looked_at_before_the_model_runs() {
         })
         .collect();
     let file = desk.home.write("reference.jsonl", &super::support::lines(&reference));
-    desk.home.ok(&["signals", "reference", "set", &file.to_string_lossy()]);
+    desk.home.ok(&["signals", "reference", "set", "--file", &file.to_string_lossy()]);
     let (_, fine) = check(json!({"income": 150, "region": "north"})).await;
     assert_eq!(
         (&fine["ok"], &fine["distribution"], &fine["reference"]),
