@@ -63,6 +63,10 @@ impl Local {
         let Some((generation, known)) = controls.last_known() else {
             return InForce { control: None, generation: 0, epoch };
         };
+        // What this node knows may be old by now.
+        if self.core.store.freshness().is_stale() {
+            return InForce { control: None, generation, epoch };
+        }
         InForce { control: controls.with_stops(known), generation, epoch }
     }
 
