@@ -31,8 +31,7 @@ pub(super) struct Feedback {
     post, path = "/v1/decisions/{id}/feedback", tag = "decisions",
     params(("id" = String, Path, description = "The decision")),
     request_body = Feedback,
-    responses(
-        (status = 200, description = "Kept"),
+    responses((status = 401, description = "No token, or none that opens", body = openapi::Problem), (status = 200, description = "Kept"),
         (status = 404, description = "No such decision", body = openapi::Problem),
         (status = 422, description = "No such kind", body = openapi::Problem),
     )
@@ -57,7 +56,7 @@ pub(super) async fn feedback(
         last percentile than these are apart (of at most ten distinct numbers: outside their \
         range), a level the reference does not know. Nothing is stored.",
     request_body(content = Object, description = "`domain`, `model` (`name`, `version`), `input`"),
-    responses((status = 200, description = "`ok`, `faults`, `missing`, `distribution` (`in`, `out` or `not_enough_data`), `stray`"))
+    responses((status = 401, description = "No token, or none that opens", body = openapi::Problem), (status = 200, description = "`ok`, `faults`, `missing`, `distribution` (`in`, `out` or `not_enough_data`), `stray`"))
 )]
 pub(super) async fn check_input(
     caller: Caller,
@@ -86,7 +85,7 @@ pub(super) struct Figures {
 /// What the desk measures
 #[utoipa::path(
     get, path = "/v1/signals", tag = "signals", params(Figures),
-    responses((status = 200, description = "Override rates, drift, calibration, SLA"))
+    responses((status = 401, description = "No token, or none that opens", body = openapi::Problem), (status = 200, description = "Override rates, drift, calibration, SLA"))
 )]
 pub(super) async fn signals(
     caller: Caller,
@@ -109,7 +108,7 @@ async fn containment(caller: &Caller) -> Result<Box<ContainmentView>, Problem> {
 /// Where automation runs
 #[utoipa::path(
     get, path = "/v1/switches", tag = "containment",
-    responses((status = 200, description = "`switches`, `generation`, `outgoing`"))
+    responses((status = 401, description = "No token, or none that opens", body = openapi::Problem), (status = 200, description = "`switches`, `generation`, `outgoing`"))
 )]
 pub(super) async fn switches(caller: Caller) -> Result<Json<Value>, Problem> {
     let view = containment(&caller).await?;
@@ -145,8 +144,7 @@ pub(super) enum Switch {
     description = "A stop is one person's to make, and holds for every decision after its commit. \
         A restart takes effect when enough different people have asked.",
     request_body = Switch,
-    responses(
-        (status = 200, description = "A kill: `scope`, `mode`, `state`, `generation`, `held`. A restart: `scope`, `running`, `by`, `needs`"),
+    responses((status = 401, description = "No token, or none that opens", body = openapi::Problem), (status = 200, description = "A kill: `scope`, `mode`, `state`, `generation`, `held`. A restart: `scope`, `running`, `by`, `needs`"),
         (status = 403, description = "That takes the scope on-call, and a role", body = openapi::Problem),
         (status = 422, description = "No such mode", body = openapi::Problem),
     )
@@ -192,7 +190,7 @@ fn mode_of(word: Option<&str>, version: Option<String>) -> Result<KillMode, Prob
 /// New versions that take a share
 #[utoipa::path(
     get, path = "/v1/canaries", tag = "containment",
-    responses((status = 200, description = "`canaries`"))
+    responses((status = 401, description = "No token, or none that opens", body = openapi::Problem), (status = 200, description = "`canaries`"))
 )]
 pub(super) async fn canaries(caller: Caller) -> Result<Json<Value>, Problem> {
     let view = containment(&caller).await?;
@@ -203,7 +201,7 @@ pub(super) async fn canaries(caller: Caller) -> Result<Json<Value>, Problem> {
 #[utoipa::path(
     post, path = "/v1/canaries", tag = "containment",
     request_body(content = Object, description = "`{\"act\":\"start\",\"model\",\"version\",\"baseline\",\"steps\",\"min_reviewed\",\"tolerance\",\"promote_level\"}`, or `{\"act\":\"promote\"|\"rollback\",\"model\",\"reason\"}`"),
-    responses((status = 200, description = "`canaries`, as they stand then"))
+    responses((status = 401, description = "No token, or none that opens", body = openapi::Problem), (status = 200, description = "`canaries`, as they stand then"))
 )]
 pub(super) async fn canary(
     caller: Caller,
@@ -218,7 +216,7 @@ pub(super) async fn canary(
 /// What went wrong
 #[utoipa::path(
     get, path = "/v1/incidents", tag = "containment",
-    responses((status = 200, description = "`incidents`, open ones first, newest first"))
+    responses((status = 401, description = "No token, or none that opens", body = openapi::Problem), (status = 200, description = "`incidents`, open ones first, newest first"))
 )]
 pub(super) async fn incidents(caller: Caller) -> Result<Json<Value>, Problem> {
     let view = containment(&caller).await?;
@@ -229,8 +227,7 @@ pub(super) async fn incidents(caller: Caller) -> Result<Json<Value>, Problem> {
 #[utoipa::path(
     get, path = "/v1/incidents/{id}", tag = "containment",
     params(("id" = String, Path, description = "`inc-7`")),
-    responses(
-        (status = 200, description = "With its timeline and decisions"),
+    responses((status = 401, description = "No token, or none that opens", body = openapi::Problem), (status = 200, description = "With its timeline and decisions"),
         (status = 404, description = "No such incident", body = openapi::Problem),
     )
 )]
@@ -259,8 +256,7 @@ pub(super) struct Handling {
     post, path = "/v1/incidents/{id}", tag = "containment",
     params(("id" = String, Path, description = "`inc-7`")),
     request_body = Handling,
-    responses(
-        (status = 200, description = "As it stands then"),
+    responses((status = 401, description = "No token, or none that opens", body = openapi::Problem), (status = 200, description = "As it stands then"),
         (status = 409, description = "Somebody did so already", body = openapi::Problem),
     )
 )]
@@ -283,7 +279,7 @@ fn plain(text: String) -> Response {
 /// Sign the log as it stands
 #[utoipa::path(
     get, path = "/v1/audit/checkpoint", tag = "audit",
-    responses((status = 200, description = "A C2SP signed note", content_type = "text/plain", body = String))
+    responses((status = 401, description = "No token, or none that opens", body = openapi::Problem), (status = 200, description = "A C2SP signed note", content_type = "text/plain", body = String))
 )]
 pub(super) async fn checkpoint(caller: Caller) -> Result<Response, Problem> {
     match caller.execute(Command::Checkpoint).await? {
@@ -317,7 +313,7 @@ struct PageOfEntries<'a> {
 /// Read the trail
 #[utoipa::path(
     get, path = "/v1/audit/entries", tag = "audit", params(Entries),
-    responses((status = 200, description = "`entries` (`index`, `entry`), `next`, `total`"))
+    responses((status = 401, description = "No token, or none that opens", body = openapi::Problem), (status = 200, description = "`entries` (`index`, `entry`), `next`, `total`"))
 )]
 pub(super) async fn entries(
     caller: Caller,
@@ -340,8 +336,7 @@ pub(super) async fn entries(
 #[utoipa::path(
     get, path = "/v1/audit/proof/{index}", tag = "audit",
     params(("index" = u64, Path, description = "The entry's index")),
-    responses(
-        (status = 200, description = "A C2SP tlog-proof file, under a fresh checkpoint", content_type = "text/plain", body = String),
+    responses((status = 401, description = "No token, or none that opens", body = openapi::Problem), (status = 200, description = "A C2SP tlog-proof file, under a fresh checkpoint", content_type = "text/plain", body = String),
         (status = 404, description = "The log does not reach so far", body = openapi::Problem),
     )
 )]
