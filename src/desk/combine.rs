@@ -80,6 +80,8 @@ struct Shared {
     terms: Mutex<Arc<Terms>>,
     /// Lines on their way.
     waiting: AtomicUsize,
+    /// The thread holds the other one.
+    alive: Arc<()>,
 }
 
 /// What lines are made ready under.
@@ -104,8 +106,12 @@ impl Local {
     pub fn admissions(&self) -> Result<Admissions, Refused> {
         let core = self.core.clone();
         let sight = core.sight()?;
-        let shared =
-            Arc::new(Shared { terms: Mutex::new(terms(&sight)), waiting: AtomicUsize::new(0) });
+        let alive = Arc::new(());
+        let shared = Arc::new(Shared {
+            terms: Mutex::new(terms(&sight)),
+            waiting: AtomicUsize::new(0),
+            alive: alive.clone(),
+        });
         let (to, from) = crossbeam_channel::unbounded();
         let sequencer = Sequencer {
             tally: Tally::load(&core, &sight)?,
@@ -121,10 +127,13 @@ impl Local {
             shared: shared.clone(),
             core,
         };
-        std::thread::Builder::new()
-            .name("admission".into())
-            .spawn(|| sequencer.run())
-            .map_err(|e| Refused::new(Why::Unavailable, format!("no thread for admission: {e}")))?;
+        let run = move || {
+            let _alive = alive;
+            sequencer.run();
+        };
+        std::thread::Builder::new().name("admission".into()).spawn(run).map_err(|e| {
+            Refused::new(Why::Unavailable, format!("no thread for admission: {e}"))
+        })?;
         Ok(Admissions { to, shared })
     }
 }
@@ -152,9 +161,9 @@ impl Admissions {
         answer.await.unwrap_or_else(|_| Err(ended().into()))
     }
 
-    /// Lines that wait now.
-    pub fn waiting(&self) -> usize {
-        self.shared.waiting.load(Ordering::Relaxed)
+    /// Does the sequencer still take submissions?
+    pub fn is_alive(&self) -> bool {
+        Arc::strong_count(&self.shared.alive) > 1
     }
 }
 

@@ -29,6 +29,11 @@ pub(super) async fn ready(State(served): State<Served>) -> Result<Response, Prob
         let what = "the server is shutting down";
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "leaving", what).retry_after(5));
     }
+    if !served.admissions().is_alive() {
+        let what = "decisions are no longer taken: the thread that admits them has failed";
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", what)
+            .hint("restart the server; nothing acknowledged is lost"));
+    }
     let known = served.desk().freshness();
     if known.is_stale() {
         let what = format!(
