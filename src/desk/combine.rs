@@ -131,9 +131,10 @@ impl Local {
             let _alive = alive;
             sequencer.run();
         };
-        std::thread::Builder::new().name("admission".into()).spawn(run).map_err(|e| {
-            Refused::new(Why::Unavailable, format!("no thread for admission: {e}"))
-        })?;
+        std::thread::Builder::new()
+            .name("admission".into())
+            .spawn(run)
+            .map_err(|e| Refused::new(Why::Unavailable, format!("no thread for admission: {e}")))?;
         Ok(Admissions { to, shared })
     }
 }
