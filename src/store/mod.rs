@@ -13,7 +13,8 @@ mod form;
 pub mod postgres;
 mod rows;
 pub mod sqlite;
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 #[path = "../../tests/support/postgres.rs"]
 pub(crate) mod throw_away;
 mod ticket;

@@ -179,6 +179,7 @@ impl Cluster {
         Self::start(server, used, keeper, "0")
     }
 
+    #[allow(clippy::zombie_processes, reason = "the keeper outlives us; the system buries it")]
     fn start(server: Server, used: File, keeper: File, linger: &str) -> Self {
         let dir = tempfile::Builder::new().prefix("overrule-pg-").tempdir().unwrap().keep();
         if let Some((uid, gid)) = server.user {
