@@ -200,9 +200,10 @@ fn lines_of(form: Form, answers: &[Admitted]) -> Response {
     get, path = "/v1/decisions/{id}", tag = "decisions",
     description = "The route with the state that holds now, and the result once it is settled. A \
         verdict whose grace time runs is not told.",
-    params(("id" = String, Path, description = "The decision's id, percent-encoded")),
+    params(("id" = String, Path, description = "The decision's id, percent-encoded"), Waiting),
     responses(
         (status = 200, description = "Where it stands", body = openapi::Decision),
+        (status = 400, description = "No such time", body = openapi::Problem),
         (status = 401, description = "No token, or none that opens", body = openapi::Problem),
         (status = 404, description = "No such decision", body = openapi::Problem),
     )

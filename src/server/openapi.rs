@@ -8,7 +8,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToSchema};
 
 use super::body::Json;
-use super::{decisions, items, leases, reviews};
+use super::{decisions, events, items, leases, ofrep, resources, reviews};
 
 /// The document.
 #[derive(OpenApi)]
@@ -22,6 +22,11 @@ use super::{decisions, items, leases, reviews};
     paths(
         decisions::submit, decisions::read, items::queues, items::list, items::read, items::undo,
         leases::take, leases::renew, leases::release, reviews::give,
+        resources::feedback, resources::check_input, events::follow, resources::signals,
+        resources::switches, resources::switch, resources::canaries, resources::canary,
+        resources::incidents, resources::incident, resources::handle_incident,
+        resources::checkpoint, resources::entries, resources::proof,
+        ofrep::all, ofrep::one, ofrep::changes,
     ),
     components(schemas(Record, Route, Item, Lease, Review, Problem)),
     modifiers(&Bearer),
@@ -30,6 +35,11 @@ use super::{decisions, items, leases, reviews};
         (name = "decisions", description = "What models submit, and what became of it"),
         (name = "items", description = "What waits for people"),
         (name = "leases", description = "Who has what in hand"),
+        (name = "events", description = "The log as it grows"),
+        (name = "signals", description = "What is measured"),
+        (name = "containment", description = "What stops automation"),
+        (name = "flags", description = "OpenFeature remote evaluation"),
+        (name = "audit", description = "The trail"),
     )
 )]
 struct Document;

@@ -38,12 +38,6 @@ impl Desk {
         (self.child, self.at) = serve(&self.home, &self.at);
     }
 
-    /// End it for good.
-    pub fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.at)
     }
