@@ -13,7 +13,11 @@ pub const MEDIA_TYPE: &str = "application/problem+json";
 
 /// Why a request was refused. Nothing of it was done.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Problem {
+pub struct Problem(Box<Details>);
+
+/// What is told; boxed, because it travels as an error through every handler.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Details {
     /// `urn:overrule:problem:` and a stable word.
     #[serde(rename = "type")]
     kind: String,
@@ -46,7 +50,7 @@ pub struct Problem {
 impl Problem {
     /// A problem of this status; `word` names it for machines.
     pub fn new(status: StatusCode, word: &str, detail: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Details {
             kind: format!("urn:overrule:problem:{word}"),
             title: status.canonical_reason().unwrap_or("Refused"),
             status,
@@ -57,45 +61,45 @@ impl Problem {
             retry_after: None,
             more: Map::new(),
             challenge: None,
-        }
+        }))
     }
 
     /// Say what to do next.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.0.hint = Some(hint.into());
         self
     }
 
     /// Say when it is worth another try, in seconds.
     #[must_use]
     pub fn retry_after(mut self, seconds: u64) -> Self {
-        self.retry_after = Some(seconds);
+        self.0.retry_after = Some(seconds);
         self
     }
 
     /// Add a particular.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.more.insert(name.to_owned(), value.into());
+        self.0.more.insert(name.to_owned(), value.into());
         self
     }
 
     /// Who asks has to say who they are.
     #[must_use]
     pub fn challenge(mut self, how: &'static str) -> Self {
-        self.challenge = Some(how);
+        self.0.challenge = Some(how);
         self
     }
 
     /// The status it is answered with.
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.0.status
     }
 
     /// The desk's refusal, where the desk refused.
     pub fn refused(&self) -> Option<&Refused> {
-        self.refused.as_ref()
+        self.0.refused.as_ref()
     }
 
     /// The desk answered something that does not belong to the question.
@@ -135,27 +139,27 @@ impl From<Refused> for Problem {
     fn from(refused: Refused) -> Self {
         let mut problem =
             Self::new(status(refused.kind), &word(refused.kind), refused.message.clone());
-        problem.hint.clone_from(&refused.hint);
-        problem.retry_after = (refused.kind == Why::Unavailable).then_some(1);
-        problem.refused = Some(refused);
+        problem.0.hint.clone_from(&refused.hint);
+        problem.0.retry_after = (refused.kind == Why::Unavailable).then_some(1);
+        problem.0.refused = Some(refused);
         problem
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(mut self) -> Response {
-        self.request_id = requests::current();
-        if self.status.is_server_error() {
-            tracing::error!(request = self.request_id, detail = self.detail, "request failed");
+        self.0.request_id = requests::current();
+        if self.0.status.is_server_error() {
+            tracing::error!(request = self.0.request_id, detail = self.0.detail, "request failed");
         }
         let body = serde_json::to_vec(&self).unwrap_or_default();
-        let mut response = (self.status, body).into_response();
+        let mut response = (self.0.status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
-        if let Some(seconds) = self.retry_after {
+        if let Some(seconds) = self.0.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if let Some(challenge) = self.challenge {
+        if let Some(challenge) = self.0.challenge {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response
