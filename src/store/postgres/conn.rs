@@ -65,7 +65,8 @@ impl Address {
         Ok(Self { config, tls, shown })
     }
 
-    /// A connection of one's own.
+    /// A connection of one's own, for statements that look rows up by their keys. A plan that was
+    /// made while the tables were empty would go through all of them later.
     pub(super) async fn connect(&self) -> Done<ClientWrapper> {
         let connected = tokio::time::timeout(CONNECT * 2, self.config.connect(self.tls.clone()));
         let (client, connection) = connected
@@ -78,6 +79,7 @@ impl Address {
         });
         let client = ClientWrapper::new(client, task);
         client.batch_execute(SESSION).await?;
+        client.batch_execute("SET enable_seqscan = off; SET jit = off").await?;
         Ok(client)
     }
 
