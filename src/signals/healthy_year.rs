@@ -151,9 +151,6 @@ fn year(seed: u64) -> (usize, usize, usize) {
 #[test]
 fn sliding_windows_raise_at_most_two_false_incidents_a_year() {
     let (drift, worse, alone) = year(0x0eed_2026);
-    println!(
-        "a healthy year, hourly: {drift} by drift, {worse} by overrides, {alone} by overrides without control"
-    );
     assert!(drift <= 2, "{drift} drift incidents");
     assert!(worse <= 2, "{worse} incidents by override rates");
     assert!(alone > 100, "without control it cries wolf: {alone}");
@@ -163,7 +160,6 @@ fn sliding_windows_raise_at_most_two_false_incidents_a_year() {
 #[ignore = "a minute long: the spread over twenty years"]
 fn twenty_healthy_years() {
     let all: Vec<(usize, usize, usize)> = (0..20).map(|i| year(0x0eed_2026 + i * 7_919)).collect();
-    println!("{all:?}");
     let sum = all.iter().fold((0, 0), |s, y| (s.0 + y.0, s.1 + y.1));
     assert!(sum.0 <= 20 && sum.1 <= 20, "one a year on average: {sum:?}");
 }
