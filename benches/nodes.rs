@@ -16,8 +16,8 @@
 mod postgres;
 mod support;
 
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
 use overrule::desk::{DatabaseOptions, Local};
