@@ -11,7 +11,6 @@
     reason = "a benchmark that cannot go on says so and stops"
 )]
 
-#[allow(dead_code, reason = "tests need more of it")]
 #[path = "../tests/support/postgres.rs"]
 mod postgres;
 mod support;
