@@ -7,10 +7,18 @@ use serde_json::Value;
 
 use super::auth::Caller;
 use super::body::{Json, no_bytes};
+use super::openapi;
 use super::problem::Problem;
 use crate::protocol::{Answer, Command, Received, Refused, Why};
 
-/// Keep what comes. A line that is no correction is named in the answer and holds up no other.
+/// Take the corrections of another desk
+#[utoipa::path(
+    post, path = "/v1/corrections", tag = "items",
+    description = "One correction a line, as `learn export` writes them. Each is kept once, by its \
+        origin and id; a line that is no correction is named in the answer and holds up no other.",
+    request_body(content = Object, content_type = "application/x-ndjson"),
+    responses((status = 401, description = "No token, or none that opens", body = openapi::Problem), (status = 200, description = "`new`, `updated`, `duplicates`, `refused`"))
+)]
 pub(super) async fn receive(
     caller: Caller,
     body: Result<Bytes, BytesRejection>,

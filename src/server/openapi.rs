@@ -8,7 +8,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToSchema};
 
 use super::body::Json;
-use super::{decisions, events, items, leases, ofrep, resources, reviews};
+use super::{corrections, decisions, events, items, leases, ofrep, resources, reviews};
 
 /// The document.
 #[derive(OpenApi)]
@@ -21,7 +21,7 @@ use super::{decisions, events, items, leases, ofrep, resources, reviews};
     ),
     paths(
         decisions::submit, decisions::read, items::queues, items::list, items::read, items::undo,
-        leases::take, leases::renew, leases::release, reviews::give,
+        corrections::receive, leases::take, leases::renew, leases::release, reviews::give,
         resources::feedback, resources::check_input, events::follow, resources::signals,
         resources::switches, resources::switch, resources::canaries, resources::canary,
         resources::incidents, resources::incident, resources::handle_incident,

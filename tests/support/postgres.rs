@@ -189,7 +189,10 @@ impl Cluster {
         let mut sh = server.drop_rights(Command::new("sh"));
         sh.arg("-c").arg(KEEPER).arg("keeper").args([&server.bin, &dir]).arg(linger);
         sh.stdin(keeper).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
-        #[expect(clippy::zombie_processes, reason = "it outlives this process: it stops the server")]
+        #[expect(
+            clippy::zombie_processes,
+            reason = "it outlives this process: it stops the server"
+        )]
         sh.spawn().unwrap();
         let password: String = fs::read_to_string("/proc/sys/kernel/random/uuid").map_or_else(
             |_| format!("{:p}{}", &server, std::process::id()),
