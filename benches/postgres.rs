@@ -7,7 +7,12 @@
 //!   callers (as a server's connections would), and batches of 500;
 //! - leases, one at a time, 64 callers: the store's, and a bare loop over a narrow table through a
 //!   pool of 8 connections, each a durable transaction.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark may stop")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a benchmark may stop"
+)]
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
