@@ -102,7 +102,7 @@ impl LogKey {
 
     /// The private form, `PRIVATE+KEY+origin+keyid+base64(0x01 ‖ seed)`: for a file of mode 0600.
     pub fn encode(&self) -> String {
-        let id = hex(&self.verifier().key_id());
+        let id = hex::encode(self.verifier().key_id());
         let secret = tagged(&self.key.to_bytes());
         format!("{SECRET_PREFIX}{}+{id}+{secret}", self.origin)
     }
@@ -113,7 +113,7 @@ impl LogKey {
         let rest = text.trim().strip_prefix(SECRET_PREFIX).ok_or(FORM)?;
         let (origin, id, seed) = split_key(rest).ok_or(FORM)?;
         let key = Self::from_seed(origin, seed)?;
-        if hex(&key.verifier().key_id()) == id { Ok(key) } else { Err(KeyError::KeyId) }
+        if hex::encode(key.verifier().key_id()) == id { Ok(key) } else { Err(KeyError::KeyId) }
     }
 
     /// The public half.
@@ -151,7 +151,7 @@ pub struct LogVerifier {
 impl LogVerifier {
     /// The public form, `origin+keyid+base64(0x01 ‖ public)`.
     pub fn encode(&self) -> String {
-        format!("{}+{}+{}", self.origin, hex(&self.key_id()), tagged(self.key.as_bytes()))
+        format!("{}+{}+{}", self.origin, hex::encode(self.key_id()), tagged(self.key.as_bytes()))
     }
 
     /// Reads the public form.
@@ -161,7 +161,7 @@ impl LogVerifier {
         check_origin(origin)?;
         let key = VerifyingKey::from_bytes(&public).map_err(|_| FORM)?;
         let verifier = Self { origin: origin.to_owned(), key };
-        if hex(&verifier.key_id()) == id { Ok(verifier) } else { Err(KeyError::KeyId) }
+        if hex::encode(verifier.key_id()) == id { Ok(verifier) } else { Err(KeyError::KeyId) }
     }
 
     /// The log's name.
@@ -256,14 +256,6 @@ fn tagged(key: &[u8; 32]) -> String {
     let mut blob = vec![ED25519];
     blob.extend_from_slice(key);
     STANDARD.encode(blob)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut out, b| {
-        let _ = write!(out, "{b:02x}");
-        out
-    })
 }
 
 #[cfg(test)]

@@ -57,10 +57,6 @@ pub fn commit(salt: &Salt, path: &str, value: &[u8]) -> Hash {
 mod tests {
     use super::*;
 
-    fn hex(hash: &[u8]) -> String {
-        hash.iter().map(|b| format!("{b:02x}")).collect()
-    }
-
     #[test]
     fn the_formula_is_the_documented_one() {
         // The same bytes put together by hand and hashed in one go.
@@ -71,7 +67,7 @@ mod tests {
         bytes.extend(b"{}");
         let by_hand: [u8; 32] = Sha256::digest(&bytes).into();
         assert_eq!(commit(&Salt::from_bytes([9; 32]), "record", b"{}"), by_hand);
-        assert_eq!(hex(&by_hand), GOLDEN);
+        assert_eq!(hex::encode(by_hand), GOLDEN);
     }
 
     /// Computed outside Rust: `python3 -c "import hashlib; print(hashlib.sha256(

@@ -89,13 +89,13 @@ impl Statement {
             revision,
             verdict: Said {
                 action: verdict.action.clone(),
-                content: hex(&view_hash(&content)),
+                content: hex::encode(view_hash(&content)),
                 kind: verdict.verdict.as_str(),
                 label: verdict.label.clone(),
                 tags: verdict.tags.clone(),
                 to: verdict.to.clone(),
             },
-            view: hex(view),
+            view: hex::encode(view),
         })
     }
 
@@ -156,14 +156,6 @@ pub fn verify_signature(
         });
     }
     public.verify(NAMESPACE, statement, &signature).map_err(|_| SignatureError::Invalid)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut out, b| {
-        let _ = write!(out, "{b:02x}");
-        out
-    })
 }
 
 #[cfg(test)]

@@ -256,13 +256,6 @@ pub(super) mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
-    fn unhex(text: &str) -> Vec<u8> {
-        (0..text.len())
-            .step_by(2)
-            .map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap())
-            .collect()
-    }
-
     /// A log in memory, as a store would keep it.
     #[derive(Default)]
     pub struct MemLog {
@@ -337,10 +330,10 @@ pub(super) mod tests {
         ];
         let mut frontier = Frontier::new();
         let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-        assert_eq!(frontier.root().to_vec(), unhex(empty));
+        assert_eq!(frontier.root().to_vec(), hex::decode(empty).unwrap());
         for (leaf, root) in leaves.iter().zip(roots) {
-            frontier.push(leaf_hash(&unhex(leaf)), &mut Vec::new());
-            assert_eq!(frontier.root().to_vec(), unhex(root));
+            frontier.push(leaf_hash(&hex::decode(leaf).unwrap()), &mut Vec::new());
+            assert_eq!(frontier.root().to_vec(), hex::decode(root).unwrap());
         }
     }
 

@@ -16,7 +16,7 @@ pub(super) fn grant(key: &[u8; 32], item: &str, reviewer: &str, epoch: u64) -> O
     mac.update(
         format!("overrule lease grant\n{lengths:?}\n{epoch}\n{item}\n{reviewer}").as_bytes(),
     );
-    Some(mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect())
+    Some(hex::encode(mac.finalize().into_bytes()))
 }
 
 /// Was `reviewer` given `item` under this epoch?

@@ -1,16 +1,16 @@
-//! A verdict, an own answer, an undo, a flag, feedback: what reviewers do to an item.
+//! A verdict, an own answer, an undo, a flag: what reviewers do to an item.
 
 use super::contain::EffectSubject;
 use super::core::{Core, Sight, Trouble, draft, json, no_decision, refuse};
 use super::settle::{at_once, decision_of, fire, policy_word, release, repaired, reversal, stand};
-use crate::audit::{Entry, EntryKind, Statement, verify_signature};
+use crate::audit::{Entry, EntryKind};
 use crate::authority::{self, Subject};
 use crate::domain::life::{self, By};
 use crate::domain::{
     Fault, FaultKind, Item, Kind, Review, Reviewer, Timestamp, Verdict, VerdictKind,
 };
 use crate::policy::{Firing, Policy};
-use crate::protocol::{Act, BlindAnswer, FeedbackKind, Refused, ReviewRequest, Reviewed, Why};
+use crate::protocol::{Act, BlindAnswer, Refused, ReviewRequest, Reviewed, Why};
 use crate::store::{LeasePremise, Op, StoreError, StoredDecision, Write};
 use serde_json::Value;
 
@@ -407,57 +407,6 @@ impl Core {
         })
     }
 
-    /// Where the queue asks for it, the verdict carries the reviewer's signature over what was
-    /// seen and said; where one is given, it must hold.
-    fn signed(
-        &self,
-        sight: &Sight,
-        actor: &Reviewer,
-        stored: &StoredDecision,
-        item: &Item,
-        request: &ReviewRequest,
-        seen: u64,
-    ) -> Result<(), Refused> {
-        let must = sight
-            .policy
-            .as_ref()
-            .and_then(|p| p.queue(&item.queue))
-            .is_some_and(|queue| queue.signed);
-        let refused = |what: String, hint: &str| Err(Refused::new(Why::Policy, what).hint(hint));
-        let Some(signature) = &request.signature else {
-            if must {
-                return refused(
-                    format!("verdicts in {} must be signed", item.queue),
-                    "sign it with --sign KEY: a private key file, or a public one that ssh-agent holds",
-                );
-            }
-            return Ok(());
-        };
-        let Some(key) = &actor.key else {
-            return refused(
-                format!("{} has no registered key to check a signature with", actor.name),
-                "an admin registers it: overrule reviewer add NAME --level N --key FILE.pub",
-            );
-        };
-        // What stood at a revision that has passed is what the reviewer says was shown: nobody
-        // decided since, so only where the item stands can differ.
-        let passed = request.offline.is_some() && seen != item.revision;
-        let view = match request.seen.as_deref().filter(|_| passed).and_then(unhex) {
-            Some(shown) => shown,
-            None => self.view_hash(sight, stored, item, &actor.name)?,
-        };
-        let held = Statement::new(&item.id, &request.request_id, seen, &request.verdict, &view)
-            .and_then(|statement| statement.bytes())
-            .and_then(|bytes| verify_signature(key, signature, &bytes));
-        if let Err(error) = held {
-            return refused(
-                format!("the signature on {} does not hold: {error}", item.id),
-                "look at the item again and sign what is shown now; your draft is kept",
-            );
-        }
-        Ok(())
-    }
-
     /// A reviewer's own answer to a blind item: stored before the proposal is shown.
     pub(super) fn answer_blind(&self, by: &str, answer: &BlindAnswer) -> Result<Reviewed, Refused> {
         self.retry(|sight| {
@@ -577,78 +526,6 @@ impl Core {
             Ok(reviewed(&next))
         })
     }
-
-    /// What the world said after the decision was acted on.
-    pub(super) fn feedback(
-        &self,
-        by: &str,
-        id: &str,
-        kind: FeedbackKind,
-        note: Option<String>,
-    ) -> Result<(), Refused> {
-        self.retry(|sight| {
-            let actor = self.actor(by)?;
-            authority::may(&actor, Act::Feedback, Subject::default())?;
-            let stored = self.store.decision(id)?.ok_or_else(|| no_decision(id))?;
-            let word = serde_json::to_value(kind)
-                .ok()
-                .and_then(|v| v.as_str().map(str::to_owned))
-                .unwrap_or_default();
-            let mut entry = Entry::new(EntryKind::FEEDBACK, by, sight.now, sight.wall);
-            entry.id = Some(id.to_owned());
-            entry.d.insert("kind".into(), word.clone());
-            if let Some(item) = &stored.item {
-                stand(&mut entry, item);
-            }
-            let bodies = note.iter().map(|n| ("note".to_owned(), n.clone().into_bytes())).collect();
-            let mut ops = vec![
-                Op::Entry(draft(entry, bodies)?),
-                Op::PutFeedback { item: id.to_owned(), kind: word.clone(), at: sight.now },
-            ];
-            let mut premises = crate::store::Premises {
-                actor: Some((actor.name.clone(), actor.version)),
-                ..Default::default()
-            };
-            if let (Some(policy), Ok(d)) = (&sight.policy, decision_of(&stored)) {
-                let firings = policy.on_feedback(&d, &word);
-                if !firings.is_empty() {
-                    ops.extend(self.heard(sight, &stored, &d, actor.level, &firings)?);
-                    premises = crate::store::Premises { actor: premises.actor, ..sight.premises() };
-                    premises.item =
-                        Some((id.to_owned(), stored.item.as_ref().map_or(0, |i| i.revision)));
-                }
-            }
-            self.commit(Write { premises, now: sight.now, ops })?;
-            Ok(())
-        })
-    }
-}
-
-impl Core {
-    /// What the policy sets off when it hears of a decision that was acted on.
-    fn heard(
-        &self,
-        sight: &Sight,
-        stored: &StoredDecision,
-        d: &crate::domain::Decision,
-        level: u8,
-        firings: &[Firing],
-    ) -> Result<Vec<Op>, Refused> {
-        let escalates = firings
-            .iter()
-            .flat_map(|f| &f.actions)
-            .any(|a| matches!(a, crate::policy::EffectAction::Escalate { .. }));
-        // One that nobody had in hand comes before people now, after the fact.
-        let at = stored.item.clone().or_else(|| escalates.then(|| untouched(stored, "")));
-        let about = EffectSubject { id: &d.id, decision: Some(d), level };
-        let fired = fire(self, sight, &about, at.as_ref(), firings, "policy", sight.now)?;
-        let mut ops = fired.ops;
-        if let Some(item) = fired.item.filter(|i| Some(i) != stored.item.as_ref() && escalates) {
-            ops.push(Op::PutItem { level: sight.level(&item.queue), item: Box::new(item) });
-        }
-        ops.extend(sight.settings()?);
-        Ok(ops)
-    }
 }
 
 /// What policy fires on this verdict at once; tags it adds become part of the review.
@@ -724,18 +601,6 @@ pub(super) fn reviewed(item: &Item) -> Reviewed {
         clash: None,
         unsent: false,
     }
-}
-
-/// 64 hexadecimal digits as bytes.
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    for (i, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(i * 2..i * 2 + 2)?, 16).ok()?;
-    }
-    Some(bytes)
 }
 
 /// Faults as a refusal, each at its path.

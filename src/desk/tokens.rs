@@ -130,11 +130,7 @@ fn id_of(presented: &str) -> Option<&str> {
 }
 
 fn hash(presented: &str) -> String {
-    hex(&Sha256::digest(presented.as_bytes()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(presented.as_bytes()))
 }
 
 impl Local {
@@ -295,7 +291,7 @@ impl Core {
 
 /// A new id and the token it is part of.
 fn fresh() -> Result<(String, String), Refused> {
-    let id = hex(fresh_salt()?.get(..ID / 2).unwrap_or_default());
+    let id = hex::encode(fresh_salt()?.get(..ID / 2).unwrap_or_default());
     let token = format!("{PREFIX}{id}_{}", URL_SAFE_NO_PAD.encode(fresh_salt()?));
     Ok((id, token))
 }

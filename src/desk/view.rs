@@ -116,7 +116,7 @@ impl Core {
                 action: g.action.clone(),
                 text: g.text.clone(),
             });
-        let seen = hex(&seen(item, &record, current.as_ref()));
+        let seen = hex::encode(seen(item, &record, current.as_ref()));
         let usual = self.usual(&stored.columns, &record);
         Ok(ItemView {
             id: item.id.clone(),
@@ -330,8 +330,4 @@ fn settled(stored: &StoredDecision) -> Item {
         sample: None,
         breached: false,
     }
-}
-
-fn hex(hash: &Hash) -> String {
-    hash.iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -77,7 +77,7 @@ impl Kept {
             |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-') { c } else { '_' };
         let host: String = host.chars().map(plain).take(64).collect();
         let digest = Sha256::digest(address.as_bytes());
-        let short: String = digest.iter().take(4).map(|b| format!("{b:02x}")).collect();
+        let short = hex::encode(digest.get(..4).unwrap_or_default());
         let path = folder.join(format!("{host}-{short}.db"));
         // SQLite would make it as open as the umask lets it; what it adds takes the file's mode.
         OpenOptions::new()

@@ -16,6 +16,8 @@
 //! # Ok(()) }
 //! ```
 
+mod acts;
+mod asks;
 mod courier;
 mod events;
 mod follow;
@@ -38,12 +40,12 @@ use tokio::sync::{Notify, watch};
 pub use token::{NoToken, Token, VARIABLE, file as token_file};
 
 use self::kept::Kept;
-use self::outbox::{Job, Outbox};
+use self::outbox::Outbox;
 use self::wire::{Answered, Trouble, Wire};
 use crate::domain::Timestamp;
 use crate::protocol::{
-    Answer, Change, Command, Desk, Header, ItemView, LeaseAsk, Offline, OutboxView, PolicyView,
-    Query, Refused, Reply, ReviewRequest, VerifyAsk, VerifyReport, Why,
+    Answer, Change, Command, Desk, Header, ItemView, PolicyView, Query, Refused, Reply, VerifyAsk,
+    VerifyReport, Why,
 };
 
 /// A desk that is elsewhere.
@@ -88,7 +90,7 @@ pub fn host(address: &str) -> Result<String, Refused> {
 /// The name under which what is kept remembers whose token this is.
 fn token_name(token: &Token) -> String {
     let digest = Sha256::digest(token.reveal().as_bytes());
-    let short: String = digest.iter().take(8).map(|b| format!("{b:02x}")).collect();
+    let short = hex::encode(digest.get(..8).unwrap_or_default());
     format!("token {short}")
 }
 
@@ -365,304 +367,6 @@ impl Inner {
             }
             other => self.directly(&other).await,
         }
-    }
-
-    /// A verdict: sent at once where the desk is there and nothing waits before it; else kept.
-    async fn review(&self, request: ReviewRequest) -> Result<Answer, Refused> {
-        let (me, item) = (self.me.clone(), request.item.clone());
-        let held = self.kept(move |kept| kept.item(&me, &item)).await?;
-        // What is not in hand cannot wait, so it waits for nothing.
-        let clear = {
-            let state = self.state();
-            state.away.is_none() && (held.is_none() || state.outbox.is_empty())
-        };
-        let (why, sent) = match clear {
-            false => (self.why_away(), false),
-            true => match self.command(&Command::Review(Box::new(request.clone()))).await {
-                Ok(answer) => {
-                    let (me, item) = (self.me.clone(), request.item);
-                    // Only convenience is lost with it.
-                    let _ = self.kept(move |kept| kept.let_go(&me, &item)).await;
-                    return Ok(answer);
-                }
-                // The server is there, and what it stands on is not.
-                Err(Trouble::Refused(refused))
-                    if held.is_some()
-                        && matches!(refused.kind, Why::Unavailable | Why::Internal) =>
-                {
-                    (refused.message, true)
-                }
-                Err(Trouble::Refused(refused) | Trouble::Token(refused)) => return Err(refused),
-                Err(Trouble::Away { why, sent }) => (why, sent),
-            },
-        };
-        self.wait_with(request, held, &why, sent).await
-    }
-
-    /// Keep a verdict until the desk can have it. It is on disk when this answers.
-    async fn wait_with(
-        &self,
-        mut request: ReviewRequest,
-        held: Option<ItemView>,
-        why: &str,
-        sent: bool,
-    ) -> Result<Answer, Refused> {
-        if self.state().outbox.of(&request.item).is_some() {
-            return Err(Refused::new(
-                Why::State,
-                format!("your verdict on {} waits here already, not yet sent", request.item),
-            )
-            .hint("take it back first (u, or overrule undo), if it was never sent"));
-        }
-        let lease = held.as_ref().and_then(|view| view.lease.clone());
-        let (Some(view), Some(lease)) = (held, lease) else {
-            let what = match sent {
-                true => format!("{why}; whether {} was decided is not known", request.item),
-                false => format!("{why}; you do not have {} in hand", request.item),
-            };
-            return Err(Refused::new(Why::Unavailable, what)
-                .hint("only what was leased to you can be decided while the desk is away"));
-        };
-        let now = Timestamp::now();
-        let ahead = jiff::SignedDuration::from_millis(self.state().ahead);
-        request.lease = Some(lease.epoch);
-        request.revision = request.revision.or(Some(view.revision));
-        request.offline = Some(Offline {
-            grant: lease.grant.unwrap_or_default(),
-            at: now.checked_add(ahead).unwrap_or(now),
-        });
-        let reviewed = offline::unsent(&request, &view);
-        let job = Job { request, by: self.me.clone(), at: now, tried: sent };
-        let on_disk = job.clone();
-        self.kept(move |kept| kept.put(&on_disk)).await?;
-        self.state().outbox.put(job);
-        self.nudge.notify_one();
-        self.tell();
-        Ok(Answer::Reviewed(reviewed))
-    }
-
-    async fn lease(&self, ask: LeaseAsk) -> Result<Answer, Refused> {
-        let tried = match self.is_away() {
-            true => Err(Trouble::Away { why: self.why_away(), sent: false }),
-            false => self.command(&Command::Lease(ask.clone())).await,
-        };
-        let why = match tried {
-            Ok(Answer::Leased(Some(view))) => {
-                let (me, held) = (self.me.clone(), view.clone());
-                if let Err(refused) = self.kept(move |kept| kept.hold(&me, &held)).await {
-                    tracing::warn!(why = refused.message, "an item in hand is not kept here");
-                }
-                return Ok(Answer::Leased(Some(view)));
-            }
-            Ok(other) => return Ok(other),
-            Err(Trouble::Refused(refused) | Trouble::Token(refused)) => return Err(refused),
-            Err(Trouble::Away { why, .. }) => why,
-        };
-        for view in self.in_hand().await? {
-            let wanted = match &ask.item {
-                Some(id) => view.id == *id,
-                None => {
-                    ask.queue.as_ref().is_none_or(|q| *q == view.queue)
-                        && !ask.skip.contains(&view.id)
-                        && self.state().outbox.of(&view.id).is_none()
-                }
-            };
-            if wanted {
-                return Ok(Answer::Leased(Some(Box::new(view))));
-            }
-        }
-        Err(self.away_refused(&why))
-    }
-
-    /// Items that this person had in hand when the desk went away.
-    async fn in_hand(&self) -> Result<Vec<ItemView>, Refused> {
-        let (me, now) = (self.me.clone(), Timestamp::now());
-        self.kept(move |kept| {
-            let mut drafts: std::collections::BTreeMap<_, _> =
-                kept.drafts(&me)?.into_iter().collect();
-            let items = kept.items(&me)?;
-            Ok(items
-                .into_iter()
-                .map(|v| {
-                    let draft = drafts.remove(&v.id);
-                    offline::item(v, draft, now)
-                })
-                .collect())
-        })
-        .await
-    }
-
-    async fn renew(&self, item: String, epoch: u64) -> Result<Answer, Refused> {
-        let tried = match self.is_away() {
-            true => Err(Trouble::Away { why: self.why_away(), sent: false }),
-            false => self.command(&Command::Renew { item: item.clone(), epoch }).await,
-        };
-        let (me, id) = (self.me.clone(), item);
-        match tried {
-            Ok(Answer::Renewed(lease)) => {
-                let (kept_lease, now) = (lease.clone(), Timestamp::now());
-                let _ = self
-                    .kept(move |kept| match kept.item(&me, &id)? {
-                        Some(view) if kept_lease.until > now => {
-                            kept.hold(&me, &ItemView { lease: Some(kept_lease), ..view })
-                        }
-                        _ => Ok(()),
-                    })
-                    .await;
-                Ok(Answer::Renewed(lease))
-            }
-            Ok(other) => Ok(other),
-            Err(Trouble::Refused(refused)) => {
-                let _ = self.kept(move |kept| kept.let_go(&me, &id)).await;
-                Err(refused)
-            }
-            Err(Trouble::Token(refused)) => Err(refused),
-            Err(Trouble::Away { why, .. }) => {
-                let held = self.kept(move |kept| kept.item(&me, &id)).await?;
-                match held.and_then(|view| view.lease).filter(|lease| lease.epoch == epoch) {
-                    Some(lease) => Ok(Answer::Renewed(offline::in_hand(&lease, Timestamp::now()))),
-                    None => Err(self.away_refused(&why)),
-                }
-            }
-        }
-    }
-
-    async fn release(&self, item: String, epoch: u64) -> Result<Answer, Refused> {
-        // While the desk is away it stays in hand, so that it can be taken up again here; the
-        // lease runs out over there.
-        if self.is_away() {
-            return Ok(Answer::Done);
-        }
-        match self.command(&Command::Release { item: item.clone(), epoch }).await {
-            Err(Trouble::Away { .. }) => Ok(Answer::Done),
-            Err(Trouble::Token(refused)) => Err(refused),
-            told => {
-                let me = self.me.clone();
-                let _ = self.kept(move |kept| kept.let_go(&me, &item)).await;
-                told.map_err(|trouble| match trouble {
-                    Trouble::Refused(refused) | Trouble::Token(refused) => refused,
-                    Trouble::Away { why, .. } => self.away_refused(&why),
-                })
-            }
-        }
-    }
-
-    async fn undo(&self, item: String) -> Result<Answer, Refused> {
-        let waiting = self.state().outbox.of(&item).cloned();
-        let Some(job) = waiting else { return self.directly(&Command::Undo { item }).await };
-        let sent = || {
-            Refused::new(
-                Why::LateUndo,
-                format!("your verdict on {item} is on its way: it may have arrived already"),
-            )
-            .hint("take it back when the desk is there again")
-        };
-        if job.tried {
-            return Err(sent());
-        }
-        let request_id = job.request.request_id.clone();
-        if !self.kept(move |kept| kept.take_back(&request_id)).await? {
-            return Err(sent());
-        }
-        self.state().outbox.take_back(&item);
-        self.tell();
-        let (me, id) = (self.me.clone(), item.clone());
-        let view = self.kept(move |kept| kept.item(&me, &id)).await?;
-        Ok(Answer::Reviewed(offline::taken_back(&job.request, view.as_ref())))
-    }
-
-    async fn ask(&self, query: Query) -> Result<Reply, Refused> {
-        let served = matches!(
-            query,
-            Query::Header
-                | Query::Policy
-                | Query::Page(_)
-                | Query::Item { .. }
-                | Query::Draft { .. }
-        );
-        let tried = match served && self.is_away() {
-            true => Err(Trouble::Away { why: self.why_away(), sent: false }),
-            false => self.query(&query).await,
-        };
-        match tried {
-            Ok(reply) => self.noted(reply).await,
-            Err(Trouble::Refused(refused) | Trouble::Token(refused)) => Err(refused),
-            Err(Trouble::Away { why, .. }) => self.without_it(query, &why).await,
-        }
-    }
-
-    /// Take note of a reply that is worth having again.
-    async fn noted(&self, reply: Reply) -> Result<Reply, Refused> {
-        match reply {
-            Reply::Header(header) => {
-                let now = Timestamp::now();
-                self.state().header = Some(((*header).clone(), now));
-                self.with_outbox(*header).await
-            }
-            Reply::Policy(policy) => {
-                self.state().policy = Some((*policy).clone());
-                let kept = policy.clone();
-                let _ = self.kept(move |k| k.keep_last("policy", &kept)).await;
-                Ok(Reply::Policy(policy))
-            }
-            Reply::Item(view) => {
-                // What is in hand is kept as it was seen last.
-                let mine = view.lease.as_ref().is_some_and(|l| l.grant.is_some());
-                if mine {
-                    let (me, held) = (self.me.clone(), view.clone());
-                    let _ = self.kept(move |kept| kept.hold(&me, &held)).await;
-                }
-                Ok(Reply::Item(view))
-            }
-            other => Ok(other),
-        }
-    }
-
-    /// What can be said without the desk.
-    async fn without_it(&self, query: Query, why: &str) -> Result<Reply, Refused> {
-        match query {
-            Query::Header => {
-                let header = self.state().header.clone();
-                let Some((mut header, came)) = header else { return Err(self.away_refused(why)) };
-                if header.clock != "record" {
-                    let passed = Timestamp::now().duration_since(came);
-                    header.now = header.now.checked_add(passed).unwrap_or(header.now);
-                }
-                self.with_outbox(header).await
-            }
-            Query::Policy => {
-                let policy = self.state().policy.clone();
-                policy.map(|p| Reply::Policy(Box::new(p))).ok_or_else(|| self.away_refused(why))
-            }
-            Query::Page(ask) => {
-                let items = self.in_hand().await?;
-                let state = self.state();
-                let header = state.header.as_ref().map(|(header, _)| header);
-                Ok(Reply::Page(offline::page(header, &items, &ask)))
-            }
-            Query::Item { id } => {
-                let items = self.in_hand().await?;
-                let found = items.into_iter().find(|view| view.id == id);
-                found.map(|view| Reply::Item(Box::new(view))).ok_or_else(|| self.away_refused(why))
-            }
-            Query::Draft { id } => {
-                let me = self.me.clone();
-                let drafts = self.kept(move |kept| kept.drafts(&me)).await?;
-                let found = drafts.into_iter().find(|(item, _)| *item == id);
-                Ok(Reply::Draft(found.map(|(_, draft)| draft)))
-            }
-            _ => Err(self.away_refused(why)),
-        }
-    }
-
-    async fn with_outbox(&self, mut header: Header) -> Result<Reply, Refused> {
-        let me = self.me.clone();
-        let arrived = self.kept(move |kept| kept.told(&me)).await?;
-        let state = self.state();
-        let (offline_since, why) = state.away.clone().unzip();
-        header.outbox =
-            Some(OutboxView { offline_since, why, unsent: state.outbox.unsent(), arrived });
-        Ok(Reply::Header(Box::new(header)))
     }
 }
 

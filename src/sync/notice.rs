@@ -145,7 +145,7 @@ fn key(raw: &str) -> String {
 }
 
 fn hex(bytes: &[u8], most: usize) -> String {
-    bytes.iter().take(most).map(|b| format!("{b:02x}")).collect()
+    hex::encode(bytes.get(..most).unwrap_or(bytes))
 }
 
 fn value(v: &Value) -> String {

@@ -4,8 +4,6 @@
 //! canonical form of method, path, headers and body is hashed, and signed with a key derived from
 //! the secret, the day, the region and the service.
 
-use std::fmt::Write as _;
-
 use hmac::{Hmac, Mac as _};
 use reqwest::Url;
 use sha2::{Digest as _, Sha256};
@@ -52,16 +50,16 @@ pub fn sign(
     for (name, value) in &headers {
         canonical.push_str(&format!("{name}:{value}\n"));
     }
-    canonical.push_str(&format!("\n{names}\n{}", hex(&Sha256::digest(&request.body))));
+    canonical.push_str(&format!("\n{names}\n{}", hex::encode(Sha256::digest(&request.body))));
 
     let scope = format!("{day}/{region}/{service}/aws4_request");
-    let hashed = hex(&Sha256::digest(canonical.as_bytes()));
+    let hashed = hex::encode(Sha256::digest(canonical.as_bytes()));
     let to_sign = format!("{ALGORITHM}\n{date}\n{scope}\n{hashed}");
     let mut key = format!("AWS4{}", with.secret.reveal()).into_bytes();
     for part in [day.as_str(), region, service, "aws4_request"] {
         key = mac(&key, part);
     }
-    let signature = hex(&mac(&key, &to_sign));
+    let signature = hex::encode(mac(&key, &to_sign));
     let authorization = format!(
         "{ALGORITHM} Credential={}/{scope}, SignedHeaders={names}, Signature={signature}",
         with.key
@@ -80,13 +78,6 @@ fn mac(key: &[u8], text: &str) -> Vec<u8> {
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return Vec::new() };
     mac.update(text.as_bytes());
     mac.finalize().into_bytes().to_vec()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -289,17 +289,3 @@ fn short(style: ratatui::style::Style) -> String {
     }
     out.replace("Reset", "")
 }
-
-/// The real app over the desk in memory, to be looked at by hand:
-/// `cargo test --lib tui::rig::by_hand -- --ignored --nocapture`.
-#[test]
-#[ignore = "opens the app in this terminal"]
-fn by_hand() {
-    let mut options = super::Options::new("ann");
-    options.terminal.depth = Depth::True;
-    options.hint = std::env::var_os("HINT").is_some();
-    options.linear = std::env::var_os("LINEAR").is_some();
-    options.theme = std::env::var("THEME").unwrap_or_else(|_| "auto".into());
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    runtime.block_on(super::run(Arc::new(FakeDesk::live()), options)).unwrap();
-}

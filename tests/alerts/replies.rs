@@ -99,7 +99,7 @@ const AWS: [(&str, &str); 3] = [
 
 /// What a signature of version 4 must be, computed from the request as it came.
 fn signature(came: &Came, host: &str) -> String {
-    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+    let hex = |bytes: &[u8]| hex::encode(bytes);
     let mac = |key: &[u8], text: &str| {
         let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
         mac.update(text.as_bytes());

@@ -19,7 +19,7 @@ fn lines(folder: &Path) -> Vec<Value> {
     let mut all = Vec::new();
     for file in manifest["files"].as_array().unwrap() {
         let text = std::fs::read_to_string(folder.join(file["name"].as_str().unwrap())).unwrap();
-        let hash: String = Sha256::digest(&text).iter().map(|b| format!("{b:02x}")).collect();
+        let hash = hex::encode(Sha256::digest(&text));
         assert_eq!(file["sha256"], hash);
         all.extend(text.lines().map(|l| serde_json::from_str::<Value>(l).unwrap()));
     }

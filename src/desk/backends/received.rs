@@ -89,7 +89,7 @@ impl Core {
             }
             let mut entry = Entry::new(EntryKind::RECEIVE, by, sight.now, sight.wall);
             entry.d.insert("corrections".into(), ops.len().to_string());
-            entry.d.insert("sha256".into(), hex(&digest.finalize()));
+            entry.d.insert("sha256".into(), hex::encode(digest.finalize()));
             ops.insert(0, Op::Entry(draft(entry, Vec::new())?));
             self.commit(Write { premises, now: sight.now, ops })?;
             Ok(received)
@@ -138,11 +138,7 @@ fn read(line: &Value, own: &str) -> Result<Came, String> {
 /// Where it is kept: a part that its name chooses, and in it a place of its own.
 fn key(origin: &str, id: &str) -> String {
     let name = Sha256::new().chain_update(origin).chain_update([0]).chain_update(id).finalize();
-    let name = hex(&name);
+    let name = hex::encode(name);
     let part: String = name.chars().take(2).collect();
     format!("{KEY}/{part}/{name}")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -29,10 +29,7 @@ impl ReplayVerdict {
     pub(super) fn request(self) -> ReviewRequest {
         let line = serde_json::to_vec(&self).unwrap_or_default();
         let digest = Sha256::digest(line);
-        let request_id = digest.iter().take(16).fold("replay-".to_owned(), |mut id, byte| {
-            id.push_str(&format!("{byte:02x}"));
-            id
-        });
+        let request_id = format!("replay-{}", hex::encode(digest.get(..16).unwrap_or_default()));
         ReviewRequest {
             request_id,
             item: self.id,

@@ -379,5 +379,5 @@ pub(super) fn hash(source: &str, schemas: &Schemas) -> String {
             part(&schema.as_ref().map_or_else(Vec::new, canonical));
         }
     }
-    h.finalize().iter().fold("sha256:".to_owned(), |s, b| s + &format!("{b:02x}"))
+    format!("sha256:{}", hex::encode(h.finalize()))
 }

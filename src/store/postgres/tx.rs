@@ -25,6 +25,7 @@ use crate::audit::{Frontier, leaf_hash};
 use crate::domain::Timestamp;
 use crate::store::rows::SLOTS;
 use crate::store::rows::counters::Deltas;
+use crate::store::rows::head::Head;
 use crate::store::{EntryDraft, StoreError};
 
 /// A value on its way to the server.
@@ -46,18 +47,6 @@ pub(super) enum Pace {
     Fast,
     /// Each operation in its savepoint, each statement waited for.
     Careful,
-}
-
-/// Where the store stands: the row `state`, and the frontier of the log.
-#[derive(Clone, Debug)]
-pub(super) struct Head {
-    pub(super) frontier: Frontier,
-    pub(super) generation: u64,
-    pub(super) policy: Option<String>,
-    /// Milliseconds.
-    pub(super) desk: i64,
-    pub(super) decisions: i64,
-    pub(super) automatic: i64,
 }
 
 /// What the writer keeps in memory from one transaction to the next.

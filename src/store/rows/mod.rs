@@ -7,6 +7,7 @@ pub(super) mod counters;
 pub(super) mod dead;
 pub(super) mod decision;
 pub(super) mod entry;
+pub(super) mod head;
 pub(super) mod item;
 pub(super) mod lately;
 pub(super) mod needle;

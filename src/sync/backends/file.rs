@@ -233,7 +233,7 @@ fn begin(
         day,
         lines: 0,
         bytes: 0,
-        sha256: hex(&Sha256::digest(b"")),
+        sha256: hex::encode(Sha256::digest(b"")),
         first_seq: 0,
         last_seq: 0,
         closed: false,
@@ -329,7 +329,7 @@ fn hash(path: &Path, most: Option<u64>) -> Result<(String, u64), Fault> {
     let file = File::open(path).map_err(io_fault(path, "read"))?;
     let mut part = file.take(most.unwrap_or(u64::MAX));
     let bytes = io::copy(&mut part, &mut digest).map_err(io_fault(path, "read"))?;
-    Ok((hex(&digest.finalize()), bytes))
+    Ok((hex::encode(digest.finalize()), bytes))
 }
 
 /// The numbers in whole lines.
@@ -341,10 +341,6 @@ fn seqs(bytes: &[u8]) -> Vec<u64> {
             line.get("seq")?.as_u64()
         })
         .collect()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 fn io_fault(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> Fault {
@@ -383,7 +379,7 @@ mod tests {
         let mut all = Vec::new();
         for file in manifest(folder).files {
             let bytes = fs::read(folder.join(&file.name)).unwrap();
-            assert_eq!(file.sha256, hex(&Sha256::digest(&bytes)), "{}", file.name);
+            assert_eq!(file.sha256, hex::encode(Sha256::digest(&bytes)), "{}", file.name);
             assert_eq!(file.bytes, bytes.len() as u64);
             let inside = seqs(&bytes);
             assert_eq!(file.lines, inside.len() as u64);
@@ -434,7 +430,7 @@ mod tests {
             bytes: 0,
             first_seq: 0,
             last_seq: 0,
-            sha256: hex(&Sha256::digest(b"")),
+            sha256: hex::encode(Sha256::digest(b"")),
             ..torn.files[0].clone()
         };
         write(&folder, &torn).unwrap();

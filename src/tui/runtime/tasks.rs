@@ -125,15 +125,9 @@ fn signature(signer: Option<&dyn Signer>, request: &ReviewRequest) -> Result<Str
 }
 
 /// 64 hexadecimal digits as bytes.
-fn hash(hex: &str) -> Option<[u8; 32]> {
+fn hash(text: &str) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
-    if hex.len() != 64 || !hex.is_ascii() {
-        return None;
-    }
-    for (i, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(hex.get(i * 2..i * 2 + 2)?, 16).ok()?;
-    }
-    Some(bytes)
+    hex::decode_to_slice(text, &mut bytes).ok().map(|()| bytes)
 }
 
 #[cfg(test)]

@@ -287,5 +287,5 @@ fn verdict(task: &Task, annotation: &Annotation) -> Result<Verdict, String> {
 }
 
 fn hex(bytes: &[u8], most: usize) -> String {
-    bytes.iter().take(most).map(|b| format!("{b:02x}")).collect()
+    hex::encode(bytes.get(..most).unwrap_or(bytes))
 }
