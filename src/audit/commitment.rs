@@ -53,9 +53,32 @@ pub fn commit(salt: &Salt, path: &str, value: &[u8]) -> Hash {
     sha.finalize().into()
 }
 
+/// The detail of an entry that stands for the control state which it leaves.
+pub const CONTROL_MARK: &str = "control";
+
+/// Stands for a small state kept beside the log, in the details of the entry that changed it: the
+/// first half of SHA-256 over a word, the length of the key, the key and the value, in hex. There
+/// is no salt: only for states that hold no content.
+pub fn state_mark(key: &str, value: &[u8]) -> String {
+    let mut sha = Sha256::new();
+    sha.update(b"overrule state\0");
+    sha.update((key.len() as u64).to_be_bytes());
+    sha.update(key.as_bytes());
+    sha.update(value);
+    let hash: Hash = sha.finalize().into();
+    let (half, _) = hash.split_at(16);
+    hex::encode(half)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_mark_of_a_state_is_the_documented_one() {
+        // printf 'overrule state\\0\\0\\0\\0\\0\\0\\0\\0\\7control{}' | sha256sum | head -c 32
+        assert_eq!(state_mark("control", b"{}"), "9db593f70f71fbf231bd7b89a80dd7ac");
+    }
 
     #[test]
     fn the_formula_is_the_documented_one() {

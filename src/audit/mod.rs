@@ -35,7 +35,7 @@ mod tree;
 mod verify;
 
 pub use checkpoint::{Checkpoint, KeyError, LogKey, LogVerifier, NoteError};
-pub use commitment::{Salt, commit};
+pub use commitment::{CONTROL_MARK, Salt, commit, state_mark};
 pub use entry::{Commitment, Entry, EntryError, EntryKind, RowMark};
 pub use proof::{
     ProofError, consistency_proof, inclusion_proof, tlog_proof, verify_consistency,
@@ -51,5 +51,5 @@ pub use tree::{
 };
 pub use verify::{
     AnswerRow, CorrectionRow, DecisionRow, Fault as LogFault, ItemRow, PolicyRow, Report, StateRow,
-    Verifier,
+    TokenRow, Verifier,
 };

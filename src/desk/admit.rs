@@ -264,7 +264,7 @@ pub(super) fn admission(
         let about = EffectSubject { id: &id, decision: read.ok(), level };
         let fired = fire(core, sight, &about, at.as_ref(), &firings, "policy", now)?;
         then = fired.ops;
-        then.extend(sight.settings()?);
+        sight.settings(&mut then)?;
         item = fired.item.or(item);
     }
     let mut entry = Entry::new(EntryKind::ADMIT, by, now, sight.wall);

@@ -77,7 +77,7 @@ impl Core {
         if let Some(item) = fired.item.filter(|i| Some(i) != stored.item.as_ref() && escalates) {
             ops.push(Op::PutItem { level: sight.level(&item.queue), item: Box::new(item) });
         }
-        ops.extend(sight.settings()?);
+        sight.settings(&mut ops)?;
         Ok(ops)
     }
 }

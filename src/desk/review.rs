@@ -213,7 +213,7 @@ impl Core {
                 item: Box::new(result.clone()),
             });
         }
-        ops.extend(sight.settings()?);
+        sight.settings(&mut ops)?;
         let mut premises = sight.premises();
         premises.state = state;
         premises.actor = Some((actor.name.clone(), actor.version));

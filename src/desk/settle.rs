@@ -567,7 +567,7 @@ impl Core {
             let at = sight.now;
             let done = release(self, sight, &stored, now, &reviews, at)?;
             let Some(Release { mut ops, state, .. }) = done else { return Ok(false) };
-            ops.extend(sight.settings()?);
+            sight.settings(&mut ops)?;
             let mut premises = sight.premises();
             premises.state = state;
             premises.item = Some((item.id.clone(), item.revision));

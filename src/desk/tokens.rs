@@ -22,7 +22,7 @@ use super::Local;
 use super::core::{Core, Trouble, draft, json, lock, millis, refuse};
 use super::people::added;
 use super::salts::fresh_salt;
-use crate::audit::{Entry, EntryKind};
+use crate::audit::{Entry, EntryKind, state_mark};
 use crate::authority::{self, Subject};
 use crate::domain::{Reviewer, Timestamp, Token, TokenScope};
 use crate::protocol::{Act, NewToken, Refused, TokenAsk, Why};
@@ -31,7 +31,7 @@ use crate::store::{Op, Premises, Write};
 /// Whose version changes with every token.
 pub(super) const TABLE: &str = "tokens";
 /// One token: this and its id.
-const EACH: &str = "token/";
+pub(super) const EACH: &str = "token/";
 /// What every token begins with, for people and scanners who look for leaked ones.
 pub const PREFIX: &str = "ovr_";
 /// Hex digits of an id.
@@ -106,6 +106,10 @@ impl Known {
 }
 
 impl Kept {
+    fn key(&self) -> String {
+        format!("{EACH}{}", self.token.id)
+    }
+
     fn identity(&self, version: u64, wall: Timestamp) -> Result<Identity, Unknown> {
         if self.token.revoked_at.is_some() {
             return Err(Unknown::Revoked);
@@ -230,10 +234,10 @@ impl Core {
                 expires_at: millis(sight.wall.checked_add(lasts).unwrap_or(Timestamp::MAX)),
                 revoked_at: None,
             };
-            let mut entry = told(EntryKind::TOKEN_CREATED, &kept, by, sight.now, sight.wall);
+            let row = Kept { hash: hash(&token), token: kept.clone() };
+            let mut entry = told(EntryKind::TOKEN_CREATED, &row, by, sight.now, sight.wall)?;
             entry.d.insert("expires".into(), kept.expires_at.to_string());
             ops.push(Op::Entry(draft(entry, Vec::new())?));
-            let row = Kept { hash: hash(&token), token: kept.clone() };
             self.put_token(&actor, &row, known.version, ops, sight.now)?;
             Ok(NewToken { token: token.clone(), kept })
         })
@@ -253,14 +257,14 @@ impl Core {
                 return Ok(kept.token);
             }
             kept.token.revoked_at = Some(sight.wall);
-            let entry = told(EntryKind::TOKEN_REVOKED, &kept.token, by, sight.now, sight.wall);
+            let entry = told(EntryKind::TOKEN_REVOKED, &kept, by, sight.now, sight.wall)?;
             let mut ops = vec![Op::Entry(draft(entry, Vec::new())?)];
             // What has long expired need not be kept.
             let day = SignedDuration::from_hours(24);
             let old = known.by_id.values().filter(|k| k.token.expires_at + day < sight.wall);
             ops.extend(
                 old.filter(|k| k.token.id != id)
-                    .map(|k| Op::PutState { key: format!("{EACH}{}", k.token.id), value: None }),
+                    .map(|k| Op::PutState { key: k.key(), value: None }),
             );
             self.put_token(&actor, &kept, known.version, ops, sight.now)?;
             Ok(kept.token)
@@ -276,8 +280,7 @@ impl Core {
         mut ops: Vec<Op>,
         now: Timestamp,
     ) -> Result<(), Trouble> {
-        let key = format!("{EACH}{}", row.token.id);
-        ops.push(Op::PutState { key, value: Some(json(row)?) });
+        ops.push(Op::PutState { key: row.key(), value: Some(json(row)?) });
         ops.push(Op::PutState { key: TABLE.to_owned(), value: Some(b"{}".to_vec()) });
         let premises = Premises {
             actor: Some((actor.name.clone(), actor.version)),
@@ -287,6 +290,12 @@ impl Core {
         self.commit(Write { premises, now, ops })?;
         Ok(())
     }
+}
+
+/// The token that is kept under this key; `None`: what is kept is none, or another's.
+pub(super) fn kept(key: &str, value: &[u8]) -> Option<Token> {
+    let kept: Kept = serde_json::from_slice(value).ok()?;
+    (key.strip_prefix(EACH) == Some(kept.token.id.as_str())).then_some(kept.token)
 }
 
 /// A new id and the token it is part of.
@@ -315,12 +324,21 @@ fn service(name: &str, scopes: &[TokenScope]) -> Result<Reviewer, Refused> {
     })
 }
 
-/// What the trail says of a token: never the token.
-fn told(kind: EntryKind, token: &Token, by: &str, at: Timestamp, wall: Timestamp) -> Entry {
+/// What the trail says of a token: never the token. A mark stands for its row, so that whoever
+/// changes that by hand is found out.
+fn told(
+    kind: EntryKind,
+    row: &Kept,
+    by: &str,
+    at: Timestamp,
+    wall: Timestamp,
+) -> Result<Entry, Refused> {
+    let token = &row.token;
     let mut entry = Entry::new(kind, by, at, wall);
     entry.d.insert("token".into(), token.id.clone());
     entry.d.insert("for".into(), token.name.clone());
     let scopes: Vec<&str> = token.scopes.iter().map(|scope| scope.as_str()).collect();
     entry.d.insert("scopes".into(), scopes.join(","));
-    entry
+    entry.d.insert("row".into(), state_mark(&row.key(), &json(row)?));
+    Ok(entry)
 }

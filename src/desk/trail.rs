@@ -7,7 +7,7 @@ use super::Local;
 use super::core::{Core, Trouble, no_decision, refuse};
 use crate::audit::{
     AnswerRow, CorrectionRow, DecisionRow, Entry, EntryKind, Hash, ItemRow, LogVerifier, PolicyRow,
-    StateRow, TileSource, Verifier, tlog_proof,
+    StateRow, TileSource, TokenRow, Verifier, state_mark, tlog_proof,
 };
 use crate::authority::{self, Subject};
 use crate::domain::{ItemState, Review, Reviewer};
@@ -300,6 +300,22 @@ impl TrailSink for Sink<'_> {
 
     fn correction(&mut self, row: &CorrectionRow<'_>) {
         self.verifier.correction(row);
+    }
+
+    fn states_wanted(&self) -> &[&str] {
+        &[super::contain::KEY, super::tokens::EACH]
+    }
+
+    fn small(&mut self, key: &str, value: &[u8]) {
+        let mark = state_mark(key, value);
+        if key == super::contain::KEY {
+            self.verifier.control(&mark);
+            return;
+        }
+        match super::tokens::kept(key, value) {
+            Some(token) => self.verifier.token(&TokenRow { token: &token, mark: &mark }),
+            None => self.verifier.broken(None, &format!("the token kept as {key:?} is none")),
+        }
     }
 
     fn state(&mut self, row: &StateRow<'_>) {

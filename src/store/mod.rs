@@ -240,6 +240,14 @@ pub trait TrailSink {
     fn policy(&mut self, row: &StoredPolicy);
     /// A labelled example, in their order.
     fn correction(&mut self, row: &CorrectionRow<'_>);
+    /// Which small states it wants to see: whole keys, and beginnings of keys that end with `/`.
+    fn states_wanted(&self) -> &[&str] {
+        &[]
+    }
+    /// A small state that it wants to see, as it is kept.
+    fn small(&mut self, key: &str, value: &[u8]) {
+        let _ = (key, value);
+    }
     /// Where the store stands. Called last.
     fn state(&mut self, row: &StateRow<'_>);
     /// A row that makes no sense, of that entry if it belongs to one.

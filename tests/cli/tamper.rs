@@ -47,7 +47,102 @@ fn lived() -> Bench {
     bench.json(&["decide", "q-1", "edit", "--output", repaired.to_str().unwrap()]);
     bench.json(&["decide", "a-6", "reject", "--tag", "factual_error"]);
     bench.json(&["audit", "erase", "a-6", "--reason", "request 118", "--yes"]);
+    bench.json(&["token", "create", "--for", "ann", "--scope", "review"]);
+    bench.json(&["token", "create", "--for", "model-a", "--scope", "ingest"]);
+    let gone = bench.json(&["token", "create", "--for", "model-b", "--scope", "ingest"]);
+    bench.json(&["token", "revoke", gone["id"].as_str().unwrap()]);
+    bench.json(&["kill", "--scope", "domain=loan", "--reason", "drifts"]);
+    bench.json(&["kill", "--scope", "model=pre@3.0", "--reason", "old"]);
+    bench.json(&["resume", "--scope", "domain=loan", "--reason", "looked at"]);
     bench
+}
+
+/// Each token's row under a name: ann's, the service's, and the revoked one's.
+const TOKENS: [(&str, &str); 3] = [
+    ("ann's", "key LIKE 'token/%' AND json_extract(CAST(value AS TEXT), '$.for') = 'ann'"),
+    (
+        "the service's",
+        "key LIKE 'token/%' AND json_extract(CAST(value AS TEXT), '$.for') = 'model-a'",
+    ),
+    (
+        "the revoked",
+        "key LIKE 'token/%' AND json_extract(CAST(value AS TEXT), '$.for') = 'model-b'",
+    ),
+];
+
+/// What can be done by hand to what a token opens, and to what is stopped.
+fn small_states() -> Vec<(String, String)> {
+    let mut changes = Vec::new();
+    let mut set = |what: String, value: &str, of: &str| {
+        // As bytes, as the store keeps it.
+        changes.push((
+            what,
+            format!(
+                "UPDATE states SET value = CAST({value} AS BLOB), version = version + 1 WHERE {of}"
+            ),
+        ));
+    };
+    for (whose, of) in TOKENS {
+        for (what, value) in [
+            (
+                "scopes widened",
+                "json_set(CAST(value AS TEXT), '$.scopes', json('[\"ingest\",\"admin\"]'))",
+            ),
+            (
+                "life prolonged",
+                "json_set(CAST(value AS TEXT), '$.expires_at', '2099-01-01T00:00:00Z')",
+            ),
+            ("owner", "json_set(CAST(value AS TEXT), '$.for', 'root')"),
+            ("maker", "json_set(CAST(value AS TEXT), '$.created_by', 'eve')"),
+            ("beginning", "json_set(CAST(value AS TEXT), '$.created_at', '2020-01-01T00:00:00Z')"),
+            ("secret", "json_set(CAST(value AS TEXT), '$.hash', hex(zeroblob(32)))"),
+            ("id", "json_set(CAST(value AS TEXT), '$.id', '00112233445566ff')"),
+            ("form", "substr(CAST(value AS TEXT), 2)"),
+        ] {
+            set(format!("{whose} token's {what}"), value, of);
+        }
+        set(format!("{whose} token is gone"), "NULL", of);
+    }
+    set("not revoked".into(), "json_remove(CAST(value AS TEXT), '$.revoked_at')", TOKENS[2].1);
+    set(
+        "revoked later".into(),
+        "json_set(CAST(value AS TEXT), '$.revoked_at', '2099-01-01T00:00:00Z')",
+        TOKENS[2].1,
+    );
+    set(
+        "revoked by nobody".into(),
+        "json_set(CAST(value AS TEXT), '$.revoked_at', '2020-01-01T00:00:00Z')",
+        TOKENS[0].1,
+    );
+    for (what, value) in [
+        ("nothing is stopped", "json_set(CAST(value AS TEXT), '$.switches', json('{}'))"),
+        ("one stop less", "json_remove(CAST(value AS TEXT), '$.switches.\"domain=loan\"')"),
+        (
+            "asked by another, too",
+            "json_set(CAST(value AS TEXT), '$.switches.\"domain=loan\".asked[1]', json('{\"by\":\"eve\",\"at\":\"2026-01-01T00:00:00Z\",\"reason\":\"x\"}'))",
+        ),
+        ("another word", "replace(CAST(value AS TEXT), 'drifts', 'shifts')"),
+        ("a version in use", "json_set(CAST(value AS TEXT), '$.versions', json('{\"m\":1}'))"),
+        ("unreadable", "'{'"),
+    ] {
+        set(format!("control: {what}"), value, "key = 'control'");
+    }
+    changes.push(("control: gone".into(), "DELETE FROM states WHERE key = 'control'".into()));
+    changes.push((
+        "control: emptied".into(),
+        "UPDATE states SET value = NULL WHERE key = 'control'".into(),
+    ));
+    changes.push((
+        "a token from nowhere".into(),
+        "INSERT INTO states SELECT 'token/00112233445566ff', 1,
+             CAST(json_set(CAST(value AS TEXT), '$.id', '00112233445566ff') AS BLOB)
+         FROM states WHERE key LIKE 'token/%' LIMIT 1"
+            .into(),
+    ));
+    for by in ["generation + 1", "generation - 1", "0"] {
+        changes.push((format!("generation: {by}"), format!("UPDATE state SET generation = {by}")));
+    }
+    changes
 }
 
 /// A second store: one that is put in the place of the first and verified.
@@ -257,6 +352,7 @@ fn every_column_of_every_row_that_was_changed_by_hand_is_found() {
         ),
     ];
     changes.extend(meaning.iter().map(|(what, sql)| ((*what).to_owned(), (*sql).to_owned())));
+    changes.extend(small_states());
     drop(conn);
     let copy = Copy { bench: &bench, good: std::fs::read(bench.store()).unwrap() };
     assert_eq!(copy.verified("SELECT 1").0, 0, "the copy is sound");
@@ -292,4 +388,12 @@ fn the_row_and_its_entry_are_named() {
     assert!(fault.contains("the reviewer \"bob\" has another version in its row"), "{fault}");
     let (_, fault) = copy.verified("UPDATE state SET policy = NULL");
     assert!(fault.contains("the store says the policy none is in force"), "{fault}");
+    let of = TOKENS[0].1;
+    let (_, fault) = copy.verified(&format!(
+        "UPDATE states SET value = CAST(json_set(CAST(value AS TEXT), '$.scopes',
+             json('[\"admin\"]')) AS BLOB) WHERE {of}"
+    ));
+    assert!(fault.contains("has another list of scopes in its row"), "{fault}");
+    let (_, fault) = copy.verified("UPDATE state SET generation = 7");
+    assert!(fault.contains("the store says the control generation is 7, the log 3"), "{fault}");
 }

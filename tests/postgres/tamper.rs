@@ -1,8 +1,8 @@
 //! Whoever changes a row of the database by hand is found out by `audit verify`.
 
 use overrule::desk::{DatabaseOptions, Local};
-use overrule::domain::{Verdict, VerdictKind};
-use overrule::protocol::{Command, Line, ReviewRequest};
+use overrule::domain::{TokenScope, Verdict, VerdictKind};
+use overrule::protocol::{Answer, Command, KillMode, Line, ReviewRequest, TokenAsk};
 use serde_json::{Value, json};
 
 use crate::support::{Home, postgres, record};
@@ -37,6 +37,48 @@ const CHANGES: &[(&str, &str)] = &[
         "UPDATE reviewers SET row = replace(row, '\"level\":2', '\"level\":3')",
     ),
     ("UPDATE state SET decisions = decisions + 1", "UPDATE state SET decisions = decisions - 1"),
+    (
+        "UPDATE state SET generation = generation + 1",
+        "UPDATE state SET generation = generation - 1",
+    ),
+    (
+        "UPDATE state SET generation = generation - 1",
+        "UPDATE state SET generation = generation + 1",
+    ),
+    (
+        "UPDATE states SET value = convert_to(replace(convert_from(value, 'UTF8'),
+             '\"scopes\":[\"review\"]', '\"scopes\":[\"admin\"]'), 'UTF8') WHERE key LIKE 'token/%'",
+        "UPDATE states SET value = convert_to(replace(convert_from(value, 'UTF8'),
+             '\"scopes\":[\"admin\"]', '\"scopes\":[\"review\"]'), 'UTF8') WHERE key LIKE 'token/%'",
+    ),
+    (
+        "UPDATE states SET value = convert_to(replace(convert_from(value, 'UTF8'),
+             '\"expires_at\":\"2', '\"expires_at\":\"3'), 'UTF8') WHERE key LIKE 'token/%'",
+        "UPDATE states SET value = convert_to(replace(convert_from(value, 'UTF8'),
+             '\"expires_at\":\"3', '\"expires_at\":\"2'), 'UTF8') WHERE key LIKE 'token/%'",
+    ),
+    (
+        "UPDATE states SET value = convert_to(replace(convert_from(value, 'UTF8'),
+             '\"revoked_at\"', '\"evoked_at\"'), 'UTF8') WHERE key LIKE 'token/%'",
+        "UPDATE states SET value = convert_to(replace(convert_from(value, 'UTF8'),
+             '\"evoked_at\"', '\"revoked_at\"'), 'UTF8') WHERE key LIKE 'token/%'",
+    ),
+    (
+        "INSERT INTO states (key, version, value) SELECT 'token/00112233445566ff', 1,
+             convert_to(regexp_replace(convert_from(value, 'UTF8'), '\"id\":\"[0-9a-f]{16}\"',
+             '\"id\":\"00112233445566ff\"'), 'UTF8') FROM states WHERE key LIKE 'token/%' LIMIT 1",
+        "DELETE FROM states WHERE key = 'token/00112233445566ff'",
+    ),
+    (
+        "UPDATE states SET value = convert_to(replace(convert_from(value, 'UTF8'),
+             'domain=loan', 'domain=spam'), 'UTF8') WHERE key = 'control'",
+        "UPDATE states SET value = convert_to(replace(convert_from(value, 'UTF8'),
+             'domain=spam', 'domain=loan'), 'UTF8') WHERE key = 'control'",
+    ),
+    (
+        "UPDATE states SET key = 'contro' WHERE key = 'control'",
+        "UPDATE states SET key = 'control' WHERE key = 'contro'",
+    ),
     (
         "ALTER TABLE log DISABLE TRIGGER ALL;
          UPDATE log SET bytes = bytes || ' '::bytea WHERE idx = 4",
@@ -80,6 +122,24 @@ fn a_row_that_was_changed_by_hand_is_found() {
         };
         desk.execute_blocking("root", Command::Review(Box::new(request))).unwrap();
     }
+    for revoked in [false, true] {
+        let ask =
+            TokenAsk { name: "root".into(), scopes: vec![TokenScope::Review], lasts_s: 86_400 };
+        let Answer::Token(made) = desk.execute_blocking("root", Command::CreateToken(ask)).unwrap()
+        else {
+            panic!("no token");
+        };
+        if revoked {
+            let id = made.kept.id.clone();
+            desk.execute_blocking("root", Command::RevokeToken { id }).unwrap();
+        }
+    }
+    let stop = Command::Kill {
+        scope: "domain=loan".parse().unwrap(),
+        mode: KillMode::Human,
+        reason: "drifts".into(),
+    };
+    desk.execute_blocking("root", stop).unwrap();
     desk.close().unwrap();
 
     let url = database.url();

@@ -4,7 +4,8 @@
 //! from the store. For every entry it asks: are these the canonical bytes of an entry, is this the
 //! leaf hash that was kept, does every body open its commitment, does the tree agree with every
 //! signed checkpoint, do the items stand where their last entry left them, and do the rows beside
-//! the log (decisions, reviews, answers, people, policies, corrections) say what the log says?
+//! the log (decisions, reviews, answers, people, policies, corrections, tokens, the control state)
+//! say what the log says?
 //!
 //! # What it can and cannot name
 //!
@@ -19,6 +20,7 @@ mod clashes;
 mod fault;
 mod items;
 mod rows;
+mod small;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +35,8 @@ pub use items::ItemRow;
 use items::Items;
 pub use rows::{AnswerRow, CorrectionRow, DecisionRow, PolicyRow, StateRow};
 use rows::{Beside, Rows};
+use small::Small;
+pub use small::TokenRow;
 
 use super::{
     Checkpoint, Entry, EntryKind, Frontier, Hash, LogVerifier, NoteError, Salt, TILE_WIDTH, Tile,
@@ -80,6 +84,7 @@ pub struct Verifier {
     items: Items,
     clashes: Clashes,
     rows: Rows,
+    small: Small,
     scratch: Vec<u8>,
     faults: Faults,
 }
@@ -130,6 +135,7 @@ impl Verifier {
             items: Items::default(),
             clashes: Clashes::default(),
             rows: Rows::default(),
+            small: Small::default(),
             scratch: Vec::new(),
             faults: Faults::default(),
         }
@@ -266,6 +272,7 @@ impl Verifier {
             }
             if self.rows.on {
                 self.rows.note(index, entry);
+                self.small.note(index, entry);
             }
         }
         let entry = parsed;
@@ -376,12 +383,28 @@ impl Verifier {
         self.derived(wrong);
     }
 
+    /// A token's row.
+    pub fn token(&mut self, row: &TokenRow<'_>) {
+        self.close();
+        let wrong = self.small.token(row);
+        self.derived(wrong);
+    }
+
+    /// The control state's row, by its mark ([`super::state_mark`]).
+    pub fn control(&mut self, mark: &str) {
+        self.close();
+        let wrong = self.small.control(mark);
+        self.derived(wrong);
+    }
+
     /// Where the store says it stands; then all rows were given.
     pub fn end_rows(&mut self, row: &StateRow<'_>) {
         self.close();
         let wrong = self.rows.state(row);
         self.derived(wrong);
-        for wrong in self.rows.left_over() {
+        let wrong = self.small.generation(row.generation);
+        self.derived(wrong);
+        for wrong in self.rows.left_over().into_iter().chain(self.small.left_over()) {
             self.derived(Some(wrong));
         }
     }

@@ -68,7 +68,7 @@ pub struct StateRow<'a> {
 }
 
 /// What is wrong: the entry it is about (all of them where none is), and how.
-type Wrong = (Option<u64>, String);
+pub(super) type Wrong = (Option<u64>, String);
 
 /// Everything that must have rows.
 #[derive(Default)]
@@ -87,7 +87,6 @@ pub(super) struct Rows {
     /// By hash: the name it was first activated under, and that entry.
     policies: BTreeMap<String, (Option<String>, u64, bool)>,
     in_force: Option<(String, u64)>,
-    generation: u64,
     decisions: u64,
     automatic: u64,
 }
@@ -122,9 +121,6 @@ pub(super) struct Beside<'e> {
 impl Rows {
     /// Takes note of an entry, before its bodies.
     pub fn note(&mut self, index: u64, entry: &Entry) {
-        if let Some(generation) = entry.r#gen {
-            self.generation = self.generation.max(generation);
-        }
         let kind = &entry.t;
         if *kind == EntryKind::ADMIT {
             self.decisions += 1;
@@ -373,13 +369,7 @@ impl Rows {
                 ));
             }
         }
-        let (row, log) = (row.generation, self.generation);
-        (row < log).then(|| {
-            (
-                None,
-                format!("the store says the control generation is {row}, the log has seen {log}"),
-            )
-        })
+        None
     }
 
     /// What the log says and no row does.

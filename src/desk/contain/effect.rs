@@ -5,10 +5,10 @@ use crate::containment::{Control, FrozenBy};
 use crate::desk::core::{Core, Sight, json, lock, refuse};
 use crate::domain::{ControlScope, Decision, Timestamp};
 use crate::policy::{EffectAction, Firing};
-use crate::protocol::{Refused, Why};
+use crate::protocol::Refused;
 use crate::store::Op;
 
-use super::KEY;
+use super::put;
 
 /// What an effect is about.
 #[derive(Clone, Copy)]
@@ -95,12 +95,13 @@ impl Sight {
         Some(done)
     }
 
-    /// The control state changed by effects of this write, as operations of it: last, and once.
-    pub(in crate::desk) fn settings(&self) -> Result<Vec<Op>, Refused> {
-        let Some(control) = &*lock(&self.changed) else { return Ok(Vec::new()) };
-        let value = control.to_json().map_err(|e| Refused::new(Why::Internal, e.to_string()))?;
-        let put = Op::PutState { key: KEY.to_owned(), value: Some(value) };
-        Ok(vec![put, Op::BumpGeneration])
+    /// The control state changed by effects of the write that `ops` are, added to it: last, and
+    /// once.
+    pub(in crate::desk) fn settings(&self, ops: &mut Vec<Op>) -> Result<(), Refused> {
+        match &*lock(&self.changed) {
+            Some(control) => put(self.snapshot.generation, control, ops),
+            None => Ok(()),
+        }
     }
 
     /// The control state as effects of a write that is on its way have changed it; the next write

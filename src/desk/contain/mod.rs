@@ -22,7 +22,7 @@ pub(super) use gauges::{Gauges, contained};
 pub(super) use view::{automation, effect};
 
 use super::core::{Core, Sight, Trouble, draft, refuse};
-use crate::audit::{Entry, EntryKind};
+use crate::audit::{CONTROL_MARK as MARK, Entry, EntryKind, state_mark};
 use crate::authority::{self, Subject};
 use crate::containment::Control;
 use crate::domain::Reviewer;
@@ -99,14 +99,8 @@ impl Core {
             let what = "the control state could not be read; everything is stopped instead of it";
             entry.d.insert("replaced".into(), what.into());
         }
-        let value = control
-            .to_json()
-            .map_err(|e| Trouble::from(Refused::new(Why::Internal, e.to_string())))?;
-        let mut all = vec![
-            Op::Entry(draft(entry, Vec::new())?),
-            Op::PutState { key: KEY.to_owned(), value: Some(value) },
-            Op::BumpGeneration,
-        ];
+        let mut all = vec![Op::Entry(draft(entry, Vec::new())?)];
+        put(generation, &control, &mut all)?;
         all.extend(ops);
         let premises = Premises {
             generation: Some(generation),
@@ -116,6 +110,24 @@ impl Core {
         };
         Ok(self.commit(Write { premises, now: sight.now, ops: all })?)
     }
+}
+
+/// Put the control state in force, with a write whose entries say so: the last of them that raises
+/// the generation gets a mark of the state, so that whoever changes it by hand is found out.
+pub(super) fn put(generation: u64, control: &Control, ops: &mut Vec<Op>) -> Result<(), Refused> {
+    let internal = |what: &dyn std::fmt::Display| Refused::new(Why::Internal, what.to_string());
+    let value = control.to_json().map_err(|e| internal(&e))?;
+    let said = ops.iter_mut().rev().find_map(|op| {
+        let Op::Entry(draft) = op else { return None };
+        let entry = Entry::parse(&draft.bytes).ok()?;
+        (entry.r#gen > Some(generation)).then_some((draft, entry))
+    });
+    let (draft, mut entry) = said.ok_or_else(|| internal(&"no entry says what changes control"))?;
+    entry.d.insert(MARK.to_owned(), state_mark(KEY, &value));
+    draft.bytes = entry.bytes();
+    ops.push(Op::PutState { key: KEY.to_owned(), value: Some(value) });
+    ops.push(Op::BumpGeneration);
+    Ok(())
 }
 
 /// A reason that says something and is short enough to stay.

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::Occurrence;
 use crate::audit::{Entry, EntryKind};
 use crate::containment::Control;
-use crate::desk::contain::KEY as CONTROL;
+use crate::desk::contain::{KEY as CONTROL, put as put_control};
 use crate::desk::core::{Core, Sight, draft, json, refuse};
 use crate::domain::{ControlScope, Timestamp};
 use crate::protocol::{Refused, Why};
@@ -160,17 +160,14 @@ impl<'a> Deeds<'a> {
         premises.generation = None;
         premises.lease = LeasePremise::Any;
         if let Some((control, version)) = self.control.take().filter(|_| self.control_changed) {
-            let value =
-                control.to_json().map_err(|e| Refused::new(Why::Internal, e.to_string()))?;
-            self.ops.push(Op::PutState { key: CONTROL.to_owned(), value: Some(value) });
-            self.ops.push(Op::BumpGeneration);
+            put_control(self.sight.snapshot.generation, &control, &mut self.ops)?;
             premises.generation = Some(self.sight.snapshot.generation);
             premises.state.push((CONTROL.to_owned(), version));
         }
         // What effects on an item changed: the other way to the control state, never in one step
         // with the first.
         if self.sight.is_changed() {
-            self.ops.extend(self.sight.settings()?);
+            self.sight.settings(&mut self.ops)?;
             premises.generation = Some(self.sight.snapshot.generation);
         }
         for (key, (version, value)) in std::mem::take(&mut self.states) {

@@ -200,7 +200,7 @@ fn answer(row: &Row<'_>, index: u64, sink: &mut dyn TrailSink) -> Done<()> {
     Ok(())
 }
 
-/// People, policies, labelled examples, and where the store stands.
+/// People, policies, labelled examples, small states, and where the store stands.
 pub(super) fn feed_rest(conn: &Connection, sink: &mut dyn TrailSink) -> Done<()> {
     let mut people = conn.prepare("SELECT name, version, row FROM reviewers ORDER BY name")?;
     let mut rows = people.query(())?;
@@ -236,6 +236,14 @@ pub(super) fn feed_rest(conn: &Connection, sink: &mut dyn TrailSink) -> Done<()>
                 sink.correction(&CorrectionRow { number, item, request_id, at });
             }
             _ => sink.broken(None, &format!("the correction {number} cannot be read")),
+        }
+    }
+    let wanted: Vec<String> = sink.states_wanted().iter().map(|key| (*key).to_owned()).collect();
+    for wanted in wanted {
+        for (key, state) in super::states::all(conn, &wanted)? {
+            if key == wanted || wanted.ends_with('/') {
+                sink.small(&key, &state.value);
+            }
         }
     }
     let (policy, generation, decisions, automatic): (Option<String>, i64, i64, i64) = conn

@@ -200,7 +200,7 @@ fn answer(row: &Row, index: u64, sink: &mut dyn TrailSink) -> Done<()> {
     Ok(())
 }
 
-/// People, policies, labelled examples, and where the store stands.
+/// People, policies, labelled examples, small states, and where the store stands.
 pub(super) async fn feed_rest(client: &ClientWrapper, sink: &mut dyn TrailSink) -> Done<()> {
     for row in rows(client, "SELECT name, version, row FROM reviewers ORDER BY name", &[]).await? {
         let name = text(&row, 0)?;
@@ -228,6 +228,14 @@ pub(super) async fn feed_rest(client: &ClientWrapper, sink: &mut dyn TrailSink) 
                 sink.correction(&CorrectionRow { number, item: &item, request_id, at });
             }
             _ => sink.broken(None, &format!("the correction {number} cannot be read")),
+        }
+    }
+    let wanted: Vec<String> = sink.states_wanted().iter().map(|key| (*key).to_owned()).collect();
+    for wanted in wanted {
+        for (key, state) in super::standing::states(client, &wanted).await? {
+            if key == wanted || wanted.ends_with('/') {
+                sink.small(&key, &state.value);
+            }
         }
     }
     let sql = "SELECT policy, generation, decisions, automatic FROM state";
