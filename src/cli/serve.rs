@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use clap::value_parser;
 use serde_json::json;
 
 use super::app::App;
@@ -20,12 +21,14 @@ use super::sync::Delivery;
 use crate::desk::Local;
 use crate::domain::TokenScope;
 use crate::protocol::{Answer, Command, Query, Reply, TokenAsk};
-use crate::server::{self, Listen, Rates, Served, Tls};
+use crate::server::{self, CONNECTIONS, DOOR, Listen, Patience, Rates, Served, Tls};
 
 /// How often what is due happens.
 const TICK: Duration = Duration::from_secs(1);
 /// How long the first token lasts: a day is enough to make others.
 const FIRST_TOKEN: Duration = Duration::from_secs(24 * 60 * 60);
+/// Files that are no connections of clients: the store, its pool, deliveries, the log.
+const OTHER_FILES: usize = 256;
 /// How often the ticker looks whether it is to end.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -61,6 +64,15 @@ pub struct Serve {
     /// Requests a minute from one address
     #[arg(long, value_name = "N", default_value_t = Rates::default().address)]
     address_limit: f64,
+    /// Connections at once; whoever comes then is answered 503
+    #[arg(long, value_name = "N", default_value_t = CONNECTIONS)]
+    connections: usize,
+    /// How long a connection may wait for the next request's head to be there
+    #[arg(long, value_name = "S", default_value_t = 30, value_parser = value_parser!(u16).range(1..=3600))]
+    head_seconds: u16,
+    /// How long a request's body may take
+    #[arg(long, value_name = "S", default_value_t = 30, value_parser = value_parser!(u16).range(1..=60))]
+    body_seconds: u16,
 }
 
 impl Serve {
@@ -68,6 +80,7 @@ impl Serve {
         let tls = self.tls_cert.clone().zip(self.tls_key.clone());
         let tls = tls.map(|(cert, key)| Tls { cert, key });
         let address = self.address(tls.is_some())?;
+        let connections = self.room(app)?;
         let session = app.open_how(How::serve())?;
         session.install_default(&session.header()?)?;
         session.wrote();
@@ -81,11 +94,15 @@ impl Serve {
         let delivery = Delivery::start(&session);
         let rates =
             Rates { token: self.token_limit, address: self.address_limit, ..Rates::default() };
+        let patience = Patience {
+            head: Duration::from_secs(self.head_seconds.into()),
+            body: Duration::from_secs(self.body_seconds.into()),
+        };
         let served =
             Served::new(session.local()?.clone(), session.by.clone(), self.behind_proxy, rates)?;
         let ended = session.runtime().block_on(server::serve(
             served,
-            Listen { socket, tls },
+            Listen { socket, tls, connections, patience },
             asked_to_end(),
         ));
         app.out.note("ending: what came is finished");
@@ -110,6 +127,27 @@ impl Serve {
             "{address} can be reached from other machines, and tokens would travel in clear"
         ))
         .hint("give --tls-cert and --tls-key, or --behind-proxy if a proxy in front does TLS"))
+    }
+
+    /// How many connections there is room for: each is an open file of this process.
+    fn room(&self, app: &App) -> Result<usize, Failure> {
+        let others = DOOR + OTHER_FILES;
+        let open = open_files(self.connections.saturating_add(others));
+        let room = open.saturating_sub(others).min(self.connections);
+        if room == 0 {
+            return Err(Failure::usage(format!(
+                "{} connections cannot be taken where {open} files may be open at once",
+                self.connections
+            ))
+            .hint("ulimit -n (LimitNOFILE= of a service) sets that limit"));
+        }
+        if room < self.connections {
+            app.out.note(format!(
+                "only {open} files may be open at once here, so at most {room} connections are \
+                 taken; ulimit -n (LimitNOFILE= of a service) sets that limit"
+            ));
+        }
+        Ok(room)
     }
 
     /// One line when it is ready, and how to begin.
@@ -145,6 +183,20 @@ impl Serve {
         }
         Ok(())
     }
+}
+
+/// How many files this process may have open, after asking for `needs`.
+fn open_files(needs: usize) -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let count = |limit: Option<u64>| limit.and_then(|n| n.try_into().ok()).unwrap_or(usize::MAX);
+    let now = getrlimit(Resource::Nofile);
+    let wanted = needs.min(count(now.maximum));
+    if count(now.current) < wanted {
+        let limit = Rlimit { current: u64::try_from(wanted).ok(), maximum: now.maximum };
+        // Where it may not be raised, it stays what it is.
+        let _ = setrlimit(Resource::Nofile, limit);
+    }
+    count(getrlimit(Resource::Nofile).current)
 }
 
 /// Make a token that may do whatever its owner may, in a file that is its owner's only.

@@ -24,8 +24,6 @@ use crate::protocol::{Admitted, DecisionView, Query, Refusal, Reply};
 
 /// Records of one request.
 const MOST: usize = 500;
-/// Bytes of one request: records of a few kilobytes, 500 of them.
-pub(super) const BODY: usize = 16 << 20;
 
 /// How the records come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,10 +11,12 @@ use axum_server::{Address, Handle, Server};
 use hyper_util::rt::TokioTimer;
 
 use super::auth::blocking;
+use super::patience::Patience;
+use super::places::{Places, Seating};
 use super::state::Served;
 
-/// How long a client may take to send a request's head, and how long a connection may stay idle.
-const HEAD: Duration = Duration::from_secs(10);
+/// How many connections at once, where nobody says otherwise.
+pub const CONNECTIONS: usize = 4096;
 /// How many headers, and how many bytes of them.
 const HEADERS: usize = 64;
 const HEAD_BYTES: usize = 32 << 10;
@@ -37,6 +39,16 @@ pub struct Tls {
 pub struct Listen {
     pub socket: TcpListener,
     pub tls: Option<Tls>,
+    /// Connections at once; more are told to come again.
+    pub connections: usize,
+    pub patience: Patience,
+}
+
+impl Listen {
+    /// Without TLS, and as bounded as `serve` is by default.
+    pub fn plain(socket: TcpListener) -> Self {
+        Self { socket, tls: None, connections: CONNECTIONS, patience: Patience::default() }
+    }
 }
 
 /// Serve until `stop` is ready; then finish what came.
@@ -45,7 +57,9 @@ pub async fn serve(
     listen: Listen,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let app = super::router(served.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let app = super::router(served.clone(), listen.patience)
+        .into_make_service_with_connect_info::<SocketAddr>();
+    let (places, head) = (Places::new(listen.connections), listen.patience.head);
     tokio::spawn(count_denied(served.clone()));
     let (handle, denied) = (Handle::new(), served.clone());
     let ending = handle.clone();
@@ -57,7 +71,10 @@ pub async fn serve(
     listen.socket.set_nonblocking(true)?;
     let server = axum_server::from_tcp(listen.socket)?.handle(handle);
     let ended = match listen.tls {
-        None => bounded(server.acceptor(NoDelayAcceptor::new())).serve(app).await,
+        None => {
+            let acceptor = Seating::new(NoDelayAcceptor::new(), places);
+            bounded(server.acceptor(acceptor), head).serve(app).await
+        }
         Some(tls) => {
             // Somebody else in this process may have chosen already; that is as good.
             let _ = rustls::crypto::ring::default_provider().install_default();
@@ -65,7 +82,7 @@ pub async fn serve(
             let acceptor = RustlsAcceptor::new(config)
                 .handshake_timeout(HANDSHAKE)
                 .acceptor(NoDelayAcceptor::new());
-            bounded(server.acceptor(acceptor)).serve(app).await
+            bounded(server.acceptor(Seating::new(acceptor, places)), head).serve(app).await
         }
     };
     tell_denied(&denied).await;
@@ -87,13 +104,15 @@ async fn tell_denied(served: &Served) {
     }
 }
 
-/// A client that sends its head byte by byte holds a connection for a few seconds only.
-fn bounded<A: Address, C>(mut server: Server<A, C>) -> Server<A, C> {
+/// A client that is silent, or sends its head byte by byte, holds a connection for a while only.
+fn bounded<A: Address, C>(server: Server<A, C>, head: Duration) -> Server<A, C> {
+    // Waiting to see which version of HTTP a client speaks would know no end.
+    let mut server = server.http1_only();
     server
         .http_builder()
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
+        .header_read_timeout(head)
         .max_headers(HEADERS)
         .max_buf_size(HEAD_BYTES);
     server

@@ -21,6 +21,8 @@ mod limits;
 mod listen;
 mod ofrep;
 pub mod openapi;
+mod patience;
+mod places;
 mod problem;
 mod requests;
 mod resources;
@@ -28,22 +30,20 @@ mod reviews;
 mod state;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::routing::{delete, get, post};
 
 pub use auth::Caller;
 pub use limits::Rates;
-pub use listen::{Listen, Tls, serve};
+pub use listen::{CONNECTIONS, Listen, Tls, serve};
+pub use patience::Patience;
+pub use places::DOOR;
 pub use problem::Problem;
 pub use state::Served;
 
 /// All routes over this desk.
-pub fn router(served: Served) -> Router {
+pub fn router(served: Served, patience: Patience) -> Router {
     let routes = Router::new()
-        .route(
-            "/v1/decisions",
-            post(decisions::submit).layer(DefaultBodyLimit::max(decisions::BODY)),
-        )
+        .route(requests::RECORDS, post(decisions::submit))
         .route("/v1/decisions/{id}", get(decisions::read))
         .route("/v1/queues", get(items::queues))
         .route("/v1/items", get(items::list))
@@ -77,5 +77,5 @@ pub fn router(served: Served) -> Router {
         .fallback(problem::no_route)
         .method_not_allowed_fallback(problem::no_method)
         .with_state(served);
-    requests::bounded(routes)
+    requests::bounded(routes, patience)
 }

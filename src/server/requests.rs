@@ -1,21 +1,28 @@
 //! What every request gets: an id, and bounds of time and size.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 
+use super::patience::{Patience, timed, too_slow};
+use super::places::{AtDoor, full};
 use super::problem::Problem;
 
 /// The header of a request's id; a caller may choose it.
 const ID: HeaderName = HeaderName::from_static("x-request-id");
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
 /// The longest id a caller may choose, in bytes.
 const LONGEST: usize = 64;
-/// A body of a route that takes no records: an edited output is at most as long as a record.
-pub(super) const BODY: usize = 4 << 20;
+/// Where records come in, and the bytes of one such request: some kilobytes each, 500 of them.
+pub(super) const RECORDS: &str = "/v1/decisions";
+const RECORDS_BODY: usize = 16 << 20;
+/// Any other body: an edited output is at most as long as a record.
+const BODY: usize = 4 << 20;
 /// How long a request may take until its answer begins. Who waits on purpose (long-poll) ends
 /// before, and a stream has begun long before.
 const TIME: Duration = Duration::from_secs(75);
@@ -30,29 +37,68 @@ pub(super) fn current() -> Option<String> {
 }
 
 /// Bounds around all routes.
-pub(super) fn bounded(routes: Router) -> Router {
-    routes.layer(DefaultBodyLimit::max(BODY)).layer(middleware::from_fn(identified))
+pub(super) fn bounded(routes: Router, patience: Patience) -> Router {
+    routes.layer(middleware::from_fn_with_state(patience, identified))
+}
+
+/// The longest body this address takes, in bytes.
+fn longest(path: &str) -> usize {
+    if path == RECORDS { RECORDS_BODY } else { BODY }
 }
 
 /// Give the request an id, time and a word in the log.
-async fn identified(request: Request, next: Next) -> Response {
+async fn identified(State(patience): State<Patience>, request: Request, next: Next) -> Response {
     let id = chosen(&request).unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let at_door = request.extensions().get::<AtDoor>().is_some();
     let answer = CURRENT.scope(id.clone(), async {
-        let answer = tokio::time::timeout(TIME, next.run(request)).await;
-        answer.unwrap_or_else(|_| {
+        // Whoever looks whether the process is alive must not take a busy one for dead.
+        if at_door && path != "/healthz" {
+            return full().into_response();
+        }
+        answered(request, next, patience).await
+    });
+    let answer = answer.await;
+    let mut answer = if at_door { closing(answer) } else { answer };
+    tracing::debug!(request = id, %method, path, status = answer.status().as_u16(), "answered");
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        answer.headers_mut().insert(ID, value);
+    }
+    answer
+}
+
+/// The answer, or why there is none in time.
+async fn answered(request: Request, next: Next, patience: Patience) -> Response {
+    let most = longest(request.uri().path());
+    let announced = request.headers().get(header::CONTENT_LENGTH);
+    let announced = announced.and_then(|n| n.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|n| n > most as u64) {
+        // Not waited for.
+        let what = format!("the body is longer than {most} bytes");
+        let problem = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", what);
+        return closing(problem.hint("send less at once").into_response());
+    }
+    let (parts, body) = request.into_parts();
+    let (body, late) = timed(body, patience.body);
+    let mut request = Request::from_parts(parts, body);
+    DefaultBodyLimit::max(most).apply(&mut request);
+    match tokio::time::timeout(TIME, next.run(request)).await {
+        // What was read of it was refused for being cut off, whatever the handler made of that.
+        Ok(_) if late.load(Ordering::Relaxed) => closing(too_slow(patience.body).into_response()),
+        Ok(answer) => answer,
+        Err(_) => {
             let what = format!("no answer within {} seconds", TIME.as_secs());
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "slow", what)
                 .hint("ask again; what was sent with a request id or a decision's id is done once")
                 .retry_after(1)
                 .into_response()
-        })
-    });
-    let mut answer = answer.await;
-    tracing::debug!(request = id, %method, path, status = answer.status().as_u16(), "answered");
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        answer.headers_mut().insert(ID, value);
+        }
     }
+}
+
+/// The last answer on its connection.
+fn closing(mut answer: Response) -> Response {
+    answer.headers_mut().insert(header::CONNECTION, CLOSE);
     answer
 }
 

@@ -11,6 +11,8 @@
 
 mod admission;
 mod endings;
+mod hardness;
+mod raw;
 mod review;
 mod served;
 mod surface;
