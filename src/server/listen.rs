@@ -17,9 +17,10 @@ use super::state::Served;
 
 /// How many connections at once, where nobody says otherwise.
 pub const CONNECTIONS: usize = 4096;
-/// How many headers, and how many bytes of them.
+/// How many headers, and how many bytes of them. What comes at once may be read beyond that; then
+/// the request is refused by its size.
 const HEADERS: usize = 64;
-const HEAD_BYTES: usize = 32 << 10;
+pub(super) const HEAD_BYTES: usize = 32 << 10;
 /// How often refused attempts that were counted are told.
 const MINUTE: Duration = Duration::from_secs(60);
 /// How long a TLS handshake may take.

@@ -9,6 +9,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 
+use super::listen::HEAD_BYTES;
 use super::patience::{Patience, timed, too_slow};
 use super::places::{AtDoor, full};
 use super::problem::Problem;
@@ -69,6 +70,11 @@ async fn identified(State(patience): State<Patience>, request: Request, next: Ne
 
 /// The answer, or why there is none in time.
 async fn answered(request: Request, next: Next, patience: Patience) -> Response {
+    if head(&request) > HEAD_BYTES {
+        let what = format!("the head of the request is longer than {HEAD_BYTES} bytes");
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        return closing(Problem::new(status, "head_too_large", what).into_response());
+    }
     let most = longest(request.uri().path());
     let announced = request.headers().get(header::CONTENT_LENGTH);
     let announced = announced.and_then(|n| n.to_str().ok()?.parse::<u64>().ok());
@@ -94,6 +100,13 @@ async fn answered(request: Request, next: Next, patience: Patience) -> Response 
                 .into_response()
         }
     }
+}
+
+/// How long the request's head is, in bytes.
+fn head(request: &Request) -> usize {
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    let lines = request.headers().iter();
+    target + lines.map(|(name, value)| name.as_str().len() + value.len() + 4).sum::<usize>()
 }
 
 /// The last answer on its connection.
