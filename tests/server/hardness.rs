@@ -36,7 +36,9 @@ async fn who_never_finishes_a_head_is_cut_and_others_are_served() {
         let begun = ["GET /heal", "GET /healthz HTTP/1.1\r\nhost: desk\r\nx-a: ", "", "PRI * HT"];
         assert!(raw.say(begun[n % 4]).await);
         slow.push(tokio::spawn(async move {
-            if n % 4 == 2 { raw.rest().await } else {
+            if n % 4 == 2 {
+                raw.rest().await
+            } else {
                 raw.drip("y").await;
                 raw.rest().await
             }
@@ -99,9 +101,8 @@ async fn what_is_too_long_is_refused_with_its_status() {
         one(&raw.rest().await)
     };
     // Heads that are not read to their end are refused without words.
-    let long = |n: usize| {
-        format!("GET /healthz HTTP/1.1\r\nhost: desk\r\nx-a: {}\r\n\r\n", "x".repeat(n))
-    };
+    let long =
+        |n: usize| format!("GET /healthz HTTP/1.1\r\nhost: desk\r\nx-a: {}\r\n\r\n", "x".repeat(n));
     let told = ask(long(200 << 10)).await;
     assert_eq!((told.status, told.text.as_str()), (431, ""));
     let told = ask(long(33 << 10)).await;
