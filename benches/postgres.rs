@@ -125,6 +125,7 @@ fn leases(url: &str) -> f64 {
                     item: None,
                     queues: vec!["level1".to_owned()],
                     skip: Vec::new(),
+                    most: Vec::new(),
                     wall,
                     until: wall + jiff::SignedDuration::from_hours(1),
                 };

@@ -46,8 +46,6 @@ pub(super) struct Core {
     /// Until when effects stay quiet, and what set each off; beside what is stored, because a
     /// batch may set one off twice before anything of it is stored.
     pub(super) quiet: Mutex<BTreeMap<String, (Timestamp, String)>>,
-    /// Leases of queues with a cap are given one at a time.
-    pub(super) taking: Mutex<()>,
     /// Refused attempts that are counted.
     pub(super) denials: Denials,
     /// Tokens, as this process knows them.
@@ -122,7 +120,6 @@ impl Core {
             keeper: Mutex::default(),
             gauges: Mutex::new(None),
             quiet: Mutex::new(BTreeMap::new()),
-            taking: Mutex::new(()),
             denials: Denials::default(),
             tokens: Tokens::default(),
             watch: Watch::new(),
@@ -273,6 +270,9 @@ pub(super) fn refuse(error: StoreError) -> Refused {
         }
         StoreError::LeaseLost { .. } => Refused::new(Why::LeaseLost, message)
             .hint("your draft is kept; take another item, or wait until it is free"),
+        StoreError::HoldsEnough { .. } => {
+            Refused::new(Why::Policy, message).hint("decide one of them, or give one back")
+        }
         StoreError::CountsOnce { .. } => {
             Refused::new(Why::Policy, message).hint("another person must approve it")
         }

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use super::core::{Core, Sight, lock, refuse};
+use super::core::{Core, Sight, refuse};
 use super::grant::grant;
 use super::review::subject;
 use crate::audit::{Entry, EntryKind};
@@ -50,67 +50,20 @@ impl Core {
                 self.open_to(&sight, &actor, queue.as_deref())?
             }
         };
-        // One at a time, so that what somebody holds does not change between count and grant. Two
-        // nodes may still each give one more than the cap.
-        let capped = |q: &String| sight.capacity(q).is_some();
-        let _turn = queues.iter().any(capped).then(|| lock(&self.taking));
-        let (queues, full) = match queues.iter().any(capped) {
-            true => self.with_room(&sight, by, queues, item.as_deref())?,
-            false => (queues, None),
-        };
-        if let Some(full) = full.clone().filter(|_| queues.is_empty()) {
-            return Err(full);
-        }
+        let most = queues.iter().filter_map(|q| Some((q.clone(), sight.capacity(q)?))).collect();
         let taken = self.store.lease(TakeLease {
             reviewer: by.to_owned(),
             queues,
             item,
             skip,
+            most,
             wall: sight.wall,
             until: sight.wall + LEASE,
         });
         match taken.wait().map_err(refuse)? {
             Some(lease) => self.item(by, &lease.item).map(|view| Some(Box::new(view))),
-            // Nothing is free elsewhere; where this person has enough in hand is said.
-            None => full.map_or(Ok(None), Err),
+            None => Ok(None),
         }
-    }
-
-    /// Of these queues, those of which `by` may hold one more item; and, where one is left out,
-    /// the words for it.
-    fn with_room(
-        &self,
-        sight: &Sight,
-        by: &str,
-        queues: Vec<String>,
-        item: Option<&str>,
-    ) -> Result<(Vec<String>, Option<Refused>), Refused> {
-        if let Some(id) = item
-            && self
-                .store
-                .lease_of(id, sight.wall)
-                .map_err(refuse)?
-                .is_some_and(|l| l.reviewer == by)
-        {
-            return Ok((queues, None));
-        }
-        let counts = self.store.queues(sight.now, sight.wall).map_err(refuse)?;
-        let held = |queue: &str| {
-            let count = counts.iter().find(|c| c.queue == queue);
-            count.and_then(|c| c.leased.get(by)).copied().unwrap_or(0)
-        };
-        let (room, full): (Vec<String>, Vec<String>) = queues
-            .into_iter()
-            .partition(|q| sight.capacity(q).is_none_or(|most| held(q) < u64::from(most)));
-        let full = full.first().map(|queue| {
-            let most = sight.capacity(queue).unwrap_or(0);
-            Refused::new(
-                Why::Policy,
-                format!("{by} holds {} items of {queue}; the most is {most}", held(queue)),
-            )
-            .hint("decide one of them, or give one back")
-        });
-        Ok((room, full))
     }
 
     pub(super) fn renew(&self, by: &str, id: &str, epoch: u64) -> Result<LeaseView, Refused> {

@@ -22,6 +22,9 @@ pub enum StoreError {
     /// A review with this request id is stored already.
     #[error("request {0} is already stored")]
     RequestExists(String),
+    /// They hold as many items of the queue as one person may.
+    #[error("{reviewer} holds {held} items of {queue}; the most is {most}")]
+    HoldsEnough { reviewer: String, queue: String, held: u64, most: u32 },
     /// The same person twice, or two approvals for one level: the store itself says no.
     #[error("{reviewer} already counts for {item}")]
     CountsOnce { item: String, reviewer: String },
@@ -284,6 +287,9 @@ pub struct TakeLease {
     pub queues: Vec<String>,
     /// Items to step over.
     pub skip: Vec<String>,
+    /// Of which queues the reviewer may hold no more than so many, compared in the transaction
+    /// that grants. Where nothing else is free, [`StoreError::HoldsEnough`] says so.
+    pub most: Vec<(String, u32)>,
     pub wall: Timestamp,
     pub until: Timestamp,
 }

@@ -114,6 +114,92 @@ pub(crate) fn named_leases_and_those_stepped_over(open: Open<'_>) {
     assert_eq!(given(next(&["level1"], &[])), Ok(None));
 }
 
+pub(crate) fn nobody_holds_more_than_the_most(open: Open<'_>) {
+    let store = open();
+    let rows = ["a", "b", "c", "d", "e"].iter().zip(1..).map(|(id, due)| {
+        let queue = if *id == "e" { "level2" } else { "level1" };
+        waiting(id, queue, Some(60 * due), 0)
+    });
+    admit(&*store, rows.collect());
+    let given = |ask: TakeLease| store.lease(ask).wait().map(|l| l.map(|l| (l.item, l.epoch)));
+    let some = |id: &str, epoch| Ok(Some((id.to_owned(), epoch)));
+    let most = vec![("level1".to_owned(), 2)];
+    let next = |who: &str, queues: &[&str], wall| TakeLease {
+        most: most.clone(),
+        ..next_for(who, queues, wall)
+    };
+    let named = |who: &str, id: &str, wall| TakeLease {
+        queues: vec!["level1".to_owned()],
+        most: most.clone(),
+        ..lease_item(who, id, wall)
+    };
+    let enough = |who: &str| {
+        Err(StoreError::HoldsEnough {
+            reviewer: who.to_owned(),
+            queue: "level1".to_owned(),
+            held: 2,
+            most: 2,
+        })
+    };
+    assert_eq!(given(next("ann", &["level1"], 0)), some("a", 1));
+    assert_eq!(given(named("ann", "c", 0)), some("c", 1));
+    assert_eq!(given(next("ann", &["level1"], 0)), enough("ann"));
+    assert_eq!(given(named("ann", "b", 0)), enough("ann"));
+    // What is one's own is no further one; other people and other queues have room.
+    assert_eq!(given(named("ann", "c", 0)), some("c", 2));
+    assert_eq!(given(next("bob", &["level1"], 0)), some("b", 1));
+    assert_eq!(given(next("ann", &["level1", "level2"], 0)), some("e", 1));
+    assert_eq!(given(next("ann", &["level1", "level2"], 0)), enough("ann"), "nothing else is free");
+    // What ran out, was given back or decided makes room again.
+    store.release("a", "ann", 1).wait().unwrap();
+    assert_eq!(given(next("ann", &["level1"], 0)), some("a", 2));
+    assert_eq!(given(next("ann", &["level1"], 59)), enough("ann"));
+    assert_eq!(given(next("ann", &["level1"], 60)), some("a", 3));
+    let a = item(&*store, "a");
+    let r = review("r1", &a, "ann", VerdictKind::Accept);
+    apply(&*store, [reviewed(&r), vec![put(&decided(&a, &r, 99))]].concat());
+    assert_eq!(given(next("ann", &["level1"], 60)), some("b", 2));
+    assert_eq!(given(next("ann", &["level1"], 60)), some("c", 3));
+    assert_eq!(given(next("ann", &["level1"], 60)), enough("ann"));
+}
+
+pub(crate) fn the_most_holds_at_two_nodes_at_once(open: Open<'_>) {
+    const PEOPLE: usize = 4;
+    const EACH: usize = 8;
+    let nodes = [open(), open()];
+    let rows = (0..200).map(|n| waiting(&format!("i{n:03}"), "level1", Some(60), 0));
+    admit(&*nodes[0], rows.collect());
+    for round in 0..5 {
+        let wall = i64::from(round) * 100;
+        let start = std::sync::Barrier::new(PEOPLE * EACH);
+        let given: Vec<(usize, bool)> = std::thread::scope(|scope| {
+            let asking: Vec<_> = (0..PEOPLE * EACH)
+                .map(|n| {
+                    let (node, start) = (&nodes[n / PEOPLE % 2], &start);
+                    scope.spawn(move || {
+                        let who = n % PEOPLE;
+                        let ask = TakeLease {
+                            most: vec![("level1".to_owned(), 3)],
+                            ..next_for(&format!("p{who}"), &["level1"], wall)
+                        };
+                        start.wait();
+                        match node.lease(ask).wait() {
+                            Ok(Some(_)) => (who, true),
+                            Err(StoreError::HoldsEnough { held: 3, most: 3, .. }) => (who, false),
+                            other => panic!("{other:?}"),
+                        }
+                    })
+                })
+                .collect();
+            asking.into_iter().map(|asked| asked.join().unwrap()).collect()
+        });
+        for who in 0..PEOPLE {
+            let got = given.iter().filter(|(p, given)| *p == who && *given).count();
+            assert_eq!(got, 3, "round {round}: p{who} of {EACH} asks at two nodes");
+        }
+    }
+}
+
 pub(crate) fn who_approved_is_not_asked_again(open: Open<'_>) {
     let store = open();
     admit(&*store, vec![waiting("a", "level1", Some(60), 0), waiting("b", "level1", Some(120), 0)]);

@@ -206,6 +206,7 @@ pub(super) fn next_for(reviewer: &str, queues: &[&str], wall: i64) -> TakeLease 
         reviewer: reviewer.to_owned(),
         item: None,
         queues: queues.iter().map(|q| (*q).to_owned()).collect(),
+        most: Vec::new(),
         skip: Vec::new(),
         wall: at(wall),
         until: at(wall + 60),

@@ -91,6 +91,8 @@ macro_rules! suite {
             a_crowd_at_two_nodes_settles_everything_once,
             leases_expire_and_epochs_rise,
             named_leases_and_those_stepped_over,
+            nobody_holds_more_than_the_most,
+            the_most_holds_at_two_nodes_at_once,
             who_approved_is_not_asked_again,
             drafts_are_kept_and_dropped,
             pages_are_the_sorted_list_both_ways,

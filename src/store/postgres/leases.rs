@@ -5,7 +5,12 @@
 //! served by one statement: `FOR UPDATE SKIP LOCKED` finds rows that nobody else is taking, and
 //! the epoch on each row rises with every grant. Statements are sent one after the other without
 //! waiting, each a transaction of its own that waits for no lock while it holds another.
+//!
+//! Where a queue has a cap of what one person may hold, one ask is served at a time, under a lock
+//! of its reviewer that holds for all nodes until the grant is committed: what is counted is what
+//! holds when it is granted.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use deadpool_postgres::ClientWrapper;
@@ -19,6 +24,7 @@ use super::fault::{Done, count, int};
 use super::premises::{Held, lost};
 use super::text::{T, Text};
 use crate::domain::Timestamp;
+use crate::store::rows::room::room;
 use crate::store::rows::time;
 use crate::store::{Lease, Promise, StoreError, TakeLease};
 
@@ -119,6 +125,7 @@ async fn serve(client: &ClientWrapper, asks: Vec<Asked>) -> Vec<Asked> {
             together.push(next);
         }
         match &together[..] {
+            [one] if capped(one) => left.extend(alone(client, together).await),
             [one] if !any(one) => left.extend(single(client, together).await),
             [_, ..] if !together.iter().all(any) => left.extend(single(client, together).await),
             _ => left.extend(many(client, together).await),
@@ -133,9 +140,17 @@ fn any(asked: &Asked) -> bool {
         && !asked.again)
 }
 
+/// May its reviewer hold no more than so many?
+fn capped(asked: &Asked) -> bool {
+    matches!(&asked.ask, Ask::Take(ask, _) if !ask.most.is_empty())
+}
+
 /// Can it be served in one go with these?
 fn goes_with(together: &[Asked], next: &Asked) -> bool {
     let Some(first) = together.first() else { return false };
+    if capped(first) || capped(next) {
+        return false;
+    }
     match (&first.ask, &next.ask) {
         (Ask::Take(a, _), Ask::Take(b, _)) if any(first) && any(next) => a.queues == b.queues,
         // One by one, but without waiting in between.
@@ -175,6 +190,70 @@ async fn single(client: &ClientWrapper, asks: Vec<Asked>) -> Vec<Asked> {
         lost.map(|ask| Asked { ask, since, again: true })
     });
     join_all(served).await.into_iter().flatten().collect()
+}
+
+/// One ask under a cap, in a transaction of its own.
+async fn alone(client: &ClientWrapper, asks: Vec<Asked>) -> Vec<Asked> {
+    let mut left = Vec::new();
+    for asked in asks {
+        let Asked { ask, since, again } = asked;
+        let Ask::Take(ask, promise) = ask else { continue };
+        match take_capped(client, &ask, again).await {
+            Err(e) if e.is_lost() => {
+                left.push(Asked { ask: Ask::Take(ask, promise), since, again: true });
+            }
+            done => drop(promise.send(done.map_err(|e| e.told("lease an item")))),
+        }
+    }
+    left
+}
+
+/// Count what the reviewer holds and grant, while no other node does so for the same person.
+async fn take_capped(client: &ClientWrapper, ask: &TakeLease, again: bool) -> Done<Option<Lease>> {
+    let lock = client
+        .prepare_cached(
+            "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || '/' || $1, 1870033517))",
+        )
+        .await?;
+    let count_held = client
+        .prepare_cached(
+            "SELECT q.name, count(*) FROM leases l JOIN queues q ON q.k = l.queue
+             WHERE l.reviewer = $1 AND l.until > $2 AND l.open
+                 AND l.n IS DISTINCT FROM (SELECT n FROM decisions WHERE id = $3)
+             GROUP BY q.name",
+        )
+        .await?;
+    let granted = async {
+        client.batch_execute("BEGIN").await?;
+        client.query(&lock, &[&T(&ask.reviewer)]).await?;
+        // What was granted before the connection was lost is among what is held.
+        if again
+            && ask.item.is_none()
+            && let Some(given) = given_before(client, ask).await?
+        {
+            return Ok(Some(given));
+        }
+        let wall = ask.wall.as_millisecond();
+        let item = ask.item.as_deref().map(T);
+        let mut held = BTreeMap::new();
+        for row in client.query(&count_held, &[&T(&ask.reviewer), &wall, &item]).await? {
+            held.insert(row.try_get::<_, Text>(0)?.0, count(row.try_get(1)?));
+        }
+        let (ask, enough) = room(ask, &held);
+        match enough {
+            Some(enough) if ask.item.is_some() || ask.queues.is_empty() => Err(enough.into()),
+            Some(enough) => take(client, &ask, false).await?.map(Some).ok_or_else(|| enough.into()),
+            None => take(client, &ask, false).await,
+        }
+    };
+    match granted.await {
+        Ok(given) => client.batch_execute("COMMIT").await.map(|()| given).map_err(Into::into),
+        Err(e) => {
+            // Without a connection there is nothing to end.
+            let _ = client.batch_execute("ROLLBACK").await;
+            Err(e)
+        }
+    }
 }
 
 /// All of them by one statement; whoever it has nothing for is looked at alone.

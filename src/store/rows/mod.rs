@@ -14,6 +14,7 @@ pub(super) mod needle;
 pub(super) mod place;
 pub(super) mod proof;
 pub(super) mod review;
+pub(super) mod room;
 pub(super) mod shape;
 
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,7 @@
 //! Leases: who works on what, until when. Coordination, not truth: never in the log.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::fault::{Done, count, int};
@@ -7,6 +9,7 @@ use super::premises::lost;
 use super::tx::Tx;
 use super::{items, names, walk};
 use crate::domain::Timestamp;
+use crate::store::rows::room::room;
 use crate::store::rows::time;
 use crate::store::{Lease, TakeLease};
 
@@ -45,8 +48,37 @@ pub(super) fn live(conn: &Connection, n: i64, wall: Timestamp) -> Done<Option<He
         .transpose()
 }
 
-/// Give the named item, or the first one in queue order that nobody holds.
+/// Give the named item, or the first one in queue order that nobody holds; where the reviewer
+/// holds enough of a queue, nothing of it.
 pub(super) fn take(tx: &mut Tx<'_>, ask: &TakeLease) -> Done<Option<Lease>> {
+    if ask.most.is_empty() {
+        return give(tx, ask);
+    }
+    let n = ask.item.as_ref().map(|id| tx.number(id)).transpose()?;
+    let (ask, enough) = room(ask, &held(tx, ask, n)?);
+    match enough {
+        Some(enough) if ask.item.is_some() || ask.queues.is_empty() => Err(enough.into()),
+        Some(enough) => give(tx, &ask)?.map(Some).ok_or_else(|| enough.into()),
+        None => give(tx, &ask),
+    }
+}
+
+/// How many open items the reviewer holds, by queue; that of number `but` is not counted where it
+/// is one's own.
+fn held(tx: &Tx<'_>, ask: &TakeLease, but: Option<i64>) -> Done<BTreeMap<String, u64>> {
+    let mut statement = tx.conn.prepare_cached(
+        "SELECT q.name, count(*) FROM leases l JOIN items i ON i.n = l.item
+             JOIN queues q ON q.k = i.queue
+         WHERE l.reviewer = ?1 AND l.until > ?2 AND i.open = 1 AND l.item IS NOT ?3
+         GROUP BY q.name",
+    )?;
+    let rows = statement.query_map((&ask.reviewer, ask.wall.as_millisecond(), but), |r| {
+        Ok((r.get(0)?, count(r.get(1)?)))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn give(tx: &mut Tx<'_>, ask: &TakeLease) -> Done<Option<Lease>> {
     match &ask.item {
         Some(id) => {
             let n = tx.number(id)?;
