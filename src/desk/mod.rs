@@ -145,6 +145,7 @@ impl Local {
         if snapshot.head == 0 {
             core.found(owner)?;
         }
+        core.keys.founded(core.named_key()?);
         Ok(Self { core })
     }
 

@@ -7,6 +7,9 @@ use crate::domain::{Reviewer, Role};
 use crate::protocol::{Act, Refused, Why};
 use crate::store::{Op, Premises, Write};
 
+/// The small state that says that the log has its first entries.
+const FOUNDED: &str = "founded";
+
 impl Core {
     /// The first entries of a fresh store: its origin and key, and its owner with every role.
     pub(super) fn found(&self, owner: &str) -> Result<(), Refused> {
@@ -24,8 +27,9 @@ impl Core {
             version: 1,
         };
         let write = Write {
-            // Two processes may meet a fresh store at once: the second finds its owner there.
-            premises: Premises { actor: Some((owner.to_owned(), 0)), ..Premises::default() },
+            // Processes may meet a fresh store at once, each with an owner and a key of its own:
+            // one of them founds it, and the others find that done.
+            premises: Premises { state: vec![(FOUNDED.to_owned(), 0)], ..Premises::default() },
             now: sight.now,
             ops: vec![
                 Op::Entry(super::core::draft(genesis, Vec::new())?),
@@ -34,6 +38,7 @@ impl Core {
                     Vec::new(),
                 )?),
                 Op::PutReviewer(person),
+                Op::PutState { key: FOUNDED.to_owned(), value: Some(b"{}".to_vec()) },
             ],
         };
         match self.commit(write) {

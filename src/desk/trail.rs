@@ -61,9 +61,16 @@ impl Local {
 }
 
 impl Core {
+    /// The public key that the log's first entry names; `None` where that cannot be read.
+    pub(super) fn named_key(&self) -> Result<Option<String>, Refused> {
+        let first = self.store.entries(None, 0, 1).map_err(refuse)?;
+        let entry = first.first().and_then(|(_, bytes)| Entry::parse(bytes).ok());
+        Ok(entry.filter(|e| e.t == EntryKind::GENESIS).and_then(|e| e.d.get("key").cloned()))
+    }
+
     /// Sign a checkpoint of the log as it stands, and return the newest one.
     pub(super) fn checkpoint(&self) -> Result<String, Refused> {
-        let key = self.keys.get()?;
+        let key = self.keys.signer()?;
         let sign = Box::new(move |size, root| key.sign(size, root));
         if let Some(note) = self.store.checkpoint(sign).wait().map_err(refuse)? {
             return Ok(note);

@@ -100,6 +100,22 @@ fn a_key_and_a_checkpoint_from_outside_anchor_the_trail() {
 }
 
 #[test]
+fn a_key_that_is_not_the_logs_signs_nothing() {
+    let (bench, other) = (lived(), lived());
+    let good = std::fs::read(bench.path("desk.db.key")).unwrap();
+    std::fs::copy(other.path("desk.db.key"), bench.path("desk.db.key")).unwrap();
+    let error = bench.error(1, &["audit", "checkpoint"]);
+    let said = error["message"].as_str().unwrap();
+    assert!(said.contains("is not this log's: it signs nothing"), "{said}");
+    // Work goes on, unsigned: nothing of the wrong key is kept.
+    bench.run(&["reviewer", "add", "dora", "--level", "1"]);
+    std::fs::write(bench.path("desk.db.key"), good).unwrap();
+    assert_eq!(bench.json(&["audit", "verify"])["ok"], true);
+    bench.run(&["audit", "checkpoint"]);
+    assert_eq!(bench.json(&["audit", "verify"])["ok"], true);
+}
+
+#[test]
 fn a_store_put_back_to_an_older_copy_does_not_fit_a_later_checkpoint() {
     let bench = lived();
     let old = std::fs::read(bench.store()).unwrap();

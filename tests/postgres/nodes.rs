@@ -5,6 +5,8 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use overrule::desk::{DatabaseOptions, Local};
+use overrule::domain::Role;
+use overrule::protocol::{Command, VerifyAsk};
 use serde_json::Value;
 
 use crate::node::Node;
@@ -120,19 +122,78 @@ fn another_node_ticks_when_the_one_that_did_is_killed() {
 
 #[test]
 fn nodes_that_meet_a_fresh_database_at_once_make_one_store() {
+    const NODES: usize = 8;
     let name = "nodes_that_meet_a_fresh_database_at_once_make_one_store";
-    let Some(database) = postgres::database(name) else { return };
-    let home = Home::new();
-    let keys = home.path("keys");
-    std::fs::create_dir_all(&keys).unwrap();
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            let options = DatabaseOptions::new(database.url(), "root", &keys);
-            scope.spawn(|| Local::open_database(options).unwrap().close().unwrap());
+    for round in 0..3 {
+        let Some(database) = postgres::database(name) else { return };
+        let home = Home::new();
+        // Each pair is a machine of its own, and each node somebody else's.
+        let folders: Vec<_> = (0..NODES).map(|n| home.path(&format!("keys{}", n / 2))).collect();
+        let owners: Vec<String> = (0..NODES).map(|n| format!("u{n}")).collect();
+        let start = std::sync::Barrier::new(NODES);
+        let desks: Vec<Local> = std::thread::scope(|scope| {
+            let opening: Vec<_> = folders
+                .iter()
+                .zip(&owners)
+                .map(|(keys, owner)| {
+                    std::fs::create_dir_all(keys).unwrap();
+                    let options = DatabaseOptions::new(database.url(), owner, keys);
+                    let start = &start;
+                    scope.spawn(move || {
+                        start.wait();
+                        Local::open_database(options).unwrap()
+                    })
+                })
+                .collect();
+            opening.into_iter().map(|node| node.join().unwrap()).collect()
+        });
+        // One origin, one first entry, one owner, who is one of them.
+        let log = |what: &str| {
+            let told = format!("SELECT convert_from(bytes, 'UTF8') FROM log WHERE {what}");
+            let told = database.psql(&told);
+            told.lines().map(|l| serde_json::from_str(l).unwrap()).collect::<Vec<Value>>()
+        };
+        let [genesis] = &log("bytes LIKE '%\"genesis\"%'::bytea")[..] else {
+            panic!("round {round}: {:?}", log("true"))
+        };
+        let kinds: Vec<Value> = log("true").iter().map(|e| e["t"].clone()).collect();
+        assert_eq!(kinds, ["genesis", "reviewer_added"], "round {round}");
+        let owner = database.psql("SELECT name FROM reviewers");
+        let owner = owner.trim().to_owned();
+        assert!(owners.contains(&owner), "round {round}: {owner}");
+        // One key: where the store was made, and nowhere else.
+        let kept: Vec<_> = folders
+            .iter()
+            .step_by(2)
+            .flat_map(|folder| std::fs::read_dir(folder).unwrap())
+            .map(|file| file.unwrap().path())
+            .collect();
+        assert_eq!(kept.len(), 1, "round {round}: {kept:?}");
+        let mut signers = 0;
+        for (n, desk) in desks.iter().enumerate() {
+            let same = desk.verifier_key().ok().filter(|key| genesis["d"]["key"] == **key);
+            signers += usize::from(same.is_some());
+            // Everybody writes to that one log.
+            let add = Command::AddReviewer {
+                name: format!("person{n}"),
+                level: 1,
+                roles: vec![Role::Reviewer],
+                key: None,
+                skills: None,
+            };
+            desk.execute_blocking(&owner, add).unwrap();
         }
-    });
-    let genesis = database.psql("SELECT count(*) FROM log WHERE bytes LIKE '%\"genesis\"%'::bytea");
-    assert_eq!(genesis, "1\n");
-    assert_eq!(database.psql("SELECT count(*) FROM reviewers"), "1\n");
-    assert_eq!(std::fs::read_dir(keys).unwrap().count(), 1);
+        assert!((1..=2).contains(&signers), "round {round}: {signers} nodes have the key");
+        for desk in desks {
+            desk.close().unwrap();
+        }
+        let entries = log("true").len();
+        assert_eq!(entries, 2 + NODES, "round {round}");
+        let options = DatabaseOptions::new(database.url(), &owner, kept[0].parent().unwrap());
+        let desk = Local::open_database(options).unwrap();
+        let report = desk.verify_blocking(&VerifyAsk::default(), &|_, _| {}).unwrap();
+        assert!(report.ok, "round {round}: {report:?}");
+        assert_eq!(report.entries, entries as u64);
+        desk.close().unwrap();
+    }
 }
