@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::domain::Timestamp;
+
 /// For signed webhooks and replies: the schedule that Standard Webhooks recommends.
 pub const PATIENT: [u64; 9] =
     [5, 5 * 60, 30 * 60, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR];
@@ -16,7 +18,7 @@ pub const URGENT: [u64; 12] =
 const HOUR: u64 = 3600;
 
 /// No service makes a message wait longer than this.
-const LONGEST: Duration = Duration::from_secs(24 * HOUR);
+pub const LONGEST: Duration = Duration::from_secs(24 * HOUR);
 
 /// How long to wait after the `tried`th try (1-based) failed; `None`: it is given up. `chance` is
 /// in 0..1 and spreads by a fifth either way. What the service asks for (`after`) counts in full
@@ -47,6 +49,11 @@ pub fn steady(tried: u32, chance: f64, after: Option<Duration>) -> Option<Durati
     }
     let doubled = first.saturating_mul(1 << tried.saturating_sub(1).min(10));
     wait(&[doubled.min(longest)], 1, chance, after)
+}
+
+/// `wait` after `now`; the end of time where there is nothing after it.
+pub fn after(now: Timestamp, wait: Duration) -> Timestamp {
+    now.checked_add(wait).unwrap_or(Timestamp::MAX)
 }
 
 /// Chance in 0..1 for a try of a message: the same for the same seed, key and try.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::fmt::rfc2822;
 use reqwest::Method;
 
+use super::backoff::LONGEST;
 use crate::domain::Timestamp;
 use crate::text::Clean;
 
@@ -100,14 +101,17 @@ pub struct Response {
 }
 
 impl Response {
-    /// How long the service asks us to wait, from `now`: seconds, or an HTTP date.
+    /// How long the service asks us to wait, from `now`: seconds, or an HTTP date; a day at most.
     pub fn wait(&self, now: Timestamp) -> Option<Duration> {
         let text = self.retry_after.as_deref()?.trim();
-        if let Ok(seconds) = text.parse() {
-            return Some(Duration::from_secs(seconds));
-        }
-        let at = rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-        Some(Duration::try_from(at.duration_since(now)).unwrap_or_default())
+        // (Seconds that no integer holds are still a number.)
+        let asked = if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+            Duration::from_secs(text.parse().unwrap_or(u64::MAX))
+        } else {
+            let at = rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+            Duration::try_from(at.duration_since(now)).unwrap_or_default()
+        };
+        Some(asked.min(LONGEST))
     }
 
     /// `429: slow down` for people, secrets taken out.
@@ -189,6 +193,13 @@ mod tests {
         assert_eq!(wait("Sun, 22 Nov 2026 12:00:30 GMT"), Some(Duration::from_secs(30)));
         assert_eq!(wait("Sun, 22 Nov 2026 11:00:00 GMT"), Some(Duration::ZERO));
         assert_eq!(wait("soon"), None);
+        assert_eq!(wait(""), None);
+        // Nobody is made to wait for years, and no number is too great to be one.
+        let day = Some(Duration::from_secs(86_400));
+        assert_eq!(wait("86401"), day);
+        assert_eq!(wait("999999999999"), day);
+        assert_eq!(wait(&"9".repeat(40)), day);
+        assert_eq!(wait("Fri, 22 Nov 2999 12:00:00 GMT"), day);
     }
 
     #[test]

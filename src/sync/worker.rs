@@ -83,7 +83,7 @@ impl Desk {
                 break;
             }
             end.left -= 1;
-            memory.not_before = Some(now + pace.every);
+            memory.not_before = Some(backoff::after(now, pace.every));
             match self.carry(job, &mut memory, &origin, now).await? {
                 Fate::Sent { next } => {
                     end.sent += 1;
@@ -94,7 +94,7 @@ impl Desk {
                     end.failed += u64::from(next.is_some());
                     end.dead += u64::from(next.is_none());
                     end.next = end.next.into_iter().chain(next).min();
-                    memory.not_before = Some(now + rest);
+                    memory.not_before = Some(backoff::after(now, rest));
                     memory.resting = true;
                     break;
                 }
@@ -124,13 +124,13 @@ impl Desk {
                 return Ok(Fate::Sent { next: None });
             }
             Verdict::Again(after) => {
-                let next = Some(now + after);
+                let next = Some(backoff::after(now, after));
                 (String::new(), next, Fate::Sent { next })
             }
             Verdict::Later { why, after } => {
                 let tried = job.parcel().attempts.saturating_add(1);
                 let chance = backoff::chance(self.seed, &key, tried);
-                let next = job.again(chance, after).map(|wait| now + wait);
+                let next = job.again(chance, after).map(|wait| backoff::after(now, wait));
                 let why = match next {
                     Some(_) => why,
                     None => format!("given up after {tried} tries: {why}"),
@@ -140,7 +140,7 @@ impl Desk {
             Verdict::Refused(why) => (why, None, Fate::Dead),
             Verdict::Gone(why) => {
                 let why = format!("nobody is at this address any more: {why}");
-                memory.gone = Some((job.address(), why.clone(), now + GONE));
+                memory.gone = Some((job.address(), why.clone(), backoff::after(now, GONE)));
                 (why, None, Fate::Dead)
             }
         };

@@ -61,7 +61,30 @@ async fn a_person_may_have_it_sent_again() {
     assert_eq!(receiver.came().len(), 1);
     desk.outbox.redeliver(row);
     desk.courier.round(at(3601.0), None).await.unwrap();
-    assert_eq!(desk.outbox.stands(row), (Stands::Done, 1));
+    assert_eq!(desk.outbox.stands(row), (Stands::Done, 0));
+}
+
+#[tokio::test]
+async fn no_service_makes_a_lane_wait_longer_than_a_day() {
+    let asked = ["999999999999", "18446744073709551616", "Fri, 22 Nov 2999 12:00:00 GMT"];
+    let receiver = Receiver::start(move |_, n| match asked.get(n) {
+        Some(asked) => Says::plain(429, "slow down").with("retry-after", asked),
+        None => Says::plain(200, "ok"),
+    })
+    .await;
+    let mut desk = desk(
+        vec![notifier("chat", NotifierKind::Slack)],
+        &[("chat", &receiver.url("/services/x"))],
+    );
+    let row = desk.outbox.alert("chat", "trigger", "a");
+    for n in 0..3 {
+        let now = f64::from(n) * 86_400.0;
+        let round = desk.courier.round(at(now), None).await.unwrap();
+        assert_eq!((round.sent, round.failed), (0, 1), "{n}");
+        assert_eq!(wait(&desk, row, now), Some(86_400.0), "{n}");
+    }
+    desk.courier.round(at(3.0 * 86_400.0), None).await.unwrap();
+    assert_eq!(desk.outbox.stands(row), (Stands::Done, 3));
 }
 
 #[tokio::test]

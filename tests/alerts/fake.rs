@@ -70,6 +70,7 @@ impl Fake {
         let row = rows.get_mut(&number).unwrap();
         row.stands = Stands::Waiting;
         row.parcel.next_at = None;
+        row.parcel.attempts = 0;
     }
 
     pub fn take_turn(&self, holder: &str) {

@@ -81,8 +81,10 @@ pub(crate) fn effects_are_tried_given_up_and_retried(open: Open<'_>) {
     apply(&*store, vec![retry("b")]);
     assert_eq!(keys(&*store, &due(0)), ["b", "c"]);
     assert_eq!(store.outgoing_count().unwrap(), count(3, 0));
+    // It begins anew, with as many tries as a new one.
+    assert_eq!(store.outgoing(&due(0)).unwrap()[0].attempts, 0);
     apply(&*store, vec![tried("b", Some(1))]);
-    assert_eq!(store.outgoing(&due(1)).unwrap()[0].attempts, 2);
+    assert_eq!(store.outgoing(&due(1)).unwrap()[0].attempts, 1);
     for key in ["b", "nothing"] {
         assert_eq!(
             store.commit(write(vec![retry(key)])).wait(),

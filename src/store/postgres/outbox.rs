@@ -36,11 +36,12 @@ pub(super) async fn tried(
     .await
 }
 
-/// One that was given up is due again.
+/// One that was given up is due again, with as many tries as a new one.
 pub(super) async fn retry(tx: &mut Tx<'_>, key: &str) -> Done<()> {
     let changed = tx
         .changed(
-            "UPDATE outbox SET dead = false, next_at = 0 WHERE key = $1 AND NOT done AND dead",
+            "UPDATE outbox SET dead = false, next_at = 0, attempts = 0
+             WHERE key = $1 AND NOT done AND dead",
             &[&T(key)],
         )
         .await?;

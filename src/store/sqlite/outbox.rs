@@ -50,12 +50,13 @@ pub(super) fn tried(tx: &Tx<'_>, key: &str, error: &str, next: Option<Timestamp>
     Ok(())
 }
 
-/// One that was given up is due again.
+/// One that was given up is due again, with as many tries as a new one.
 pub(super) fn retry(tx: &Tx<'_>, key: &str) -> Done<()> {
     let changed = tx
         .conn
         .prepare_cached(
-            "UPDATE outbox SET dead = 0, next_at = 0 WHERE key = ?1 AND done = 0 AND dead = 1",
+            "UPDATE outbox SET dead = 0, next_at = 0, attempts = 0
+             WHERE key = ?1 AND done = 0 AND dead = 1",
         )?
         .execute([key])?;
     match changed {

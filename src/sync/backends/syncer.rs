@@ -319,7 +319,8 @@ impl Worker {
         {
             let attempts = first.attempts.saturating_add(1);
             let chance = backoff::chance(self.terms.seed, &first.key, attempts);
-            let next = backoff::steady(attempts, chance, *after).map(|wait| self.now + wait);
+            let next = backoff::steady(attempts, chance, *after)
+                .map(|wait| backoff::after(self.now, wait));
             let why = match next {
                 Some(_) => why.clone(),
                 None => format!("given up after {attempts} tries: {why}"),
