@@ -39,7 +39,7 @@ const ID: usize = 16;
 /// How many tokens there may be at once.
 const MOST: usize = 10_000;
 /// How long a token may last, in seconds.
-const LASTS: std::ops::RangeInclusive<u64> = 60..=10 * 366 * 86_400;
+const LASTS: std::ops::RangeInclusive<u64> = 1..=10 * 366 * 86_400;
 
 /// A token as it is stored.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -199,7 +199,7 @@ impl Core {
                 .hint("name one: ingest, review, on-call, audit or admin"));
         }
         if !LASTS.contains(&ask.lasts_s) {
-            return Err(Refused::new(Why::Invalid, "a token lasts a minute to ten years"));
+            return Err(Refused::new(Why::Invalid, "a token lasts a second to ten years"));
         }
         let (id, token) = fresh()?;
         self.retry(|sight| {

@@ -330,7 +330,7 @@ pub struct TokenAsk {
     #[serde(rename = "for")]
     pub name: String,
     pub scopes: Vec<TokenScope>,
-    /// How long it lasts, in seconds: a minute to ten years.
+    /// How long it lasts, in seconds: one to ten years' worth.
     pub lasts_s: u64,
 }
 

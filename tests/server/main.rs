@@ -12,8 +12,11 @@
 mod admission;
 mod endings;
 mod hardness;
+mod hostile;
+mod proxy;
 mod raw;
 mod review;
+mod scopes;
 mod served;
 mod surface;
 mod tokens;

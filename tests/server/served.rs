@@ -58,7 +58,11 @@ impl Served {
     }
 
     pub fn with(home: Home, args: &[&str]) -> Self {
-        let mut command = home.command(&["serve", "--listen", "127.0.0.1:0", "--json"]);
+        Self::at("127.0.0.1:0", home, args)
+    }
+
+    pub fn at(listen: &str, home: Home, args: &[&str]) -> Self {
+        let mut command = home.command(&["serve", "--listen", listen, "--json"]);
         command.args(args).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         let mut line = String::new();

@@ -39,6 +39,47 @@ async fn a_revoked_token_opens_nothing_from_that_moment() {
 }
 
 #[tokio::test]
+async fn a_token_opens_nothing_once_its_time_is_over() {
+    let desk = Served::start();
+    let lasting = desk.token("loan-model", &["ingest"]);
+    let brief = |name: &str, scope: &str| {
+        let args = ["token", "create", "--json", "--for", name, "--scope", scope, "--expires", "1s"];
+        desk.home.json(&args)["token"].as_str().unwrap().to_owned()
+    };
+    desk.home.ok(&["reviewer", "add", "ann", "--level", "1"]);
+    let (model, ann) = (brief("loan-model", "ingest"), brief("ann", "review"));
+    // Each way to the desk: what submits knows its tokens from memory, the rest asks the store.
+    let mut taken = 0;
+    let over = loop {
+        let told = desk.post("/v1/decisions", &model, &record(&format!("e-{taken}"))).await;
+        if told.status != 200 {
+            break told;
+        }
+        taken += 1;
+    };
+    let problem = over.is(401, "unauthenticated");
+    assert_eq!(problem["detail"], "the token has expired");
+    assert!(problem["hint"].as_str().unwrap().contains("overrule token create"), "{problem}");
+    assert_eq!(
+        over.header("www-authenticate"),
+        "Bearer realm=\"overrule\", error=\"invalid_token\""
+    );
+    let over = loop {
+        let told = desk.get("/v1/queues", &ann).await;
+        if told.status != 200 {
+            break told;
+        }
+    };
+    assert_eq!(over.is(401, "unauthenticated")["detail"], "the token has expired");
+    let renew = json!({"do": "renew", "item": "e-0", "epoch": 1});
+    desk.post("/v1/desk/commands", &ann, &renew).await.is(401, "unauthenticated");
+    assert_eq!(desk.waiting().len(), taken);
+    desk.post("/v1/decisions", &lasting, &record("e-later")).await.ok();
+    let whys: Vec<Value> = denied(&desk).iter().map(|e| e["d"]["why"].clone()).collect();
+    assert!(whys.contains(&json!("the token has expired")), "{whys:?}");
+}
+
+#[tokio::test]
 async fn every_refused_attempt_is_in_the_trail_and_none_floods_it() {
     let desk = Served::start();
     let ann = desk.person("ann", "1");
@@ -92,7 +133,7 @@ fn a_token_is_made_for_somebody_and_something() {
     let home = crate::support::Home::new();
     let (_, why) = home.exits(&["token", "create", "--for", "nobody", "--scope", "review"], 1);
     assert!(why.contains("there is no reviewer nobody"), "{why}");
-    home.exits(&["token", "create", "--for", "m", "--scope", "ingest", "--expires", "1s"], 2);
+    home.exits(&["token", "create", "--for", "m", "--scope", "ingest", "--expires", "0s"], 2);
     home.exits(&["token", "revoke", "nope"], 1);
     let made = home.json(&["token", "create", "--scope", "audit", "--json", "--expires", "1h"]);
     assert_eq!(made["scopes"], json!(["audit"]));
