@@ -106,6 +106,7 @@ pub(super) struct Admission {
         (status = 400, description = "Not JSON, or no record at all", body = openapi::Problem),
         (status = 401, description = "No token, or none that opens", body = openapi::Problem),
         (status = 403, description = "The token or its owner may not", body = openapi::Problem),
+        (status = 408, description = "The body did not come in time; nothing of it is done", body = openapi::Problem),
         (status = 409, description = "The id is admitted with other content", body = openapi::Problem),
         (status = 413, description = "Over 1 MiB a record, or over 500 records", body = openapi::Problem),
         (status = 415, description = "Another media type", body = openapi::Problem),

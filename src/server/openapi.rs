@@ -8,7 +8,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToSchema};
 
 use super::body::Json;
-use super::{corrections, decisions, events, items, leases, ofrep, resources, reviews};
+use super::{corrections, decisions, desk, events, items, leases, ofrep, resources, reviews};
 
 /// The document.
 #[derive(OpenApi)]
@@ -26,7 +26,7 @@ use super::{corrections, decisions, events, items, leases, ofrep, resources, rev
         resources::switches, resources::switch, resources::canaries, resources::canary,
         resources::incidents, resources::incident, resources::handle_incident,
         resources::checkpoint, resources::entries, resources::proof,
-        ofrep::all, ofrep::one, ofrep::changes,
+        ofrep::all, ofrep::one, ofrep::changes, desk::execute, desk::ask,
     ),
     components(schemas(Record, Route, Item, Lease, Review, Problem)),
     modifiers(&Bearer),
@@ -40,6 +40,7 @@ use super::{corrections, decisions, events, items, leases, ofrep, resources, rev
         (name = "containment", description = "What stops automation"),
         (name = "flags", description = "OpenFeature remote evaluation"),
         (name = "audit", description = "The trail"),
+        (name = "desk", description = "What the reviewer app says"),
     )
 )]
 struct Document;

@@ -2,6 +2,8 @@
 //!
 //! The tokens are of somebody with every role, so that nothing but the scope says no.
 
+use std::collections::BTreeSet;
+
 use overrule::authority::scope;
 use overrule::domain::{ControlScope, Role, Timestamp, TokenScope, Verdict, VerdictKind};
 use overrule::protocol::{
@@ -273,4 +275,28 @@ async fn every_command_with_every_scope() {
     let tick = serde_json::to_value(Command::Tick).unwrap();
     desk.post("/v1/desk/commands", "", &tick).await.is(401, "unauthenticated");
     assert_eq!(desk.home.json(&["audit", "verify", "--json"])["ok"], true);
+}
+
+#[tokio::test]
+async fn every_command_and_question_is_described() {
+    let desk = Served::start();
+    let document = desk.get("/openapi.json", "").await.ok();
+    let said: BTreeSet<String> = commands().iter().map(|(c, _)| word(c, "do")).collect();
+    let asked: BTreeSet<String> = questions().iter().map(|(q, ..)| word(q, "ask")).collect();
+    for (schema, words) in [("CommandWord", said), ("QueryWord", asked)] {
+        let described = document["components"]["schemas"][schema]["enum"].as_array().unwrap();
+        let described = described.iter().map(|w| w.as_str().unwrap().to_owned());
+        assert_eq!(described.collect::<BTreeSet<String>>(), words, "{schema}");
+    }
+    for (path, schema) in [("/v1/desk/commands", "Spoken"), ("/v1/desk/queries", "Asked")] {
+        let body = &document["paths"][path]["post"]["requestBody"]["content"];
+        let named = format!("#/components/schemas/{schema}");
+        assert_eq!(body["application/json"]["schema"]["$ref"], named);
+        let of = &document["components"]["schemas"][schema];
+        assert!(of.to_string().contains("additionalProperties"), "{of}");
+    }
+}
+
+fn word(what: &impl Serialize, key: &str) -> String {
+    serde_json::to_value(what).unwrap()[key].as_str().unwrap().to_owned()
 }
