@@ -20,7 +20,8 @@ fn fate(route: &Value) -> String {
 
 #[tokio::test]
 async fn hostile_lines_have_one_outcome_whichever_way_they_come() {
-    let (Some(input), Some(expected)) = (shared("data/hostile.jsonl"), shared("data/hostile.expected.jsonl"))
+    let (Some(input), Some(expected)) =
+        (shared("data/hostile.jsonl"), shared("data/hostile.expected.jsonl"))
     else {
         return;
     };

@@ -21,7 +21,10 @@ fn refused_from(desk: &Served) -> Vec<String> {
     let log = desk.home.json(&["audit", "log", "--json", "--limit", "1000"]);
     let entries = log["entries"].as_array().unwrap().iter();
     let entries = entries.map(|e| e.get("entry").unwrap_or(e));
-    entries.filter(|e| e["t"] == "denied").map(|e| e["d"]["from"].as_str().unwrap().into()).collect()
+    entries
+        .filter(|e| e["t"] == "denied")
+        .map(|e| e["d"]["from"].as_str().unwrap().into())
+        .collect()
 }
 
 #[tokio::test]

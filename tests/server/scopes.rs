@@ -32,11 +32,7 @@ fn questions() -> Vec<(Query, &'static str, u16)> {
         (Query::Draft { id: id() }, "r", 200),
         (Query::Policy, "roua", 200),
         (Query::Explain { id: id() }, "roua", 200),
-        (
-            Query::CheckOutput { domain: "loan".into(), output: json!("x"), repairs: None },
-            "r",
-            200,
-        ),
+        (Query::CheckOutput { domain: "loan".into(), output: json!("x"), repairs: None }, "r", 200),
         (
             Query::CheckInput(InputAsk {
                 domain: "loan".into(),

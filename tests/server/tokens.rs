@@ -43,7 +43,8 @@ async fn a_token_opens_nothing_once_its_time_is_over() {
     let desk = Served::start();
     let lasting = desk.token("loan-model", &["ingest"]);
     let brief = |name: &str, scope: &str| {
-        let args = ["token", "create", "--json", "--for", name, "--scope", scope, "--expires", "1s"];
+        let args =
+            ["token", "create", "--json", "--for", name, "--scope", scope, "--expires", "1s"];
         desk.home.json(&args)["token"].as_str().unwrap().to_owned()
     };
     desk.home.ok(&["reviewer", "add", "ann", "--level", "1"]);
