@@ -21,8 +21,8 @@ use overrule::domain::{
     ItemState, Kind, Outcome, Role, Route, SampleKind, Timestamp, Verdict, VerdictKind,
 };
 use overrule::protocol::{
-    Admitted, Answer, BlindAnswer, Command, Draft, Filter, ItemView, LeaseAsk, Line, PageAsk,
-    Query, Refused, Reply, ReviewRequest, Reviewed, VerifyAsk, Why,
+    Admitted, Answer, BlindAnswer, Command, Draft, Erased, FeedbackKind, Filter, ItemView,
+    LeaseAsk, Line, PageAsk, Query, Refused, Reply, ReviewRequest, Reviewed, VerifyAsk, Why,
 };
 use serde_json::{Value, json};
 use support::{Home, record};
@@ -425,6 +425,24 @@ fn erased_text_is_nowhere_and_the_proofs_hold() {
     assert!(desk.item("root", "a").erased);
     prove().unwrap();
     desk.verified();
+
+    // Again: nothing is left, nothing is said twice; then of what was said since.
+    let again = |texts: u64| {
+        let before = desk.desk.head().unwrap();
+        let answer = erase(&desk).unwrap();
+        assert_eq!(answer, Answer::Erased(Erased { texts, remains: None }));
+        desk.verified();
+        desk.desk.head().unwrap() - before
+    };
+    assert_eq!(again(0), 0);
+    let (item, note) = ("a".to_owned(), Some("Wilhelmina called".to_owned()));
+    let heard = Command::Feedback { item, kind: FeedbackKind::Complaint, note };
+    desk.desk.execute_blocking("root", heard).unwrap();
+    assert_eq!(again(1), 1);
+    assert_eq!(again(0), 0);
+    let entries = desk.desk.tail(0, 1_000, false).unwrap();
+    let erased = entries.iter().filter_map(|t| t.entry["x"].as_array()).map(Vec::len);
+    assert_eq!(erased.collect::<Vec<_>>(), [2, 1], "the record and a verdict; a note");
 }
 
 #[test]

@@ -13,7 +13,9 @@ use super::open::{Fresh, How};
 use super::out::{Tone, clean_line};
 use super::session::variant;
 use super::table::{self, dim, numbers, words};
-use crate::protocol::{Answer, Command, EntryView, Query, Reply, VerifyAsk, VerifyReport, Why};
+use crate::protocol::{
+    Answer, Command, EntryView, Erased, Query, Reply, VerifyAsk, VerifyReport, Why,
+};
 
 /// The trail: what happened, and proof that nobody rewrote it
 #[derive(Debug, clap::Args)]
@@ -336,14 +338,23 @@ impl Erase {
             session.item(&self.id)?;
             self.asked(app)?;
         }
-        session.done(Command::Erase { item: self.id.clone(), reason: self.reason })?;
+        let command = Command::Erase { item: self.id.clone(), reason: self.reason };
+        let done = variant!(session.execute(command)?, Answer::Erased(done) => done)?;
         if app.out.json {
-            return app.out.json(&json!({"id": self.id, "erased": true}));
+            let Erased { texts, remains } = done;
+            let told = json!({"id": self.id, "erased": true, "texts": texts, "remains": remains});
+            return app.out.json(&told);
         }
-        app.out.line(format!(
-            "the text of {} is gone from this store; the trail still proves that it was decided",
-            clean_line(&self.id)
-        ))?;
+        let id = clean_line(&self.id);
+        app.out.line(match done.texts {
+            0 => format!("no text of {id} was left to erase: what may remain was removed again"),
+            _ => format!(
+                "the text of {id} is gone from this store; the trail still proves that it was decided"
+            ),
+        })?;
+        if let Some(remains) = &done.remains {
+            app.out.note(clean_line(remains));
+        }
         app.out
             .note("copies elsewhere (exports, backups, the file it came from) are yours to erase");
         Ok(())

@@ -227,9 +227,7 @@ impl Core {
                 let file = StoredPolicy { hash: String::new(), name, source, schemas };
                 self.activate(by, file, install).map(Answer::Policy)
             }
-            Command::Erase { item, reason } => {
-                self.erase(by, &item, &reason).map(|()| Answer::Done)
-            }
+            Command::Erase { item, reason } => self.erase(by, &item, &reason).map(Answer::Erased),
             Command::Checkpoint => {
                 authority::may(&self.actor(by)?, Act::Checkpoint, Subject::default())?;
                 self.checkpoint().map(Answer::Checkpoint)

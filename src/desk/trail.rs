@@ -1,5 +1,7 @@
 //! The trail: read, signed, verified, proved, erased.
 
+use std::collections::HashSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -12,7 +14,7 @@ use crate::audit::{
 use crate::authority::{self, Subject};
 use crate::domain::{ItemState, Review, Reviewer};
 use crate::policy::Policy;
-use crate::protocol::{Act, EntryView, Refused, Reply, VerifyAsk, VerifyReport, Why};
+use crate::protocol::{Act, EntryView, Erased, Refused, Reply, VerifyAsk, VerifyReport, Why};
 use crate::store::{Op, Opened, Store, StoreError, StoredPolicy, TrailSink, Write};
 
 /// An entry as the log is followed from outside.
@@ -168,14 +170,14 @@ impl Core {
     }
 
     /// Erase all text of a decision, everywhere. The trail keeps commitments that say nothing now.
-    pub(super) fn erase(&self, by: &str, id: &str, reason: &str) -> Result<(), Refused> {
+    pub(super) fn erase(&self, by: &str, id: &str, reason: &str) -> Result<Erased, Refused> {
         let actor = self.actor(by)?;
         authority::may(&actor, Act::Erase, Subject::default())?;
         if reason.trim().is_empty() {
             return Err(Refused::new(Why::Invalid, "an erasure needs a reason")
                 .hint("give the legal ground in --reason, without personal data: it stays"));
         }
-        self.retry(|sight| {
+        let texts = self.retry(|sight| {
             let stored = self.store.decision(id)?.ok_or_else(|| no_decision(id))?;
             if stored.state() != ItemState::Settled {
                 return Err(Refused::new(
@@ -185,45 +187,51 @@ impl Core {
                 .hint("settle it first (reject it, if it must go now), then erase")
                 .into());
             }
-            let mut entry = Entry::new(EntryKind::ERASE, by, sight.now, sight.wall);
-            if let Some(item) = &stored.item {
-                super::settle::stand(&mut entry, item);
+            // Feedback moves no revision: what comes after this look is not erased, and not said
+            // to be.
+            let below = self.store.head()?;
+            let mut ops = vec![Op::Erase { item: id.to_owned(), below }];
+            let left = self.not_erased(id, below)?;
+            let texts = left.len() as u64;
+            if texts > 0 {
+                let mut entry = Entry::new(EntryKind::ERASE, by, sight.now, sight.wall);
+                if let Some(item) = &stored.item {
+                    super::settle::stand(&mut entry, item);
+                }
+                entry.id = Some(id.to_owned());
+                entry.d.insert("reason".into(), reason.to_owned());
+                entry.x = left;
+                ops.insert(0, Op::Entry(super::core::draft(entry, Vec::new())?));
             }
-            entry.id = Some(id.to_owned());
-            entry.d.insert("reason".into(), reason.to_owned());
-            entry.x = self.commitments_of(id)?;
             let mut premises = sight.premises();
             premises.actor = Some((actor.name.clone(), actor.version));
             let revision = stored.item.as_ref().map_or(0, |i| i.revision);
             premises.item = Some((id.to_owned(), revision));
-            self.commit(Write {
-                premises,
-                now: sight.now,
-                ops: vec![
-                    Op::Entry(super::core::draft(entry, Vec::new())?),
-                    Op::Erase { item: id.to_owned() },
-                ],
-            })?;
-            Ok(())
-        })
+            self.commit(Write { premises, now: sight.now, ops })?;
+            Ok(texts)
+        })?;
+        Ok(Erased { texts, remains: self.store.remains().map_err(refuse)? })
     }
 
-    /// Every commitment in the entries about a decision.
-    fn commitments_of(&self, id: &str) -> Result<Vec<Hash>, Trouble> {
-        let mut all = Vec::new();
+    /// Every commitment in the entries about a decision before `below` that none of them erases.
+    fn not_erased(&self, id: &str, below: u64) -> Result<Vec<Hash>, Trouble> {
+        let (mut all, mut erased) = (Vec::new(), HashSet::new());
         let mut from = 0;
         loop {
             let page = self.store.entries(Some(id), from, 1_000)?;
-            let Some((last, _)) = page.last() else { return Ok(all) };
+            let Some((last, _)) = page.last() else { break };
             from = last + 1;
-            for (index, bytes) in &page {
+            for (index, bytes) in page.iter().filter(|(index, _)| *index < below) {
                 let entry = Entry::parse(bytes).map_err(|e| {
                     Refused::new(Why::Unavailable, format!("entry {index} is damaged: {e}"))
                         .hint("overrule audit verify says what is wrong with the trail")
                 })?;
                 all.extend(entry.c.iter().map(|c| c.hash));
+                erased.extend(entry.x);
             }
         }
+        all.retain(|hash| !erased.contains(hash));
+        Ok(all)
     }
 }
 
@@ -257,11 +265,12 @@ impl TrailSink for Sink<'_> {
         }
     }
 
-    fn entry(&mut self, index: u64, bytes: &[u8]) {
+    fn entry(&mut self, index: u64, bytes: &[u8], about: Option<&str>) {
         if index.is_multiple_of(4_096) {
             (self.progress)(index, self.size);
         }
         self.verifier.entry(index, bytes);
+        self.verifier.about(about);
     }
 
     fn body(&mut self, index: u64, path: &str, kept: Option<Opened<'_>>) {

@@ -379,9 +379,21 @@ pub enum Answer {
     Reference(ReferenceView),
     Token(Box<NewToken>),
     Revoked(Token),
+    Erased(Erased),
     Received(Received),
     /// How many things a tick did.
     Ticked(u64),
+}
+
+/// What an erasure did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erased {
+    /// How many texts that the trail commits to went; 0: all had gone before, and only what might
+    /// be left of them was removed once more.
+    pub texts: u64,
+    /// What only the operator of the store can remove, and how; `None`: nothing is left.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub remains: Option<String>,
 }
 
 /// The fate of one line.

@@ -25,8 +25,8 @@ use futures_util::{future::BoxFuture, stream::BoxStream};
 
 pub use backends::{BackendView, ConflictView, NotReceived, Received};
 pub use command::{
-    Act, Admitted, Answer, BlindAnswer, Command, Draft, FeedbackKind, LeaseAsk, Line, NewToken,
-    Offline, Refusal, ReviewRequest, Reviewed, TokenAsk,
+    Act, Admitted, Answer, BlindAnswer, Command, Draft, Erased, FeedbackKind, LeaseAsk, Line,
+    NewToken, Offline, Refusal, ReviewRequest, Reviewed, TokenAsk,
 };
 pub use control::{
     BreakerView, BudgetView, CanaryAct, CanaryView, ContainmentView, FreezeView, Happened,

@@ -67,6 +67,12 @@ pub trait Store: Send + Sync + 'static {
         Freshness::default()
     }
 
+    /// What an erased text leaves in this kind of store that only its operator can remove, and
+    /// how; `None`: nothing.
+    fn remains(&self) -> Result<Option<String>, StoreError> {
+        Ok(None)
+    }
+
     /// The wall clock that all who share the store agree on, where this process's own says
     /// `local`. Leases, grace and turns are told by it.
     fn now(&self, local: Timestamp) -> Timestamp {
@@ -217,8 +223,9 @@ pub trait TrailSink {
     /// How many entries the store says there are, and its frontier (opaque bytes of
     /// `audit::tree::Frontier`). Called first.
     fn head(&mut self, size: u64, frontier: &[u8]);
-    /// An entry.
-    fn entry(&mut self, index: u64, bytes: &[u8]);
+    /// An entry, and the decision under whose id it is found (`None`: under none, or it admits that
+    /// decision).
+    fn entry(&mut self, index: u64, bytes: &[u8], about: Option<&str>);
     /// A body of the entry given last, in commitment order; an erased one has no salt and value.
     fn body(&mut self, index: u64, path: &str, kept: Option<Opened<'_>>);
     /// The decision that the entry given last admitted.

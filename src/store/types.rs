@@ -246,8 +246,9 @@ pub enum Op {
     /// Post-action signal.
     PutFeedback { item: String, kind: String, at: Timestamp },
     /// Delete every text and salt of this decision, everywhere (bodies of its entries, drafts,
-    /// effects, dead letters with the same id), and vacuum what held it.
-    Erase { item: String },
+    /// effects, dead letters with the same id), and vacuum what held it. What entries from `below`
+    /// on say stays: whoever asks has not seen them, so nothing in the trail would say that it went.
+    Erase { item: String, below: u64 },
     /// A dead letter was admitted after all.
     DropDeadLetter { number: u64 },
     /// Mark an outgoing effect as handled.

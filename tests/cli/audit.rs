@@ -153,7 +153,9 @@ fn erased_text_is_nowhere_in_the_file_and_the_trail_still_holds() {
     assert!(contains(&bench.bytes(), "Zaphod-in-the-input"), "the search would find it");
 
     let erased = bench.json(&["audit", "erase", "a-1", "--reason", "request 118", "--yes"]);
-    assert_eq!(erased["erased"], true);
+    assert_eq!((&erased["erased"], &erased["texts"]), (&true.into(), &2.into()));
+    let again = bench.run(&["audit", "erase", "a-1", "--yes"]);
+    assert!(again.out.starts_with("no text of a-1 was left to erase"), "{again:?}");
     let bytes = bench.bytes();
     for place in ["input", "output", "edit", "note"] {
         assert!(!contains(&bytes, &format!("Zaphod-in-the-{place}")), "{place}");

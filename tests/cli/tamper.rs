@@ -300,6 +300,21 @@ fn every_column_of_every_row_that_was_changed_by_hand_is_found() {
         ),
         ("laxer policy", "UPDATE policies SET source = replace(source, '0.60', '0.10')"),
         ("a schema", "UPDATE policies SET schemas = '{\"loan\":{\"input\":{},\"output\":null}}'"),
+        (
+            "an entry about nothing",
+            "DROP TRIGGER log_no_update; UPDATE log SET item = NULL
+                 WHERE idx = (SELECT max(idx) FROM log WHERE item IS NOT NULL)",
+        ),
+        (
+            "an entry about another",
+            "DROP TRIGGER log_no_update; UPDATE log SET item = (SELECT n FROM decisions WHERE id = 'a-4')
+                 WHERE idx = (SELECT max(idx) FROM log WHERE item IS NOT NULL)",
+        ),
+        (
+            "an admission that is filed",
+            "DROP TRIGGER log_no_update; UPDATE log SET item = idx
+                 WHERE idx = (SELECT n FROM decisions WHERE id = 'a-4')",
+        ),
         ("more decisions", "UPDATE state SET decisions = decisions + 1"),
         ("fewer automatic", "UPDATE state SET automatic = automatic - 1"),
         (

@@ -85,6 +85,17 @@ const CHANGES: &[(&str, &str)] = &[
         "UPDATE log SET bytes = substring(bytes FROM 1 FOR length(bytes) - 1) WHERE idx = 4",
     ),
     (
+        "UPDATE log SET item = NULL WHERE idx = (SELECT max(entry) FROM reviews)",
+        "UPDATE log SET item = (SELECT n FROM decisions WHERE id = 'd3')
+             WHERE idx = (SELECT max(entry) FROM reviews)",
+    ),
+    (
+        "UPDATE log SET item = (SELECT n FROM decisions WHERE id = 'd2')
+             WHERE idx = (SELECT max(entry) FROM reviews)",
+        "UPDATE log SET item = (SELECT n FROM decisions WHERE id = 'd3')
+             WHERE idx = (SELECT max(entry) FROM reviews)",
+    ),
+    (
         "CREATE TABLE gone AS SELECT * FROM log WHERE idx = 4; DELETE FROM log WHERE idx = 4",
         "INSERT INTO log SELECT * FROM gone; DROP TABLE gone",
     ),

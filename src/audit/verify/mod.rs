@@ -24,7 +24,7 @@ mod small;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::domain::{Review, Reviewer};
 
@@ -79,7 +79,8 @@ pub struct Verifier {
     open: Option<OpenEntry>,
     /// Commitments without a body that wait for an `erase` entry, with their entry.
     gone: HashMap<Hash, u64>,
-    erased: u64,
+    /// Commitments that an `erase` entry has named: a later one may name them again.
+    erased: HashSet<Hash>,
     bodies: u64,
     items: Items,
     clashes: Clashes,
@@ -130,7 +131,7 @@ impl Verifier {
             outside_checked: 0,
             open: None,
             gone: HashMap::new(),
-            erased: 0,
+            erased: HashSet::new(),
             bodies: 0,
             items: Items::default(),
             clashes: Clashes::default(),
@@ -277,6 +278,23 @@ impl Verifier {
         }
         let entry = parsed;
         self.open = Some(OpenEntry { index, entry, opened: 0, salt: None, said: None, row: false });
+    }
+
+    /// The decision under whose id the store finds the entry given last (`None`: under none, or it
+    /// admits that decision). One that is found elsewhere is missing where people look for it.
+    pub fn about(&mut self, id: Option<&str>) {
+        let Some(OpenEntry { index, entry: Some(entry), .. }) = &self.open else { return };
+        let must = entry.id.as_deref().filter(|_| entry.t != EntryKind::ADMIT);
+        if id != must {
+            let named =
+                |id: Option<&str>| id.map_or("no decision".to_owned(), |id| format!("{id:?}"));
+            let reason = format!(
+                "entry {index} is kept as one about {}, and is about {}",
+                named(id),
+                named(must)
+            );
+            self.faults.add_derived(*index, *index, reason);
+        }
     }
 
     /// A body of the entry given last: its path, salt and value as stored.
@@ -484,7 +502,7 @@ impl Verifier {
             unsigned: entries - proven.min(entries),
             outside_checked: self.outside_checked,
             bodies: self.bodies,
-            erased: self.erased,
+            erased: self.erased.len() as u64,
             total_faults: self.faults.total(),
             faults: self.faults.sorted(),
         }
@@ -583,12 +601,13 @@ impl Verifier {
         }
     }
 
-    /// Takes the commitments an `erase` entry names off the list of missing bodies.
+    /// Takes the commitments an `erase` entry names off the list of missing bodies. What one has
+    /// named already may be named again: the erasure was asked for once more.
     fn erase(&mut self, index: u64, entry: &Entry) {
         for hash in &entry.x {
             if self.gone.remove(hash).is_some() {
-                self.erased += 1;
-            } else {
+                self.erased.insert(*hash);
+            } else if !self.erased.contains(hash) {
                 let reason =
                     format!("entry {index} erases a body that is still there, or never was");
                 self.faults.add_derived(index, index, reason);

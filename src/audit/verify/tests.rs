@@ -406,6 +406,52 @@ fn erasing_needs_an_entry_that_names_the_commitment() {
 }
 
 #[test]
+fn what_was_erased_may_be_erased_again() {
+    let again = |id: &str, x: Vec<Hash>| {
+        let mut db = log(24);
+        let mut e = Entry::new(EntryKind::ERASE, "ann", time(40), time(40));
+        (e.id, e.x) = (Some(id.into()), x);
+        db.append(e);
+        db.sign();
+        verify(&db)
+    };
+    let gone = Entry::parse(&log(24).entries[25].1).unwrap().x;
+    let report = again("d-2", gone.clone());
+    assert!(report.ok(), "{:?}", report.faults);
+    assert_eq!(report.erased, 1);
+    // Only what an entry before named: of anything else it is no word.
+    let there = Entry::parse(&log(24).entries[3].1).unwrap().c[0].hash;
+    let report = again("d-3", vec![gone[0], there]);
+    assert_eq!(report.first_bad().map(|f| f.first), Some(26));
+}
+
+#[test]
+fn an_entry_is_found_under_the_decision_it_is_about() {
+    let db = log(24);
+    let faults = |at: u64, about: Option<&str>| {
+        let mut v = Verifier::new(key().verifier());
+        v.head(db.size(), &db.frontier);
+        for (index, bytes) in &db.entries {
+            v.entry(*index, bytes);
+            let entry = Entry::parse(bytes).unwrap();
+            let right = entry.id.as_deref().filter(|_| entry.t != EntryKind::ADMIT);
+            v.about(if *index == at { about } else { right });
+        }
+        let said = v.finish().faults;
+        said.into_iter().filter(|f| f.reason.contains("kept as one")).collect::<Vec<_>>()
+    };
+    assert_eq!(faults(24, Some("d-5")), []);
+    for (at, about) in
+        [(24, None), (24, Some("d-6")), (25, None), (3, Some("d-3")), (0, Some("d-3"))]
+    {
+        let found = faults(at, about);
+        assert_eq!(found.iter().map(|f| (f.first, f.last)).collect::<Vec<_>>(), [(at, at)]);
+    }
+    let found = faults(24, None);
+    assert_eq!(found[0].reason, "entry 24 is kept as one about no decision, and is about \"d-5\"");
+}
+
+#[test]
 fn items_stand_where_the_log_left_them() {
     let good = log(24);
     type Change = fn(&mut Db);

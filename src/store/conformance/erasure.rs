@@ -52,7 +52,7 @@ pub(crate) fn erasure_leaves_proofs_and_no_text(open: Open<'_>) {
     let (kept_b, kept_c) = (store.decision("b").unwrap(), store.decision("c").unwrap());
 
     let log = Op::Entry(entry(EntryKind::ERASE, Some("a"), &[]));
-    let erase = Op::Erase { item: "a".to_owned() };
+    let erase = Op::Erase { item: "a".to_owned(), below: u64::MAX };
     let head = apply(&*store, vec![log, erase]);
     assert_eq!(head, before.size + 1);
 
@@ -99,7 +99,7 @@ pub(crate) fn erasure_leaves_proofs_and_no_text(open: Open<'_>) {
     };
     apply(&*store, vec![effect]);
     assert_eq!(store.outgoing(&waiting).unwrap().len(), 1);
-    let unknown = Op::Erase { item: "x".to_owned() };
+    let unknown = Op::Erase { item: "x".to_owned(), below: u64::MAX };
     assert_eq!(
         store.commit(write(vec![unknown])).wait(),
         Err(StoreError::Missing("decision x".to_owned()))
@@ -112,8 +112,48 @@ pub(crate) fn erased_texts_of_pending_verdicts_are_gone(open: Open<'_>) {
     let a = item(&*store, "a");
     let r = review("r1", &a, "ann", VerdictKind::Edit);
     apply(&*store, [reviewed(&r), vec![put(&decided(&a, &r, 10))]].concat());
-    apply(&*store, vec![Op::Erase { item: "a".to_owned() }]);
+    apply(&*store, vec![Op::Erase { item: "a".to_owned(), below: u64::MAX }]);
     let mut left = decided(&a, &r, 10);
     left.pending.as_mut().unwrap().verdict = crate::domain::Verdict::plain(VerdictKind::Edit);
     assert_eq!(item(&*store, "a"), left);
+}
+
+pub(crate) fn erasing_again_takes_what_came_since_and_no_more_than_was_seen(open: Open<'_>) {
+    let store = open();
+    admit(&*store, vec![waiting("a", "level1", None, 0), auto("b")]);
+    let r = review("r1", &item(&*store, "a"), "ann", VerdictKind::Edit);
+    apply(&*store, reviewed(&r));
+    let seen = store.head().unwrap();
+    // While somebody decides what to erase, others write on: feedback, and a late verdict.
+    let heard = || {
+        let note = entry(EntryKind::FEEDBACK, Some("a"), &[("note", b"secret note")]);
+        let kind = "complaint".to_owned();
+        vec![Op::Entry(note), Op::PutFeedback { item: "a".to_owned(), kind, at: at(0) }]
+    };
+    let late = review("r2", &item(&*store, "a"), "bob", VerdictKind::Reject);
+    apply(&*store, [heard(), reviewed(&late)].concat());
+    let erase = |below: u64| {
+        let log = Op::Entry(entry(EntryKind::ERASE, Some("a"), &[]));
+        apply(&*store, vec![log, Op::Erase { item: "a".to_owned(), below }])
+    };
+    // By entry: which texts are there.
+    let there = || {
+        let bodies =
+            check(&*store).bodies.into_iter().map(|b| b.first().is_some_and(|b| b.1.is_some()));
+        bodies.collect::<Vec<_>>()
+    };
+    assert_eq!(there(), [true, true, true, true, true]);
+    erase(seen);
+    assert_eq!(there(), [false, true, false, true, true, false]);
+    let tags =
+        || store.reviews("a").unwrap().into_iter().map(|r| r.verdict.tags).collect::<Vec<_>>();
+    assert_eq!(tags(), [vec![], vec!["tone".to_owned()]]);
+    assert_eq!(store.decision("a").unwrap().unwrap().raw, None);
+    // Once more, with nothing new; then with all that came.
+    erase(seen);
+    assert_eq!(there(), [false, true, false, true, true, false, false]);
+    apply(&*store, heard());
+    erase(store.head().unwrap());
+    assert_eq!(there(), [false, true, false, false, false, false, false, false, false]);
+    assert_eq!(tags(), [Vec::<String>::new(), vec![]]);
 }

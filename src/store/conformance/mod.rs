@@ -105,6 +105,7 @@ macro_rules! suite {
             graces_over_and_overdue,
             erasure_leaves_proofs_and_no_text,
             erased_texts_of_pending_verdicts_are_gone,
+            erasing_again_takes_what_came_since_and_no_more_than_was_seen,
             the_trail_is_fed_in_order,
             tiles_for_proofs,
             checkpoints_are_signed_when_something_was_added,

@@ -31,11 +31,12 @@ impl TrailSink for Fed {
         self.frontier = Frontier::from_bytes(frontier).unwrap();
     }
 
-    fn entry(&mut self, index: u64, bytes: &[u8]) {
+    fn entry(&mut self, index: u64, bytes: &[u8], about: Option<&str>) {
         assert_eq!(index, self.entries.len() as u64);
         assert_eq!(self.tiles.contains_key(&(0, index / 256)), index / 256 < self.size / 256);
         assert!(self.items.is_empty());
-        Entry::parse(bytes).unwrap();
+        let entry = Entry::parse(bytes).unwrap();
+        assert_eq!(about, entry.id.as_deref().filter(|_| entry.t != EntryKind::ADMIT));
         self.bodies.push(Vec::new());
         self.entries.push(bytes.to_vec());
     }

@@ -1,21 +1,21 @@
 //! Erasure: every text and salt of a decision goes, every proof stays.
 
-use super::fault::{Done, Fail};
+use super::fault::{Done, Fail, int};
 use super::text::{Text, stored};
 use super::tx::{Tx, values};
 use super::{conn, items};
 use crate::store::rows::dead::carries;
 use crate::store::rows::decision::without_messages;
 
-/// Delete what the decision says, wherever it is kept. The vacuum after the commit takes what was
+/// Delete what the decision says in entries before `below`, wherever it is kept. The vacuum after the commit takes what was
 /// deleted out of the tables' pages.
-pub(super) async fn erase(tx: &mut Tx<'_>, id: &str) -> Done<()> {
+pub(super) async fn erase(tx: &mut Tx<'_>, id: &str, below: u64) -> Done<()> {
     let n = tx.number(id).await?;
     // The texts of its own admission, and of every entry about it.
     tx.send(
         "UPDATE bodies SET salt = NULL, value = NULL
-         WHERE entry = $1 OR entry IN (SELECT idx FROM log WHERE item = $1)",
-        values![n],
+         WHERE entry = $1 OR entry IN (SELECT idx FROM log WHERE item = $1 AND idx < $2)",
+        values![n, int(below)],
     )
     .await?;
     // A reason quotes values; groups and tags are words of the record.
@@ -30,7 +30,8 @@ pub(super) async fn erase(tx: &mut Tx<'_>, id: &str) -> Done<()> {
     )
     .await?;
     items::erase_texts(tx, n).await?;
-    tx.send("UPDATE reviews SET tags = NULL WHERE item = $1", values![n]).await?;
+    let sql = "UPDATE reviews SET tags = NULL WHERE item = $1 AND entry < $2";
+    tx.send(sql, values![n, int(below)]).await?;
     tx.send("DELETE FROM drafts WHERE item = $1", values![n]).await?;
     // The key stays: an effect that was deleted must not be put a second time.
     tx.send(

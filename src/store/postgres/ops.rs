@@ -81,7 +81,7 @@ pub(super) async fn apply<'a>(tx: &mut Tx<'a>, op: &'a Op, now: Timestamp) -> Do
             )
             .await
         }
-        Op::Erase { item } => erase::erase(tx, item).await,
+        Op::Erase { item, below } => erase::erase(tx, item, *below).await,
         Op::DropDeadLetter { number } => {
             tx.send("DELETE FROM dead_letters WHERE number = $1", values![int(*number)]).await
         }

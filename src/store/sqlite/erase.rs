@@ -10,9 +10,9 @@ use crate::store::StoreError;
 use crate::store::rows::SLOTS;
 use crate::store::rows::decision::without_messages;
 
-/// Delete what the decision says, wherever it is kept. The vacuum after the commit removes the
+/// Delete what the decision says in entries before `below`, wherever it is kept. The vacuum after the commit removes the
 /// copies that SQLite may have left in free space.
-pub(super) fn erase(tx: &mut Tx<'_>, id: &str) -> Done<()> {
+pub(super) fn erase(tx: &mut Tx<'_>, id: &str, below: u64) -> Done<()> {
     let n = tx.number(id)?;
     let conn = tx.conn;
     // The texts of its own admission, and of every entry about it.
@@ -20,8 +20,8 @@ pub(super) fn erase(tx: &mut Tx<'_>, id: &str) -> Done<()> {
     let mut wipe = conn
         .prepare_cached("UPDATE bodies SET salt = NULL, value = NULL WHERE id >= ?1 AND id < ?2")?;
     wipe.execute((n * slots, (n + 1) * slots))?;
-    let mut about = conn.prepare_cached("SELECT idx FROM log WHERE item = ?1")?;
-    let mut entries = about.query([n])?;
+    let mut about = conn.prepare_cached("SELECT idx FROM log WHERE item = ?1 AND idx < ?2")?;
+    let mut entries = about.query((n, int(below)))?;
     while let Some(row) = entries.next()? {
         let index: i64 = row.get(0)?;
         wipe.execute((index * slots, (index + 1) * slots))?;
@@ -38,7 +38,8 @@ pub(super) fn erase(tx: &mut Tx<'_>, id: &str) -> Done<()> {
     )?
     .execute((n, rest))?;
     items::erase_texts(conn, n)?;
-    conn.prepare_cached("UPDATE reviews SET tags = NULL WHERE item = ?1")?.execute([n])?;
+    conn.prepare_cached("UPDATE reviews SET tags = NULL WHERE item = ?1 AND entry < ?2")?
+        .execute((n, int(below)))?;
     conn.prepare_cached("DELETE FROM drafts WHERE item = ?1")?.execute([n])?;
     // The key stays: an effect that was deleted must not be put a second time.
     conn.prepare_cached(

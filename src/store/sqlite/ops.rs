@@ -65,7 +65,7 @@ pub(super) fn apply(tx: &mut Tx<'_>, op: &Op, now: Timestamp) -> Done<()> {
                 .execute((n, entry, kind, at.as_millisecond()))?;
             Ok(())
         }
-        Op::Erase { item } => erase::erase(tx, item),
+        Op::Erase { item, below } => erase::erase(tx, item, *below),
         Op::DropDeadLetter { number } => dead::forget(tx, *number),
         Op::EffectDone { key } => outbox::done(tx, key),
         Op::EffectTried { key, error, next_at } => outbox::tried(tx, key, error, *next_at),

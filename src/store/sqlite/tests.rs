@@ -151,7 +151,7 @@ fn what_was_erased_is_in_no_file() {
     });
     let salt = salt.unwrap();
     let erase = |id: &str| {
-        let ops = vec![crate::store::Op::Erase { item: id.to_owned() }];
+        let ops = vec![crate::store::Op::Erase { item: id.to_owned(), below: u64::MAX }];
         store.commit(Write { ops, ..log(0) }).wait().unwrap()
     };
     for n in [0, 123, 299] {

@@ -107,7 +107,10 @@ pub(super) fn feed(conn: &Connection, sink: &mut dyn TrailSink) -> Done<()> {
 /// Level-0 tiles, the log, its bodies and rows, side by side: all are in order.
 fn feed_entries(conn: &Connection, sink: &mut dyn TrailSink) -> Done<()> {
     let mut tiles = conn.prepare("SELECT id, bytes FROM tiles WHERE id < 1 << 56 ORDER BY id")?;
-    let mut log = conn.prepare("SELECT idx, bytes FROM log ORDER BY idx")?;
+    let mut log = conn.prepare(
+        "SELECT l.idx, l.bytes, d.id FROM log l LEFT JOIN decisions d ON d.n = l.item
+             ORDER BY l.idx",
+    )?;
     let mut texts = conn.prepare("SELECT id, path, salt, value FROM bodies ORDER BY id")?;
     let (mut tiles, mut log, mut texts) = (tiles.query(())?, log.query(())?, texts.query(())?);
     let mut statements = derived::Statements::new(conn)?;
@@ -124,7 +127,8 @@ fn feed_entries(conn: &Connection, sink: &mut dyn TrailSink) -> Done<()> {
             sink.tile(0, of, bytes_of(full, 1)?);
             tile = tiles.next()?;
         }
-        sink.entry(index, bytes_of(row, 1)?);
+        let about = row.get_ref(2)?.as_str_or_null().map_err(|_| damaged("the trail"))?;
+        sink.entry(index, bytes_of(row, 1)?, about);
         while let Some(one) = text {
             let of = count(one.get(0)?) / SLOTS;
             if of > index {

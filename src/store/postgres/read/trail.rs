@@ -136,8 +136,9 @@ pub(in crate::store::postgres) async fn feed(
 async fn feed_entries(client: &ClientWrapper, sink: &mut dyn TrailSink) -> Done<()> {
     let sql = "SELECT idx, bytes FROM tiles WHERE level = 0 ORDER BY idx";
     let mut tiles = Stream::open(client, "tiles", sql, 100).await?;
-    let mut log =
-        Stream::open(client, "log", "SELECT idx, bytes FROM log ORDER BY idx", 1_000).await?;
+    let sql = "SELECT l.idx, l.bytes, d.id FROM log l LEFT JOIN decisions d ON d.n = l.item
+         ORDER BY l.idx";
+    let mut log = Stream::open(client, "log", sql, 1_000).await?;
     let sql = "SELECT entry, path, salt, value FROM bodies ORDER BY entry, slot";
     let mut bodies = Stream::open(client, "bodies", sql, 200).await?;
     let mut beside = Beside::begin(client).await?;
@@ -153,7 +154,7 @@ async fn feed_entries(client: &ClientWrapper, sink: &mut dyn TrailSink) -> Done<
             sink.tile(0, of, get(full, 1)?);
             tile = tiles.next().await?;
         }
-        sink.entry(index, get(&row, 1)?);
+        sink.entry(index, get(&row, 1)?, maybe(&row, 2)?.as_deref());
         while let Some(one) = &body {
             let of = count(get(one, 0)?);
             if of > index {
