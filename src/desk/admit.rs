@@ -363,7 +363,7 @@ impl Core {
     fn admit_some(&self, by: &str, lines: &[Line]) -> Result<Vec<Admitted>, Refused> {
         self.retry(|sight| {
             let mut tally = Tally::load(self, sight)?;
-            let mut salts = Salts::default();
+            let mut salts = Salts::of(lines.len());
             let mut now = sight.now;
             let mut answers: Vec<Admitted> = Vec::with_capacity(lines.len());
             let (mut rows, mut dead) = (Vec::new(), Vec::new());

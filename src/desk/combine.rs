@@ -33,8 +33,8 @@ use crate::store::{Admission, AdmitBatch, AdmitResult, DeadLetter, Premises, Sto
 /// Lines taken up at once, and rows of one batch of the store.
 const AT_ONCE: usize = 1000;
 const ROWS: usize = 200;
-/// Batches on their way to the disk while the next ones are routed.
-const AHEAD: usize = 2;
+/// Batches on their way to the disk while the next ones are routed: more would be smaller ones.
+const AHEAD: usize = 1;
 /// Lines that may wait; beyond, callers are told to come again.
 const MOST: usize = 20_000;
 /// How old a look at counts and clocks may be. (Control, policy, people and tokens are premises.)
@@ -197,7 +197,7 @@ fn terms(sight: &Sight) -> Arc<Terms> {
 }
 
 fn ready(lines: Vec<Vec<u8>>, terms: &Terms) -> Result<Vec<Prepared>, Refused> {
-    let mut salts = Salts::default();
+    let mut salts = Salts::of(lines.len());
     let policy = terms.policy.as_deref();
     lines.into_iter().map(|line| prepare(line, &terms.key, policy, &mut salts)).collect()
 }
@@ -480,7 +480,7 @@ impl Sequencer {
     /// A record made ready under the policy in force now.
     fn again_ready(&self, bytes: Vec<u8>) -> Result<Box<Ready>, Refused> {
         let (key, policy) = (&self.sight.snapshot.key, self.sight.policy.as_deref());
-        match prepare(bytes, key, policy, &mut Salts::default())? {
+        match prepare(bytes, key, policy, &mut Salts::of(1))? {
             Prepared::Record(ready) => Ok(ready),
             _ => Err(Refused::new(Why::Internal, "a record is not one the second time")),
         }
@@ -555,7 +555,12 @@ impl Sequencer {
     }
 
     fn landed(&mut self, places: &[Place], rows: &[Admission], results: Vec<AdmitResult>) {
-        if let Ok(head) = self.core.store.head() {
+        // Known from the answers: asking the store would make it read what was just written.
+        let last = results.iter().filter_map(|one| match one {
+            AdmitResult::New(index) => Some(index + 1),
+            AdmitResult::Duplicate(_) | AdmitResult::Conflict => None,
+        });
+        if let Some(head) = last.max() {
             self.core.grown(head);
         }
         let (mut dead, mut clashes) = (Vec::new(), Vec::new());

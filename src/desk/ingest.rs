@@ -407,7 +407,7 @@ impl Run<'_> {
     /// A record made ready under the policy in force now.
     fn prepared(&self, bytes: Vec<u8>) -> Result<Box<Ready>, Refused> {
         let (key, policy) = (&self.sight.snapshot.key, self.sight.policy.as_deref());
-        match prepare(bytes, key, policy, &mut Salts::default())? {
+        match prepare(bytes, key, policy, &mut Salts::of(1))? {
             Prepared::Record(ready) => Ok(ready),
             _ => Err(Refused::new(Why::Internal, "a record is not one the second time")),
         }

@@ -401,11 +401,7 @@ fn reply(
 /// The decision in a stored record; its faults where it has any.
 pub(super) fn decision_of(stored: &StoredDecision) -> Result<Decision, Vec<Fault>> {
     let raw = stored.raw.as_deref().unwrap_or_default();
-    match record::parse(raw, &Limits::default()) {
-        Intake::Record(parsed) => Ok(parsed.decision),
-        Intake::Broken(broken) => Err(broken.faults),
-        Intake::Blank | Intake::Refused(_) => Err(Vec::new()),
-    }
+    record::decision(raw, &Limits::default())
 }
 
 /// A repaired record goes through the route as if it came today.

@@ -1,6 +1,7 @@
 //! What every request gets: an id, and bounds of time and size.
 
-use std::sync::atomic::Ordering;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -49,7 +50,7 @@ fn longest(path: &str) -> usize {
 
 /// Give the request an id, time and a word in the log.
 async fn identified(State(patience): State<Patience>, request: Request, next: Next) -> Response {
-    let id = chosen(&request).unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
+    let id = chosen(&request).unwrap_or_else(fresh);
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let at_door = request.extensions().get::<AtDoor>().is_some();
     let answer = CURRENT.scope(id.clone(), async {
@@ -113,6 +114,14 @@ fn head(request: &Request) -> usize {
 fn closing(mut answer: Response) -> Response {
     answer.headers_mut().insert(header::CONNECTION, CLOSE);
     answer
+}
+
+/// An id nobody has had: a random one of this process, and the request's number in it. Drawing
+/// randomness for every request would cost more than all else that is done here.
+fn fresh() -> String {
+    static PROCESS: LazyLock<String> = LazyLock::new(|| uuid::Uuid::now_v7().simple().to_string());
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    format!("{}-{:x}", *PROCESS, NUMBER.fetch_add(1, Ordering::Relaxed))
 }
 
 /// The id the caller chose, if it is fit for a log line.

@@ -79,8 +79,8 @@ impl Source {
         for _ in 0..workers {
             let (work, policy) = (work.clone(), policy.clone());
             thread::spawn(move || {
-                let mut salts = Salts::default();
                 for Work { lines, done } in work {
+                    let mut salts = Salts::of(lines.len());
                     // A sequencer that is gone needs no answer.
                     let _ = done.send(prepare_all(lines, &key, policy.as_deref(), &mut salts));
                 }

@@ -218,6 +218,8 @@ fn named(judged: Judged, stored: &StoredDecision) -> Judged {
 /// Is it of a kind that matters here? Entries are canonical: a quote inside a text is escaped, so
 /// these bytes stand for the kind and nothing else.
 fn is_heard(bytes: &[u8]) -> bool {
-    const KINDS: [&[u8]; 3] = [b"\"t\":\"settle\"", b"\"t\":\"stage\"", b"\"t\":\"feedback\""];
-    KINDS.iter().any(|kind| bytes.windows(kind.len()).any(|window| window == *kind))
+    const KINDS: [&[u8]; 3] = [b"settle\"", b"stage\"", b"feedback\""];
+    memchr::memmem::find(bytes, b"\"t\":\"")
+        .and_then(|at| bytes.get(at + 5..))
+        .is_some_and(|rest| KINDS.iter().any(|kind| rest.starts_with(kind)))
 }

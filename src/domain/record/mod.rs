@@ -21,7 +21,7 @@ mod scan;
 mod tests;
 mod tree;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 pub use canonical::canonical;
 
@@ -143,10 +143,23 @@ impl RefusalReason {
 
 /// Reads one line (with or without its line end or a byte order mark).
 pub fn parse(line: &[u8], limits: &Limits) -> Intake {
-    read(line, limits).unwrap_or_else(Intake::Refused)
+    read(line, limits, canonical::of_object).unwrap_or_else(Intake::Refused)
 }
 
-fn read(line: &[u8], limits: &Limits) -> Result<Intake, Refusal> {
+/// The decision in a line that was read before, without its canonical form; or what is wrong with
+/// it (nothing, where it is not even a record).
+pub fn decision(line: &[u8], limits: &Limits) -> Result<Decision, Vec<Fault>> {
+    match read(line, limits, |_| Vec::new()) {
+        Ok(Intake::Record(parsed)) => Ok(parsed.decision),
+        Ok(Intake::Broken(broken)) => Err(broken.faults),
+        Ok(Intake::Blank | Intake::Refused(_)) | Err(_) => Err(Vec::new()),
+    }
+}
+
+/// How the canonical form is written, where it is wanted.
+type Form = fn(&Map<String, Value>) -> Vec<u8>;
+
+fn read(line: &[u8], limits: &Limits, form: Form) -> Result<Intake, Refusal> {
     let line = trim(line);
     if line.is_empty() {
         return Ok(Intake::Blank);
@@ -164,22 +177,22 @@ fn read(line: &[u8], limits: &Limits) -> Result<Intake, Refusal> {
     // An envelope adds a level.
     let scan = scan::scan(text, max_depth + 1)?;
     if scan.too_large.is_empty() {
-        return admit(text, tree::parse(text)?, &scan, max_depth, &[]);
+        return admit(text, tree::parse(text)?, (&scan, max_depth), &[], form);
     }
     // Numbers that no double holds: read them as text, and say where they were.
     let patched = scan::patch(text, &scan.too_large);
     let mut value = tree::parse(&patched)?;
     let numbers = scan::unpatch(&mut value);
-    admit(&patched, value, &scan, max_depth, &numbers)
+    admit(&patched, value, (&scan, max_depth), &numbers, form)
 }
 
 /// From the line's JSON to a record or its faults. `numbers` are those that stand as text.
 fn admit(
     text: &str,
     value: Value,
-    scan: &scan::Scan,
-    max_depth: usize,
+    (scan, max_depth): (&scan::Scan, usize),
     numbers: &[scan::TooLarge],
+    form: Form,
 ) -> Result<Intake, Refusal> {
     let (value, wrapped) = unwrap_envelope(value);
     if scan.depth - usize::from(wrapped) > max_depth {
@@ -190,7 +203,7 @@ fn admit(
         return Err(refuse(RefusalReason::NotARecord, message));
     };
     let id = usable_id(map.get("id"))?;
-    let mut bytes = canonical::of_object(&map);
+    let mut bytes = form(&map);
     let (parts, mut faults) = match extract::extract(id, map) {
         Ok(decision) if numbers.is_empty() => {
             return Ok(Intake::Record(Box::new(Parsed { decision: *decision, canonical: bytes })));
