@@ -411,6 +411,11 @@ proptest! {
         let at = at.min(line.len());
         let end = (at + cut).min(line.len());
         line.splice(at..end, bytes);
-        let _ = parse(&line, &Limits::default());
+        let again = decision(&line, &Limits::default());
+        match parse(&line, &Limits::default()) {
+            Intake::Record(parsed) => prop_assert_eq!(again, Ok(parsed.decision)),
+            Intake::Broken(broken) => prop_assert_eq!(again, Err(broken.faults)),
+            Intake::Blank | Intake::Refused(_) => prop_assert_eq!(again, Err(Vec::new())),
+        }
     }
 }
