@@ -21,7 +21,7 @@ use crate::policy::{EffectAction, Firing, Policy, Routing};
 use crate::protocol::{Act, Admitted, Line, Refusal, Refused, Why};
 use crate::store::{
     Admission, AdmitBatch, AdmitResult, Body, Columns, Counts, DeadLetter, EntryDraft, Op,
-    StoreError, Write, form,
+    Premises, StoreError, Write, form,
 };
 
 /// The rule named on broken records.
@@ -345,7 +345,6 @@ pub(super) fn answer_of(result: AdmitResult, route: &Route) -> Result<Cow<'_, Ro
 impl Core {
     /// Admit a batch of lines: one request, one commit.
     pub(super) fn admit(&self, by: &str, lines: &[Line]) -> Result<Vec<Admitted>, Refused> {
-        authority::may(&self.actor(by)?, Act::Admit, Subject::default())?;
         self.admit_lines(by, lines)
     }
 
@@ -362,6 +361,8 @@ impl Core {
     /// The first of these lines, at least one, in one commit.
     fn admit_some(&self, by: &str, lines: &[Line]) -> Result<Vec<Admitted>, Refused> {
         self.retry(|sight| {
+            let actor = self.actor(by)?;
+            authority::may(&actor, Act::Admit, Subject::default())?;
             let mut tally = Tally::load(self, sight)?;
             let mut salts = Salts::of(lines.len());
             let mut now = sight.now;
@@ -400,7 +401,8 @@ impl Core {
                 }
             }
             let rows = Arc::new(rows);
-            let premises = sight.premises();
+            let premises =
+                Premises { actor: Some((actor.name, actor.version)), ..sight.premises() };
             let batch = AdmitBatch { premises, now, rows: rows.clone(), dead, bulk: false };
             let results = self.store.admit(batch).wait()?;
             let mut conflicts = Vec::new();

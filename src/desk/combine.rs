@@ -35,8 +35,9 @@ const AT_ONCE: usize = 1000;
 const ROWS: usize = 200;
 /// Batches on their way to the disk while the next ones are routed: more would be smaller ones.
 const AHEAD: usize = 1;
-/// Lines that may wait; beyond, callers are told to come again.
+/// Lines, and bytes of them, that may wait; beyond, callers are told to come again.
 const MOST: usize = 20_000;
+const MOST_BYTES: usize = 256 << 20;
 /// How old a look at counts and clocks may be. (Control, policy, people and tokens are premises.)
 const LOOK: Duration = Duration::from_millis(250);
 /// How often one record is decided again before its caller is told to come again.
@@ -78,8 +79,9 @@ pub struct Admissions {
 
 struct Shared {
     terms: Mutex<Arc<Terms>>,
-    /// Lines on their way.
+    /// Lines on their way, and their bytes.
     waiting: AtomicUsize,
+    bytes: AtomicUsize,
     /// The thread holds the other one.
     alive: Arc<()>,
 }
@@ -110,6 +112,7 @@ impl Local {
         let shared = Arc::new(Shared {
             terms: Mutex::new(terms(&sight)),
             waiting: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
             alive: alive.clone(),
         });
         let (to, from) = crossbeam_channel::unbounded();
@@ -143,9 +146,9 @@ impl Admissions {
     /// Admit; the answers stand in the order of the lines, and what they say is durable.
     pub async fn admit(&self, submission: Submission) -> Result<Vec<Admitted>, Turned> {
         let Submission { who, source, lines, dry_run } = submission;
-        let _room = Room::take(&self.shared, lines.len())?;
-        let under = lock(&self.shared.terms).clone();
         let bytes: usize = lines.iter().map(Vec::len).sum();
+        let _room = Room::take(&self.shared, lines.len(), bytes)?;
+        let under = lock(&self.shared.terms).clone();
         let prepared = if bytes <= INLINE {
             ready(lines, &under)?
         } else {
@@ -169,12 +172,18 @@ impl Admissions {
 }
 
 /// A place among those that wait, given back when the caller has the answer or has gone.
-struct Room(Arc<Shared>, usize);
+struct Room {
+    shared: Arc<Shared>,
+    lines: usize,
+    bytes: usize,
+}
 
 impl Room {
-    fn take(shared: &Arc<Shared>, lines: usize) -> Result<Self, Refused> {
-        let room = Self(shared.clone(), lines);
-        if shared.waiting.fetch_add(lines, Ordering::Relaxed) > MOST {
+    fn take(shared: &Arc<Shared>, lines: usize, bytes: usize) -> Result<Self, Refused> {
+        let room = Self { shared: shared.clone(), lines, bytes };
+        let many = shared.waiting.fetch_add(lines, Ordering::Relaxed) > MOST;
+        let much = shared.bytes.fetch_add(bytes, Ordering::Relaxed) > MOST_BYTES;
+        if many || much {
             return Err(Refused::new(
                 Why::Unavailable,
                 "more decisions are waiting than can be stored soon",
@@ -187,7 +196,8 @@ impl Room {
 
 impl Drop for Room {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(self.1, Ordering::Relaxed);
+        self.shared.waiting.fetch_sub(self.lines, Ordering::Relaxed);
+        self.shared.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -346,7 +356,7 @@ impl Sequencer {
     fn known(&mut self, who: &Identity) -> Result<(), Turned> {
         if who.version != self.tokens.version {
             self.tokens = self.core.tokens_now()?;
-            let wall = (self.core.wall)();
+            let wall = self.core.wall_now();
             self.tokens.of_id(&who.token, wall).map_err(Turned::Unknown)?;
         }
         let person = self.person(&who.name)?;
@@ -372,7 +382,7 @@ impl Sequencer {
             // What commits nothing has no premise to be caught by.
             self.tokens = self.core.tokens_now()?;
         }
-        self.sight.wall = millis((self.core.wall)());
+        self.sight.wall = millis(self.core.wall_now());
         Ok(())
     }
 
@@ -404,7 +414,12 @@ impl Sequencer {
 
     /// Route in the name of one person; all of it is in flight then, or answered with why not.
     fn send(&mut self, name: &str, mut waiting: Vec<Waiting>) {
-        while !waiting.is_empty() {
+        loop {
+            // On the table of tokens that is about to be the premise.
+            waiting = self.still_known(waiting);
+            if waiting.is_empty() {
+                return;
+            }
             let asks: Vec<u64> = waiting.iter().map(|w| w.place.ask).collect();
             match self.batch(name, waiting) {
                 Ok((flight, left, changed)) => {
@@ -421,6 +436,24 @@ impl Sequencer {
                 Err(turned) => return self.fail(asks.into_iter(), &turned),
             }
         }
+    }
+
+    /// Without the rows of those whose tokens open nothing any more; they are answered so.
+    fn still_known(&mut self, waiting: Vec<Waiting>) -> Vec<Waiting> {
+        let wall = self.sight.wall;
+        let mut turned: HashMap<u64, Unknown> = HashMap::new();
+        for ask in waiting.iter().map(|w| w.place.ask) {
+            let who = self.open.get(&ask).map(|open| &open.who);
+            if let Some(who) = who.filter(|who| who.version != self.tokens.version)
+                && let Err(unknown) = self.tokens.of_id(&who.token, wall)
+            {
+                turned.insert(ask, unknown);
+            }
+        }
+        for (ask, unknown) in &turned {
+            self.fail(std::iter::once(*ask), &Turned::Unknown(*unknown));
+        }
+        waiting.into_iter().filter(|w| !turned.contains_key(&w.place.ask)).collect()
     }
 
     /// Route a batch on the present sight and queue it. A row that sets off an effect on control

@@ -29,9 +29,9 @@ use super::core::{Core, Sight, refuse};
 use super::prepare::{Prepared, Ready, prepare};
 use super::salts::Salts;
 use crate::authority::{self, Subject};
-use crate::domain::{Outcome, Route, Timestamp};
+use crate::domain::{Outcome, Reviewer, Route, Timestamp};
 use crate::protocol::{Act, Refusal, Refused, Why};
-use crate::store::{Admission, AdmitBatch, AdmitResult, DeadLetter, StoreError, Ticket};
+use crate::store::{Admission, AdmitBatch, AdmitResult, DeadLetter, Premises, StoreError, Ticket};
 
 /// Rows of one store batch: what a bulk writer commits at most before it yields.
 const ROWS: usize = 200;
@@ -127,7 +127,7 @@ pub fn run(
     let dry_run = options.dry_run;
     let mut run = Run {
         core,
-        by: &options.by,
+        by: actor,
         dry_run,
         now: sight.now,
         ticked: sight.now,
@@ -198,7 +198,8 @@ type Flight = (Batch, Ticket<Vec<AdmitResult>>);
 /// The sequencer's state.
 struct Run<'a> {
     core: &'a Core,
-    by: &'a str,
+    /// Who admits, as of the last look.
+    by: Reviewer,
     dry_run: bool,
     sight: Sight,
     now: Timestamp,
@@ -332,6 +333,8 @@ impl Run<'_> {
 
     /// Look at what holds now.
     fn look(&mut self) -> Result<(), Refused> {
+        self.by = self.core.actor(&self.by.name)?;
+        authority::may(&self.by, Act::Admit, Subject::default())?;
         self.sight = self.core.sight()?;
         self.tally = Tally::load(self.core, &self.sight)?;
         Ok(())
@@ -358,7 +361,7 @@ impl Run<'_> {
                 // What is known already is answered as it was and counts no more.
                 let mut aside = known.then(|| gauges.clone());
                 let gauges = aside.as_mut().unwrap_or(gauges);
-                admission(self.core, *ready, &self.sight, (&self.tally, gauges), self.by, at)
+                admission(self.core, *ready, &self.sight, (&self.tally, gauges), &self.by.name, at)
             })??;
             if !known {
                 self.tally.count(&made);
@@ -373,7 +376,10 @@ impl Run<'_> {
         let now = rows.last().map_or(Timestamp::UNIX_EPOCH, |r| r.facts.now);
         let rows = Arc::new(rows);
         let ticket = self.core.store.admit(AdmitBatch {
-            premises: self.sight.premises(),
+            premises: Premises {
+                actor: Some((self.by.name.clone(), self.by.version)),
+                ..self.sight.premises()
+            },
             now,
             rows: rows.clone(),
             dead: Vec::new(),
@@ -503,7 +509,7 @@ impl Run<'_> {
 
     fn verdict(&mut self, at: Timestamp, verdict: ReplayVerdict) -> Result<(), Refused> {
         self.land_all()?;
-        let by = verdict.by.clone().unwrap_or_else(|| self.by.to_owned());
+        let by = verdict.by.clone().unwrap_or_else(|| self.by.name.clone());
         let id = verdict.id.clone();
         // The wall clock waits for nobody: there, what is replayed is given now.
         let at = self.sight.snapshot.record_clock.then_some(at);
@@ -533,7 +539,7 @@ impl Run<'_> {
             };
             let mut aside = seen.then(|| gauges.clone());
             let used = aside.as_mut().unwrap_or(&mut gauges);
-            let (tally, by) = (&self.tally, self.by);
+            let (tally, by) = (&self.tally, self.by.name.as_str());
             let mut made =
                 admission(self.core, *row.ready, &self.sight, (tally, used), by, row.at)?;
             self.rehearsed = Some(gauges);

@@ -9,7 +9,7 @@ use crate::audit::{Entry, EntryKind};
 use crate::authority::{self, Subject};
 use crate::domain::{Item, Reviewer};
 use crate::protocol::{Act, Draft, ItemView, LeaseAsk, LeaseView, Refused, Why};
-use crate::store::{Lease, Op, TakeLease, Write};
+use crate::store::{Lease, Op, Premises, TakeLease, Write};
 
 /// How long a lease lasts; the holder renews it while at work.
 pub(super) const LEASE: SignedDuration = SignedDuration::from_secs(300);
@@ -148,17 +148,19 @@ impl Core {
 
     /// Take a lease away from whoever holds it: the one change of leases that is logged.
     pub(super) fn take_back(&self, by: &str, id: &str) -> Result<(), Refused> {
-        self.hands_on(by, Act::TakeBack, id)?;
         self.retry(|sight| {
+            let (_, actor, item) = self.hands_on(by, Act::TakeBack, id)?;
             let Some(lease) = self.store.lease_of(id, sight.wall)? else {
                 return Ok(());
             };
             let mut entry = Entry::new(EntryKind::LEASE_TAKEN_BACK, by, sight.now, sight.wall);
-            let (_, item) = self.with_item(id)?;
             super::settle::stand(&mut entry, &item);
             entry.d.insert("from".into(), lease.reviewer);
             self.commit(Write {
-                premises: Default::default(),
+                premises: Premises {
+                    actor: Some((actor.name, actor.version)),
+                    ..Premises::default()
+                },
                 now: sight.now,
                 ops: vec![
                     Op::Entry(super::core::draft(entry, Vec::new())?),

@@ -144,7 +144,21 @@ impl Local {
         Ok(known.find(presented, self.core.wall_now()))
     }
 
-    /// The same by the copy in memory; `None`: it knows no such token that opens anything. Only for
+    /// Does a token that is read with on and on still open anything? Not once its owner is
+    /// disabled, either.
+    pub fn is_open(&self, presented: &str) -> Result<bool, Refused> {
+        match self.authenticate(presented)? {
+            Ok(who) => Ok(self.may_ask(&who.name).is_ok()),
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// May somebody of this name ask anything at all? For what is no query.
+    pub fn may_ask(&self, name: &str) -> Result<(), Refused> {
+        authority::may_ask(&self.core.actor(name)?)
+    }
+
+    /// As [`Self::authenticate`], by the copy in memory; `None`: it knows no such token that opens anything. Only for
     /// [`super::Admissions`], whose commits have [`Identity::version`] as a premise.
     pub fn authenticate_from_memory(&self, presented: &str) -> Option<Identity> {
         let known = lock(&self.core.tokens.0).clone()?;
@@ -158,10 +172,11 @@ impl Core {
         // The version is read first: rows of a later change make the copy look older than it is,
         // and it is read again.
         let version = self.store.state(TABLE).map_err(refuse)?.map_or(0, |s| s.version);
-        let mut copy = lock(&self.tokens.0);
-        if let Some(known) = copy.as_ref().filter(|known| known.version == version) {
-            return Ok(known.clone());
+        let copy = lock(&self.tokens.0).clone();
+        if let Some(known) = copy.filter(|known| known.version == version) {
+            return Ok(known);
         }
+        // Read without the lock: those who look into the copy never wait for the store.
         let rows = self.store.states(EACH).map_err(refuse)?;
         let by_id = rows
             .into_iter()
@@ -174,7 +189,11 @@ impl Core {
             })
             .collect();
         let known = Arc::new(Known { version, by_id });
-        *copy = Some(known.clone());
+        let mut copy = lock(&self.tokens.0);
+        // Somebody else may have read a later one meanwhile.
+        if copy.as_ref().is_none_or(|other| other.version < version) {
+            *copy = Some(known.clone());
+        }
         Ok(known)
     }
 

@@ -61,6 +61,8 @@ impl Caller {
     /// `what` says what for.
     pub async fn desk(&self, scopes: &[TokenScope], what: &str) -> Result<&Local, Problem> {
         self.checked(scope::check(self.scopes(), scopes, what), what).await?;
+        let (desk, name) = (self.served.desk().clone(), self.name().to_owned());
+        self.checked(blocking(move || desk.may_ask(&name)).await, what).await?;
         Ok(self.served.desk())
     }
 
@@ -215,9 +217,13 @@ pub(super) fn unknown(why: Unknown) -> Problem {
 /// Who is at the other end: the connection's peer, or whom the proxy names. The last address is
 /// the one our own proxy wrote; those before it are whatever the client claimed.
 pub(super) fn address(parts: &Parts, served: &Served) -> IpAddr {
-    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let named = served.behind_proxy().then(|| forwarded(&parts.headers)).flatten();
-    named.or(peer).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical()
+    named.or_else(|| peer(parts)).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical()
+}
+
+/// The other end of the connection.
+pub(super) fn peer(parts: &Parts) -> Option<IpAddr> {
+    parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip())
 }
 
 fn forwarded(headers: &HeaderMap) -> Option<IpAddr> {

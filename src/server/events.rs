@@ -132,7 +132,8 @@ fn last(value: &HeaderValue) -> Result<u64, Problem> {
 struct Reader {
     served: Served,
     heads: watch::Receiver<u64>,
-    /// What authenticated it, looked at again before every page: a revoked token gets no more.
+    /// What authenticated it, looked at again before every page: a revoked token gets no more, and
+    /// neither does one whose owner is disabled.
     token: String,
     all: bool,
     kinds: Option<Vec<String>>,
@@ -169,7 +170,7 @@ impl Reader {
         let (desk, token, from) = (self.served.desk().clone(), self.token.clone(), self.next);
         let domains = self.domain.is_some();
         let read = blocking(move || {
-            let known = desk.authenticate(&token)?.is_ok();
+            let known = desk.is_open(&token)?;
             if known { desk.tail(from, PAGE, domains).map(Some) } else { Ok(None) }
         });
         let page = match read.await {

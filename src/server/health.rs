@@ -3,11 +3,12 @@
 use axum::extract::FromRequestParts as _;
 use axum::extract::Request;
 use axum::extract::State;
+use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
 
-use super::auth::{Caller, address, blocking};
+use super::auth::{Caller, blocking, peer};
 use super::body::Json;
 use super::problem::Problem;
 use super::state::Served;
@@ -53,20 +54,28 @@ pub(super) async fn ready(State(served): State<Served>) -> Result<Response, Prob
     .into_response())
 }
 
-/// The figures. Whoever asks from this machine needs no token, unless what comes from there may
-/// come from anywhere through a proxy.
+/// The figures. Whoever asks from this machine needs no token, unless somebody else may be speaking
+/// through a proxy here.
 pub(super) async fn metrics(
     State(served): State<Served>,
     request: Request,
 ) -> Result<Response, Problem> {
     let (mut parts, _) = request.into_parts();
-    if served.behind_proxy() || !address(&parts, &served).is_loopback() {
+    if !is_local(&parts, &served) {
         let caller = Caller::from_request_parts(&mut parts, &served).await?;
         let scopes = [TokenScope::Audit, TokenScope::OnCall, TokenScope::Admin];
         caller.desk(&scopes, "read the figures").await?;
     }
     let text = blocking(move || exposition(&served)).await?;
     Ok(([(header::CONTENT_TYPE, metrics::MEDIA_TYPE)], text).into_response())
+}
+
+/// Is it a process of this machine that asks, and not one that passes on what others ask?
+fn is_local(parts: &Parts, served: &Served) -> bool {
+    let passed_on = ["forwarded", "x-forwarded-for", "via"];
+    !served.behind_proxy()
+        && !passed_on.iter().any(|name| parts.headers.contains_key(*name))
+        && peer(parts).is_some_and(|ip| ip.to_canonical().is_loopback())
 }
 
 fn exposition(served: &Served) -> Result<String, Refused> {

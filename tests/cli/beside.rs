@@ -57,6 +57,31 @@ fn commands_work_while_an_ingest_runs() {
 }
 
 #[test]
+fn whoever_is_disabled_admits_no_more_however_long_their_stream_runs() {
+    let bench = Bench::with(&[record("a-1", 0.5, 2.0)]);
+    assert_eq!(bench.run(&["reviewer", "add", "ops", "--level", "1", "--role", "admin"]).code, 0);
+    let mut child = bench
+        .command(&["ingest", "-", "--json", "--as", "ops"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    stdin.write_all(lines(&[record("b-1", 0.5, 2.0)]).as_bytes()).unwrap();
+    stdout.read_line(&mut line).unwrap();
+    assert!(line.contains("\"b-1\""), "{line}");
+    assert_eq!(bench.run(&["reviewer", "disable", "ops"]).code, 0);
+    stdin.write_all(lines(&[record("b-2", 0.5, 2.0)]).as_bytes()).unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(bench.json(&["queue", "list"])["total"], 2, "a-1 and b-1");
+}
+
+#[test]
 fn an_interrupted_ingest_is_consistent_and_can_be_run_again() {
     let bench = Bench::with(&[record("a-0", 0.5, 2.0)]);
     let records: Vec<Value> = (0..50).map(|n| record(&format!("b-{n}"), 0.5, 2.0)).collect();

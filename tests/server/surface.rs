@@ -99,6 +99,11 @@ async fn it_says_how_it_is() {
         "{}",
         figures.text
     );
+    // Whoever asks through a proxy is not this machine, whatever a header says.
+    for header in ["x-forwarded-for", "via", "forwarded"] {
+        let request = desk.request(Method::GET, "/metrics", "").header(header, "127.0.0.1");
+        told(request).await.is(401, "unauthenticated");
+    }
     let checked = Command::new("promtool")
         .args(["check", "metrics"])
         .stdin(Stdio::piped())

@@ -81,6 +81,27 @@ async fn a_token_opens_nothing_once_its_time_is_over() {
 }
 
 #[tokio::test]
+async fn whoever_is_disabled_reads_nothing_more() {
+    let desk = Served::start();
+    desk.home.ok(&["reviewer", "add", "aud", "--level", "1"]);
+    let token = desk.token("aud", &["audit"]);
+    let mut stream =
+        desk.request(reqwest::Method::GET, "/v1/events?from=0", &token).send().await.unwrap();
+    assert_eq!(stream.status(), 200);
+    desk.get("/v1/audit/proof/0", &token).await.ok();
+    desk.home.ok(&["reviewer", "disable", "aud"]);
+    desk.get("/v1/events?from=0", &token).await.is(403, "authority");
+    desk.get("/v1/audit/proof/0", &token).await.is(403, "authority");
+    desk.get("/v1/audit/checkpoint", &token).await.is(403, "authority");
+    // The stream that was open ends with what was there before.
+    let mut seen = String::new();
+    while let Some(chunk) = stream.chunk().await.unwrap_or_default() {
+        seen.push_str(&String::from_utf8_lossy(&chunk));
+    }
+    assert!(seen.contains("genesis") && !seen.contains("reviewer_disabled"), "{seen}");
+}
+
+#[tokio::test]
 async fn every_refused_attempt_is_in_the_trail_and_none_floods_it() {
     let desk = Served::start();
     let ann = desk.person("ann", "1");
