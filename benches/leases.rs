@@ -80,6 +80,7 @@ fn leases(path: &Path) -> (f64, Duration) {
                     item: None,
                     queues: vec!["level1".to_owned()],
                     skip: Vec::new(),
+                    most: Vec::new(),
                     wall: now,
                     until: now + jiff::SignedDuration::from_hours(1),
                 };
@@ -119,7 +120,7 @@ fn contending(path: &Path) -> (f64, Duration) {
     )
     .unwrap();
     let tx = conn.transaction().unwrap();
-    for n in 0..ITEMS {
+    for n in 0_u32..20_000 {
         tx.execute("INSERT INTO q VALUES (?1, NULL, NULL, 0)", [n]).unwrap();
     }
     tx.commit().unwrap();
