@@ -86,6 +86,6 @@ fn is_server(name: &str) -> bool {
 }
 
 /// A store that is named so is a database's.
-fn is_database(name: &str) -> bool {
+pub(super) fn is_database(name: &str) -> bool {
     name.starts_with("postgres://") || name.starts_with("postgresql://")
 }

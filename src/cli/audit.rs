@@ -330,6 +330,19 @@ impl Prove {
     }
 }
 
+/// Where a text may be beside a store.
+const COPIES: &[&str] = &["exports", "backups", "the file it came from"];
+/// And beside one in a database.
+const DATABASE_COPIES: &[&str] = &[
+    "exports",
+    "backups",
+    "the file it came from",
+    "write-ahead log",
+    "archived WAL",
+    "replicas",
+    "old page versions",
+];
+
 impl Erase {
     fn run(self, app: &App) -> Outcome {
         let session = app.open(Fresh::No)?;
@@ -340,10 +353,13 @@ impl Erase {
         }
         let command = Command::Erase { item: self.id.clone(), reason: self.reason };
         let done = variant!(session.execute(command)?, Answer::Erased(done) => done)?;
+        let database = super::app::is_database(&session.header()?.store);
         if app.out.json {
             let Erased { texts, remains } = done;
-            let told = json!({"id": self.id, "erased": true, "texts": texts, "remains": remains});
-            return app.out.json(&told);
+            let copies = if database { DATABASE_COPIES } else { COPIES };
+            return app.out.json(&json!({
+                "id": self.id, "erased": true, "texts": texts, "remains": remains, "copies": copies,
+            }));
         }
         let id = clean_line(&self.id);
         app.out.line(match done.texts {
@@ -355,8 +371,15 @@ impl Erase {
         if let Some(remains) = &done.remains {
             app.out.note(clean_line(remains));
         }
-        app.out
-            .note("copies elsewhere (exports, backups, the file it came from) are yours to erase");
+        app.out.note(format!("copies elsewhere ({}) are yours to erase", COPIES.join(", ")));
+        if database {
+            app.out.note(
+                "this store is PostgreSQL: its write-ahead log, archived WAL, replicas, base backups \
+                 and dumps hold the text until they are recycled, and old page versions until \
+                 nothing reads them any more; assets/postgres.md (\"After an erasure\") says what \
+                 to do",
+            );
+        }
         Ok(())
     }
 }

@@ -454,6 +454,15 @@ fn of_backends(app: &App, backends: &[BackendView], unready: &BTreeMap<String, S
         app.out.note(clean_line(why));
     }
     for b in backends {
+        if !b.blind.is_empty() {
+            let queues: Vec<String> = b.blind.iter().map(|q| clean_line(q)).collect();
+            app.out.note(format!(
+                "{}: blind items of {} are not sent while they wait: the proposal would stand in \
+                 the open there; they are reviewed at the desk",
+                clean_line(&b.name),
+                queues.join(", ")
+            ));
+        }
         if !b.unmapped.is_empty() {
             let names: Vec<String> = b.unmapped.iter().map(|n| clean_line(n)).collect();
             app.out.note(format!(

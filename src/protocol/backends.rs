@@ -23,6 +23,10 @@ pub struct BackendView {
     pub next_at: Option<Timestamp>,
     /// What went wrong the last time.
     pub error: Option<String>,
+    /// Queues whose items are pushed there, but for those whose reviewers are to answer before they
+    /// see the proposal.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub blind: Vec<String>,
     /// Annotations from there that became verdicts.
     #[serde(default)]
     pub taken: u64,

@@ -6,8 +6,10 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 
-binary, what, *client = sys.argv[1:]
+flags = [arg for arg in sys.argv[1:] if arg.startswith("--")]
+binary, what, *client = [arg for arg in sys.argv[1:] if arg not in flags]
 home = tempfile.TemporaryDirectory()
 env = {
     "HOME": home.name,
@@ -20,13 +22,18 @@ env = {
 }
 
 
-def overrule(*args):
-    done = subprocess.run([binary, *args], env=env, text=True, capture_output=True, input="")
+def overrule(*args, given=""):
+    done = subprocess.run([binary, *args], env=env, text=True, capture_output=True, input=given)
     assert done.returncode == 0, (args, done.stderr)
     return done.stdout
 
 
-overrule("ingest", "-")
+# A domain is among all flags once the desk has seen it.
+loan = {
+    "id": "d-1", "domain": "loan", "action": "approve", "model": {"name": "m", "version": "1"},
+    "confidence": 0.99, "business_impact": 1, "input": {"income": 53}, "output": "Approve.",
+}
+overrule("ingest", "-", given=json.dumps(loan) + "\n")
 token = json.loads(overrule("token", "create", "--for", "svc", "--scope", "ingest", "--json"))["token"]
 with socket.socket() as free:
     free.bind(("127.0.0.1", 0))
@@ -62,6 +69,7 @@ def until(expected, *question):
         answer = ask(*question)
         if answer.get("value") == expected:
             return answer
+        time.sleep(0.02)
     raise AssertionError((question, expected, answer))
 
 
@@ -70,7 +78,19 @@ def same(found, **expected):
         assert found.get(key) == value, (key, found, expected)
 
 
-try:
+
+def stop():
+    server.kill()
+    server.wait()
+
+
+def start():
+    global server
+    server = serve()
+
+
+def one_by_one():
+    """A question is a request: what is not served is the caller's own default."""
     same(ask("automation", False), value=True, reason="STATIC", variant="on")
     same(ask("automation.loan", False, {"targetingKey": "d-1", "model": "m"}), value=True, variant="on")
     same(ask("nothing", True), value=True, errorCode="FLAG_NOT_FOUND")
@@ -89,12 +109,55 @@ try:
     assert set(told.values()) == {"1", "2"}, told
     again = {n: ask("model.m", "none", {"targetingKey": f"d-{n}"})["value"] for n in range(40)}
     assert told == again, "the same decision gets the same version"
-    server.kill()
-    server.wait()
+    stop()
     same(ask("automation", False), value=False, errorCode="GENERAL")
-    server = serve()
+    start()
     same(until(False, "automation.loan", True), variant="killed")
-    print(f"{what}: {len(told) * 2 + 10} evaluations and more as they should be")
+    return len(told) * 2 + 10
+
+
+def all_at_once():
+    """All flags in one answer, asked for again and again: only what changed comes whole, and what
+    was told stays while nobody answers."""
+    seen = lambda: ask("", False)
+    same(ask("automation", False), value=True, reason="STATIC", variant="on")
+    same(ask("automation.loan", False), value=True, variant="on")
+    same(ask("nothing", True), value=True, errorCode="FLAG_NOT_FOUND")
+    same(ask("automation", "text"), value="text", errorCode="TYPE_MISMATCH")
+    for _ in range(200):
+        if seen()["unchanged"] >= 5:
+            break
+        time.sleep(0.05)
+    quiet = seen()
+    assert quiet["unchanged"] >= 5 and quiet["full"] <= 3, quiet
+    overrule("kill", "--scope", "domain=loan", "--reason", "drill")
+    same(until(False, "automation.loan", True), reason="DISABLED", variant="killed")
+    same(ask("automation", False), value=True)
+    assert seen()["full"] > quiet["full"], (quiet, seen())
+    overrule("canary", "start", "m", "--version", "2", "--baseline", "1", "--steps", "0.5,1")
+    for _ in range(200):
+        if ask("model.m", "none")["value"] != "none":
+            break
+        time.sleep(0.05)
+    told = {n: ask("model.m", "none", {"targetingKey": f"d-{n}"})["value"] for n in range(40)}
+    assert set(told.values()) == {"1", "2"}, told
+    again = {n: ask("model.m", "none", {"targetingKey": f"d-{n}"})["value"] for n in range(40)}
+    assert told == again, "the same decision gets the same version"
+    stop()
+    for _ in range(200):
+        if seen()["failed"] >= 2:
+            break
+        time.sleep(0.05)
+    same(ask("automation.loan", True), value=False)
+    overrule("kill", "--scope", "all", "--reason", "drill")
+    start()
+    same(until(False, "automation", True), variant="killed")
+    return len(told) * 2 + 10
+
+
+try:
+    done = all_at_once() if "--web" in flags else one_by_one()
+    print(f"{what}: {done} evaluations and more as they should be")
 finally:
     asking.kill()
     server.kill()

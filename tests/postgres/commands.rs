@@ -1,8 +1,9 @@
 //! Which commands open a database, what `doctor` says of it, and that no password is ever told.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::support::{Home, postgres};
+use crate::node::Node;
+use crate::support::{Home, lines, postgres, record};
 
 /// Nobody listens there.
 const NOWHERE: &str = "postgres://ann:hunter2@127.0.0.1:1/desk";
@@ -103,4 +104,59 @@ fn doctor_looks_at_server_settings_and_tables() {
     let told = stdout + &stderr;
     assert!(told.contains("password authentication failed"), "{told}");
     assert!(!told.contains("hunter3"), "{told}");
+}
+
+#[test]
+fn an_erasure_says_what_the_database_still_keeps() {
+    let name = "an_erasure_says_what_the_database_still_keeps";
+    let Some(database) = postgres::database(name) else { return };
+    let home = Home::new();
+    let node = Node::start(&home, &database);
+    let run = |args: &[&str]| {
+        let mut command = home.command(&[&["--store", node.url()], args].concat());
+        let out = command.env("OVERRULE_TOKEN", &node.token).output().unwrap();
+        let told = [out.stdout, out.stderr].map(|t| String::from_utf8(t).unwrap());
+        assert!(out.status.success(), "{args:?}: {told:?}");
+        told
+    };
+    let mut sure = ["d-1", "d-2"].map(record);
+    for one in &mut sure {
+        one["confidence"] = json!(0.99);
+        one["ensemble"] = json!([]);
+        one["business_impact"] = json!(1);
+        one["rationale"] = json!("Because of Ada Lovelace.");
+    }
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let status = runtime.block_on(async {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let post = client.post(format!("{}/v1/decisions", node.url())).bearer_auth(&node.token);
+        let post = post.header("content-type", "application/x-ndjson").body(lines(&sure));
+        post.send().await.unwrap().status().as_u16()
+    });
+    assert_eq!(status, 200);
+    let left = || database.psql("SELECT id FROM decisions WHERE reason IS NOT NULL ORDER BY id");
+    let bodies = || {
+        let found = "SELECT count(*) FROM bodies WHERE position('Lovelace'::bytea IN value) > 0";
+        database.psql(found)
+    };
+    assert_eq!(bodies(), "2\n");
+    let [_, told] = run(&["audit", "erase", "d-1", "--reason", "request 118", "--yes"]);
+    for word in ["write-ahead log", "archived WAL", "replicas", "base backups", "page versions"] {
+        assert!(told.contains(word), "{word} in {told}");
+    }
+    assert!(!left().contains("d-1"));
+    assert_eq!(bodies(), "1\n");
+    let erase = ["audit", "erase", "d-2", "--reason", "request 119", "--yes", "--json"];
+    let said: Value = serde_json::from_str(&run(&erase)[0]).unwrap();
+    assert_eq!((&said["erased"], &said["id"]), (&json!(true), &json!("d-2")));
+    let copies = said["copies"].as_array().unwrap();
+    assert!(copies.contains(&json!("write-ahead log")), "{said}");
+    assert_eq!(bodies(), "0\n");
+    node.end();
+    // A file keeps none of that.
+    let input = home.write("in.jsonl", &lines(&sure));
+    home.ok(&["ingest", input.to_str().unwrap()]);
+    let said = home.json(&["audit", "erase", "d-1", "--reason", "request 118", "--yes", "--json"]);
+    assert_eq!(said["copies"], json!(["exports", "backups", "the file it came from"]));
 }

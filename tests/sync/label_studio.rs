@@ -5,10 +5,10 @@ use overrule::desk::{Local, OpenOptions};
 use overrule::protocol::{Command, LeaseAsk};
 use serde_json::{Value, json};
 
-use super::desk::{admitted, once, stands, sync};
+use super::desk::{admitted, once, policy, secretive, stands, sync};
 use super::receiver::Receiver;
 use super::stand_in::{LEGACY, PERSONAL, StandIn};
-use super::support::Home;
+use super::support::{Home, lines};
 
 /// A Label Studio somewhere, spoken to as its own people do.
 struct Studio {
@@ -247,6 +247,38 @@ async fn a_stand_in_with_a_personal_access_token() {
     let status = stands(&home, "labels");
     assert!(status["error"].as_str().unwrap().contains("Token is invalid"), "{status}");
     assert!(!stderr.contains("aaa.bbb") && !status.to_string().contains("aaa.bbb"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_blind_item_is_not_there_before_it_is_decided() {
+    let (receiver, _, studio, _) = stand_in().await;
+    let env = [("LABELS_TOKEN", LEGACY)];
+    let home = Home::new();
+    let policy = policy(&backend(&studio)).replacen("level = 1", "level = 1\nblind = 1.0", 1);
+    let policy = home.write("policy.toml", &policy);
+    let input = home.write("in.jsonl", &lines(&[secretive("a-1"), secretive("a-2")]));
+    home.ok(&["ingest", "--policy", policy.to_str().unwrap(), input.to_str().unwrap()]);
+    let nothing_there = || {
+        let came = receiver.came();
+        let told = came.iter().filter(|c| String::from_utf8_lossy(&c.body).contains("a-1")).count();
+        assert_eq!(told, 0, "{:?}", came.iter().map(|c| &c.path).collect::<Vec<_>>());
+    };
+    assert_eq!(once(&home, &env), 0);
+    nothing_there();
+    let status = stands(&home, "labels");
+    assert_eq!((&status["blind"], &status["to_send"]), (&json!(["level1"]), &json!(0)));
+    let (_, told) = home.exits(&["sync", "status"], 0);
+    assert!(told.contains("labels: blind items of level1 are not sent while they wait"), "{told}");
+    // Not after the own answer either: the second pair of eyes would see it.
+    home.ok(&["answer", "a-1", "--action", "approve"]);
+    assert_eq!(once(&home, &env), 0);
+    nothing_there();
+    home.ok(&["decide", "a-1", "reject", "--tag", "tone", "--label", "deny"]);
+    assert_eq!(once(&home, &env), 1);
+    let tasks = studio.tasks("a-1").await;
+    assert_eq!(tasks.len(), 1);
+    assert_eq!(verdict(&tasks[0]["annotations"][0]), "reject");
+    assert!(studio.tasks("a-2").await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,6 +9,7 @@ use super::{KIND, state_key};
 use crate::desk::Local;
 use crate::desk::core::{Core, Sight, millis, refuse};
 use crate::domain::Timestamp;
+use crate::policy::{Backend, Policy};
 use crate::protocol::{BackendView, Refused};
 use crate::store::{EffectState, Op, OutgoingAsk, StoredEffect};
 
@@ -47,6 +48,12 @@ impl Local {
     }
 }
 
+/// Queues of which some items stay here, because the proposal would stand in the open there.
+fn blind(policy: &Policy, backend: &Backend) -> Vec<String> {
+    let some = |q: &&String| policy.queue(q).is_some_and(|q| q.blind > 0.0);
+    backend.queues.iter().filter(some).cloned().collect()
+}
+
 impl Core {
     /// Every backend of the policy, and how it stands.
     pub(in crate::desk) fn backend_views(
@@ -81,6 +88,7 @@ impl Core {
                 last_sent_at: sent.last_at,
                 next_at: head.and_then(|r| r.next_at),
                 error: error.filter(|e| !e.is_empty()),
+                blind: blind(policy, backend),
                 taken: pulled.taken,
                 unmapped: pulled.unmapped.into_iter().collect(),
                 conflicts: pulled.conflicts,

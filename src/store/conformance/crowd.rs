@@ -1,8 +1,10 @@
 //! Many people at two nodes of one store: everything is settled once, and no verdict is lost.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use super::Open;
 use super::fixtures::*;
@@ -14,6 +16,11 @@ const PEOPLE: usize = 64;
 const ASLEEP: usize = 50;
 /// Seconds that a lease lasts, on a clock that moves by one with every lease given.
 const LEASE: i64 = 100;
+/// When nothing was settled for so long, something is wrong: nobody goes on for ever.
+const STUCK: Duration = Duration::from_secs(120);
+/// How often it is said how far they are, on standard error itself: what a test harness captures is
+/// lost where the whole process is ended from outside.
+const TELL: Duration = Duration::from_secs(10);
 
 /// 20,000 items, or a tenth of them in a build without optimisation (`OVERRULE_FULL=1` changes
 /// that): a tenth shows the same.
@@ -38,9 +45,52 @@ pub(crate) struct Done {
     unfinished: Mutex<Vec<Unfinished>>,
     requests: AtomicU64,
     clock: AtomicI64,
+    /// People who are done.
+    left: AtomicUsize,
+    /// Somebody panicked: the others need not go on.
+    failed: AtomicBool,
+    /// What the store answered last when it could not.
+    trouble: Mutex<Option<StoreError>>,
+}
+
+/// Somebody at work: however that ends, the others and whoever watches hear of it.
+struct AtWork<'d>(&'d Done);
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.failed.store(true, Ordering::SeqCst);
+        }
+        self.0.left.fetch_add(1, Ordering::SeqCst);
+    }
 }
 
 impl Done {
+    /// Until all have left: say how far they are, and end it when nothing moves any more.
+    fn watch(&self, count: usize) {
+        let (mut known, mut since, mut told) = (0, Instant::now(), Instant::now());
+        while self.left.load(Ordering::SeqCst) < PEOPLE {
+            std::thread::sleep(Duration::from_millis(20));
+            let now = self.settled();
+            if now > known {
+                (known, since) = (now, Instant::now());
+            }
+            if told.elapsed() >= TELL {
+                told = Instant::now();
+                let _ = writeln!(std::io::stderr(), "a crowd: {now} of {count} settled");
+            }
+            if since.elapsed() >= STUCK {
+                self.failed.store(true, Ordering::SeqCst);
+                let trouble = self.trouble.lock().unwrap();
+                let stuck = format!(
+                    "a crowd is stuck at {now} of {count}; the store's last trouble: {trouble:?}"
+                );
+                let _ = writeln!(std::io::stderr(), "{stuck}");
+                panic!("{stuck}");
+            }
+        }
+    }
+
     /// Verdicts that are durable.
     pub(crate) fn settled(&self) -> usize {
         self.settled.lock().unwrap().len()
@@ -73,6 +123,7 @@ pub(crate) fn settle_all(
     let done = Done::default();
     std::thread::scope(|scope| {
         scope.spawn(|| meanwhile(&done));
+        scope.spawn(|| done.watch(count));
         for person in 0..PEOPLE {
             let (node, done) = (nodes[person % 2], &done);
             // The clock of one node is ahead by half a lease.
@@ -118,7 +169,8 @@ pub(crate) fn settle_all(
 /// Take and settle until nothing is left.
 fn work(node: &dyn Store, done: &Done, name: &str, skew: i64) {
     let mut taken = 0;
-    loop {
+    let _at_work = AtWork(done);
+    while !done.failed.load(Ordering::Relaxed) {
         let wall = done.clock.fetch_add(1, Ordering::Relaxed) + skew;
         let ask = crate::store::TakeLease {
             until: at(wall + LEASE),
@@ -128,7 +180,12 @@ fn work(node: &dyn Store, done: &Done, name: &str, skew: i64) {
             Ok(Some(lease)) => lease,
             Ok(None) if node.queues(at(0), at(0)).is_ok_and(|q| q.is_empty()) => return,
             // What is left is in somebody's hands, or the store is away for a moment.
-            Ok(None) | Err(StoreError::Io { .. } | StoreError::Unsure { .. }) => {
+            Ok(None) => {
+                std::thread::yield_now();
+                continue;
+            }
+            Err(trouble @ (StoreError::Io { .. } | StoreError::Unsure { .. })) => {
+                *done.trouble.lock().unwrap() = Some(trouble);
                 std::thread::yield_now();
                 continue;
             }
@@ -150,7 +207,8 @@ fn work(node: &dyn Store, done: &Done, name: &str, skew: i64) {
             }
             // Somebody whose clock is ahead took it meanwhile.
             Err(StoreError::LeaseLost { .. } | StoreError::Premise(Premise::Item { .. })) => {}
-            Err(StoreError::Io { .. } | StoreError::Unsure { .. }) => {
+            Err(trouble @ (StoreError::Io { .. } | StoreError::Unsure { .. })) => {
+                *done.trouble.lock().unwrap() = Some(trouble);
                 done.unsure.lock().unwrap().insert(request);
             }
             Err(e) => panic!("{e}"),
