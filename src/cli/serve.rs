@@ -98,8 +98,7 @@ impl Serve {
             head: Duration::from_secs(self.head_seconds.into()),
             body: Duration::from_secs(self.body_seconds.into()),
         };
-        let served =
-            Served::new(session.local()?.clone(), session.by.clone(), self.behind_proxy, rates)?;
+        let served = Served::new(session.local()?.clone(), self.behind_proxy, rates)?;
         let ended = session.runtime().block_on(server::serve(
             served,
             Listen { socket, tls, connections, patience },
@@ -223,10 +222,10 @@ struct Ticker {
 impl Ticker {
     fn start(session: &Session) -> Result<Self, Failure> {
         let stop = Arc::new(AtomicBool::new(false));
-        let (local, by, end) = (session.local()?.clone(), session.by.clone(), stop.clone());
+        let (local, end) = (session.local()?.clone(), stop.clone());
         let thread = std::thread::Builder::new()
             .name("ticker".into())
-            .spawn(move || tick(&local, &by, &end))
+            .spawn(move || tick(&local, &end))
             .map_err(|e| Failure::io("the program's threads cannot be started", &e))?;
         Ok(Self { stop, thread })
     }
@@ -239,10 +238,11 @@ impl Ticker {
     }
 }
 
-/// Tick until asked to end. A tick that fails is tried again.
-fn tick(local: &Local, by: &str, end: &AtomicBool) {
+/// Tick until asked to end, in nobody's name: who started the server may leave. A tick that fails is
+/// tried again.
+fn tick(local: &Local, end: &AtomicBool) {
     while !end.load(Ordering::Relaxed) {
-        match local.watch(by) {
+        match local.watch_itself() {
             Ok(happened) => {
                 for one in happened {
                     tracing::info!(what = one.what, about = one.about, text = one.text, "happened");

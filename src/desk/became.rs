@@ -1,20 +1,51 @@
 //! What became of a decision, as the workflow that waits for it may know: nothing before its time.
 
 use super::core::{Core, no_decision, record_value, refuse};
-use super::view::{content, proposed};
-use crate::domain::{Item, ItemState, Kind, Outcome, Review, VerdictKind};
+use super::eyes::Eyes;
+use super::view::{content, proposed, redact_sent, withhold_route};
+use crate::domain::{Item, ItemState, Kind, Outcome, Review, Route, VerdictKind};
 use crate::protocol::{DecisionView, Refused, ResultView};
 use crate::store::StoredDecision;
 
 impl Core {
-    pub(super) fn what_became(&self, id: &str) -> Result<DecisionView, Refused> {
+    /// What became of a decision: in clear for the workflow that acts on it, for people as far as
+    /// they may see it.
+    pub(super) fn what_became(&self, eyes: Eyes<'_>, id: &str) -> Result<DecisionView, Refused> {
         let stored = self.store.decision(id).map_err(refuse)?.ok_or_else(|| no_decision(id))?;
         let state = told(&stored);
         let settled = state == ItemState::Settled || done_already(&stored);
-        let result = settled.then(|| self.result(&stored)).transpose()?;
-        let mut route = stored.route;
+        let mut result = settled.then(|| self.result(&stored)).transpose()?;
+        let mut route = stored.route.clone();
         route.state = state;
+        if !eyes.acts_on_it() {
+            self.cover(&stored, eyes.by, &mut route, result.as_mut())?;
+        }
         Ok(DecisionView { id: id.to_owned(), route, state, settled, result })
+    }
+
+    /// Take out what `by` may not see.
+    fn cover(
+        &self,
+        stored: &StoredDecision,
+        by: &str,
+        route: &mut Route,
+        result: Option<&mut ResultView>,
+    ) -> Result<(), Refused> {
+        let blind = match &stored.item {
+            Some(item) => self.withheld(item, by)?,
+            None => false,
+        };
+        if blind {
+            withhold_route(route);
+        }
+        let Some(result) = result else { return Ok(()) };
+        if blind {
+            (result.action, result.output) = (None, None);
+        }
+        if let (Some(policy), Some(output)) = (&self.sight()?.policy, &mut result.output) {
+            redact_sent(policy, output);
+        }
+        Ok(())
     }
 
     fn result(&self, stored: &StoredDecision) -> Result<ResultView, Refused> {

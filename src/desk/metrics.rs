@@ -8,8 +8,10 @@
 use prometheus::core::Collector;
 use prometheus::{Error, GaugeVec, IntCounterVec, Opts, Registry, TextEncoder};
 
+use super::Local;
 use crate::protocol::{
-    ContainmentView, DriftView, Header, SignalsView, SlaView, SliceName, SliceView, SwitchState,
+    ContainmentView, DriftView, Header, Refused, SignalsAsk, SignalsView, SlaView, SliceName,
+    SliceView, SwitchState, Why,
 };
 
 /// The media type of the text.
@@ -32,6 +34,25 @@ pub fn exposition(
     canaries(&board, containment)?;
     open_matters(&board, header, containment)?;
     TextEncoder::new().encode_to_string(&board.0.gather())
+}
+
+impl Local {
+    /// How the desk stands, for the process that serves it: in nobody's name.
+    pub fn standing(&self) -> Result<Header, Refused> {
+        self.core.own_header()
+    }
+
+    /// The figures of these windows, for the process that serves the desk: in nobody's name.
+    pub fn figures(&self, windows: &[&str]) -> Result<String, Refused> {
+        let header = self.core.own_header()?;
+        let view = |window: &&str| {
+            let window = (*window).to_owned();
+            self.core.signals(&SignalsAsk { window, ..SignalsAsk::default() })
+        };
+        let signals = windows.iter().map(view).collect::<Result<Vec<_>, _>>()?;
+        exposition(&header, &signals, &self.core.containment()?)
+            .map_err(|e| Refused::new(Why::Internal, format!("the figures cannot be written: {e}")))
+    }
 }
 
 /// Families being filled.

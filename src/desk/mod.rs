@@ -13,6 +13,7 @@ mod core;
 mod database;
 mod denials;
 mod explain;
+mod eyes;
 mod feedback;
 mod flags;
 mod grant;
@@ -50,6 +51,8 @@ pub use self::core::WallClock;
 use self::core::{Core, refuse};
 pub use self::database::DatabaseOptions;
 pub use self::denials::Denial;
+use self::eyes::Eyes;
+pub use self::eyes::plain;
 pub use self::flags::{Confirmed, InForce};
 use self::keys::Keys;
 pub use self::tokens::{Identity, PREFIX as TOKEN_PREFIX, Unknown};
@@ -162,7 +165,13 @@ impl Local {
 
     /// Ask something, blocking.
     pub fn ask_blocking(&self, by: &str, query: Query) -> Result<Reply, Refused> {
-        self.core.ask(by, query)
+        self.core.ask(Eyes::of(by), query)
+    }
+
+    /// Ask something under a token, whose scopes say how much is shown.
+    pub async fn ask_under(&self, who: &Identity, query: Query) -> Result<Reply, Refused> {
+        let (core, who) = (self.core.clone(), who.clone());
+        blocking(move || core.ask(Eyes::behind(&who), query)).await
     }
 
     /// Verify the trail, blocking.
@@ -262,14 +271,15 @@ impl Core {
         }
     }
 
-    fn ask(&self, by: &str, query: Query) -> Result<Reply, Refused> {
+    fn ask(&self, eyes: Eyes<'_>, query: Query) -> Result<Reply, Refused> {
+        let by = eyes.by;
         authority::may_ask(&self.actor(by)?)?;
         match query {
             Query::Header => self.header(by).map(|h| Reply::Header(Box::new(h))),
             Query::Page(ask) => self.page(by, ask).map(Reply::Page),
             Query::Item { id } => self.item(by, &id).map(|v| Reply::Item(Box::new(v))),
             Query::Decision { id } => {
-                self.what_became(&id).map(|view| Reply::Decision(Box::new(view)))
+                self.what_became(eyes, &id).map(|view| Reply::Decision(Box::new(view)))
             }
             Query::Draft { id } => self.draft_of(by, &id).map(Reply::Draft),
             Query::Policy => self.policy_view(by).map(|p| Reply::Policy(Box::new(p))),
@@ -284,7 +294,9 @@ impl Core {
             }
             Query::CheckInput(ask) => self.check_input(&ask).map(Reply::InputCheck),
             Query::Tokens => self.tokens(by).map(Reply::Tokens),
-            Query::Entries { item, from, limit } => self.entries(by, item.as_deref(), from, limit),
+            Query::Entries { item, from, limit } => {
+                self.entries(eyes, item.as_deref(), from, limit)
+            }
             Query::Corrections { since, after, limit } => self.corrections(by, since, after, limit),
             Query::Received { since, part } => self.received(since, part),
             Query::Prove { item } => self.prove(by, &item).map(Reply::Proof),
@@ -310,7 +322,7 @@ impl Desk for Local {
 
     fn ask<'a>(&'a self, by: &'a str, query: Query) -> BoxFuture<'a, Result<Reply, Refused>> {
         let (core, by) = (self.core.clone(), by.to_owned());
-        Box::pin(blocking(move || core.ask(&by, query)))
+        Box::pin(blocking(move || core.ask(Eyes::of(&by), query)))
     }
 
     fn changes(&self, after: u64) -> BoxStream<'static, Change> {

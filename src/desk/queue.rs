@@ -2,7 +2,7 @@
 
 use super::core::{Core, Sight, record_value, refuse};
 use super::view::{BLIND_REASON, redact, withhold};
-use crate::domain::{DATAOPS, Kind, Role};
+use crate::domain::{DATAOPS, Kind, Reviewer, Role};
 use crate::protocol::{
     Filter, Header, Page, PageAsk, QueueView, Refused, RefusedLine, Reply, Row, Why,
 };
@@ -14,7 +14,23 @@ const SCAN: usize = 4_000;
 impl Core {
     /// Who am I, what waits, how is automation.
     pub(super) fn header(&self, by: &str) -> Result<Header, Refused> {
-        let reviewer = self.actor(by)?;
+        self.header_for(self.actor(by)?)
+    }
+
+    /// The header for this process itself: nobody has to be registered for it.
+    pub(super) fn own_header(&self) -> Result<Header, Refused> {
+        self.header_for(Reviewer {
+            name: "system".into(),
+            level: 1,
+            roles: Vec::new(),
+            key: None,
+            skills: Vec::new(),
+            disabled: false,
+            version: 0,
+        })
+    }
+
+    fn header_for(&self, reviewer: Reviewer) -> Result<Header, Refused> {
         let sight = self.sight()?;
         let automation = match &sight.policy {
             Some(_) => super::contain::automation(sight.control.as_deref()),
@@ -25,11 +41,11 @@ impl Core {
         };
         let backends = self.backend_views(&sight)?;
         Ok(Header {
-            reviewer,
             store: self.name.clone(),
             now: sight.now,
             clock: if sight.snapshot.record_clock { "record" } else { "wall" }.into(),
-            queues: self.queue_views(&sight, by)?,
+            queues: self.queue_views(&sight, &reviewer.name)?,
+            reviewer,
             automation,
             generation: sight.snapshot.generation,
             policy: sight.policy.as_ref().map(|p| p.name().to_owned()),
@@ -89,32 +105,51 @@ impl Core {
         let wanted = f.clone();
         let text = f.text.clone();
         let mine = f.mine && f.queue.is_none() && f.level.is_none() && !f.by_me;
-        let page = self
-            .store
-            .page(&PageQuery {
-                up_to: mine.then_some(actor.level),
-                filter: ask.filter,
-                by: by.to_owned(),
-                after: ask.after,
-                before: ask.before,
-                from_end: ask.from_end,
-                limit: ask.limit.clamp(1, 500),
-                scan: SCAN,
-                wall: Some(sight.wall),
-            })
-            .map_err(refuse)?;
-        if page.total == 0 {
-            self.nothing_so_called(&sight, &wanted)?;
-        }
-        let mut items = Vec::with_capacity(page.rows.len());
-        for row in page.rows {
-            let id = row.item.id.clone();
-            let row = self.row(&sight, by, row)?;
-            if self.may_be_found(&sight, &id, row.blind, text.as_deref())? {
-                items.push(row);
+        let limit = ask.limit.clamp(1, 500);
+        let mut query = PageQuery {
+            up_to: mine.then_some(actor.level),
+            filter: ask.filter,
+            by: by.to_owned(),
+            after: ask.after,
+            before: ask.before,
+            from_end: ask.from_end,
+            limit,
+            scan: SCAN,
+            wall: Some(sight.wall),
+        };
+        let backward = query.before.is_some() || query.from_end;
+        let mut items: Vec<Row> = Vec::new();
+        let mut scanned = 0;
+        // What may not be found counts like what was not found: where the page ends, and how far
+        // was looked, follow from what is shown alone.
+        let (next, total) = loop {
+            let page = self.store.page(&query).map_err(refuse)?;
+            if page.total == 0 {
+                self.nothing_so_called(&sight, &wanted)?;
             }
-        }
-        Ok(Page { items, next: page.next, total: page.total, scanned: page.scanned })
+            scanned += page.scanned;
+            let mut found = Vec::with_capacity(page.rows.len());
+            for row in page.rows {
+                let id = row.item.id.clone();
+                let row = self.row(&sight, by, row)?;
+                if self.may_be_found(&sight, &id, row.blind, text.as_deref())? {
+                    found.push(row);
+                }
+            }
+            match backward {
+                true => drop(items.splice(0..0, found)),
+                false => items.extend(found),
+            }
+            query.limit = limit.saturating_sub(items.len());
+            query.scan = SCAN.saturating_sub(usize::try_from(scanned).unwrap_or(SCAN));
+            let more = query.limit > 0 && query.scan > 0 && text.is_some();
+            match page.next {
+                Some(on) if more && backward => (query.before, query.from_end) = (Some(on), false),
+                Some(on) if more => query.after = Some(on),
+                next => break (next, page.total),
+            }
+        };
+        Ok(Page { items, next, total, scanned })
     }
 
     /// An empty queue and a word that nothing ever had are not the same: the second is said.

@@ -1,12 +1,14 @@
 //! The trail: read, signed, verified, proved, erased.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
 
 use super::Local;
 use super::core::{Core, Trouble, no_decision, refuse};
+use super::eyes::{Eyes, plain};
 use crate::audit::{
     AnswerRow, CorrectionRow, DecisionRow, Entry, EntryKind, Hash, ItemRow, LogVerifier, PolicyRow,
     StateRow, TileSource, TokenRow, Verifier, state_mark, tlog_proof,
@@ -118,27 +120,54 @@ impl Core {
         })
     }
 
-    /// Entries of an item or all, as they are hashed.
+    /// Entries of an item or all: as they are hashed for those who audit; others are told of a blind
+    /// item that waits for them only where it stands.
     pub(super) fn entries(
         &self,
-        by: &str,
+        eyes: Eyes<'_>,
         item: Option<&str>,
         from: u64,
         limit: usize,
     ) -> Result<Reply, Refused> {
-        self.actor(by)?;
+        let all = eyes.audits(&self.actor(eyes.by)?);
         let limit = limit.clamp(1, 1_000);
         let total = self.store.head().map_err(refuse)?;
         let found = self.store.entries(item, from, limit).map_err(refuse)?;
         let next = found.last().filter(|_| found.len() == limit).map(|(i, _)| i + 1);
-        let entries = found
-            .into_iter()
-            .map(|(index, bytes)| EntryView {
-                index,
-                entry: serde_json::from_slice(&bytes).unwrap_or_default(),
-            })
-            .collect();
+        let mut entries = Vec::with_capacity(found.len());
+        let mut blind = HashMap::new();
+        for (index, bytes) in found {
+            let mut entry: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+            if !all && self.tells_on(&entry, eyes.by, &mut blind)? {
+                entry = plain(&entry);
+            }
+            entries.push(EntryView { index, entry });
+        }
         Ok(Reply::Entries { entries, next: next.filter(|n| *n < total), total })
+    }
+
+    /// Would this entry tell `by` what others think of an item on which they are to answer first?
+    /// `known`: items looked at already.
+    fn tells_on(
+        &self,
+        entry: &Value,
+        by: &str,
+        known: &mut HashMap<String, bool>,
+    ) -> Result<bool, Refused> {
+        // What its admission says of an item is shown with it.
+        let admitted = entry.get("t").and_then(Value::as_str) == Some("admit");
+        let id = entry.get("id").and_then(Value::as_str).filter(|_| !admitted);
+        let Some(id) = id else { return Ok(false) };
+        if let Some(blind) = known.get(id) {
+            return Ok(*blind);
+        }
+        let stored = self.store.decision(id).map_err(refuse)?;
+        let blind = match stored.and_then(|stored| stored.item) {
+            Some(item) => self.withheld(&item, by)?,
+            None => false,
+        };
+        known.insert(id.to_owned(), blind);
+        Ok(blind)
     }
 
     /// A proof file that the item's last entry is in the log, under a fresh checkpoint.

@@ -78,8 +78,7 @@ impl Core {
             current = None;
             handed_over = None;
             reviews.clear();
-            route.reason = BLIND_REASON.into();
-            route.matched.clear();
+            withhold_route(&mut route);
         }
         Ok(Shown { blind, record, current, reviews, handed_over, route })
     }
@@ -177,6 +176,12 @@ pub(super) fn withhold(record: &mut Value) {
     }
 }
 
+/// Take what quotes the proposal out of a route.
+pub(super) fn withhold_route(route: &mut Route) {
+    route.reason = BLIND_REASON.into();
+    route.matched.clear();
+}
+
 /// Cover every redacted path of a record.
 pub(super) fn redact(policy: &Policy, record: &mut Value) {
     for path in policy.redact().paths_in(record) {
@@ -256,7 +261,7 @@ pub(super) fn uncover(policy: &Policy, original: &Value, edited: &mut Value) {
 }
 
 /// Cover redacted paths in an output that somebody sent: of a proposal, or a whole record.
-fn redact_sent(policy: &Policy, sent: &mut Value) {
+pub(super) fn redact_sent(policy: &Policy, sent: &mut Value) {
     if let Value::String(text) = sent
         && let Ok(mut record) = serde_json::from_str::<Value>(text)
         && record.is_object()

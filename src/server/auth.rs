@@ -53,7 +53,7 @@ impl Caller {
     /// Ask something, if token and reviewer may.
     pub async fn ask(&self, query: Query) -> Result<Reply, Problem> {
         self.checked(scope::may_ask(self.scopes(), &query), "ask").await?;
-        let found = self.served.desk().ask(self.name(), query).await;
+        let found = self.served.desk().ask_under(&self.identity, query).await;
         self.checked(found, "ask").await
     }
 

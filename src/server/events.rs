@@ -16,7 +16,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::auth::{Caller, bearer, blocking};
@@ -25,28 +25,13 @@ use super::flow::LOOK;
 use super::openapi;
 use super::problem::Problem;
 use super::state::Served;
-use crate::desk::Tail;
+use crate::desk::{Tail, plain};
 use crate::domain::TokenScope;
 
 /// Entries read at a time.
 const PAGE: usize = 256;
 /// How often a silent stream says that it is there.
 const ALIVE: Duration = Duration::from_secs(15);
-/// What of an entry shows where a thing stands, and nothing of what anybody thinks of it.
-const PLAIN: [&str; 8] = ["t", "at", "id", "queue", "state", "rev", "gen", "policy"];
-/// Kinds that are about automation and people as a whole, not about one item's verdicts.
-const OPEN: [&str; 9] = [
-    "switch",
-    "incident",
-    "canary",
-    "policy_activated",
-    "reference",
-    "reviewer_added",
-    "reviewer_disabled",
-    "genesis",
-    "requeue",
-];
-
 /// Where to begin, and what to leave out.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -202,41 +187,8 @@ impl Reader {
 /// An entry as an event. (JSON has no line break that could end it.)
 fn shown(tail: &Tail, all: bool) -> Option<Event> {
     let kind = tail.entry.get("t").and_then(Value::as_str).unwrap_or("entry");
-    let data = json!({ "index": tail.index, "entry": view(&tail.entry, kind, all) });
+    let entry = if all { tail.entry.clone() } else { plain(&tail.entry) };
+    let data = json!({ "index": tail.index, "entry": entry });
     let event = Event::default().id(tail.index.to_string());
     event.event(kind.replace(['\r', '\n'], " ")).json_data(data).ok()
-}
-
-fn view(entry: &Value, kind: &str, all: bool) -> Value {
-    if all {
-        return entry.clone();
-    }
-    let open = OPEN.contains(&kind);
-    let shows = |key: &str| PLAIN.contains(&key) || (open && matches!(key, "by" | "d"));
-    let map = entry.as_object().into_iter().flatten();
-    let kept: Map<String, Value> =
-        map.filter(|(key, _)| shows(key)).map(|(k, v)| (k.clone(), v.clone())).collect();
-    Value::Object(kept)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_others_think_of_an_item_is_for_auditors() {
-        let entry = json!({
-            "at": 1, "by": "ann", "c": [["verdict", "x"]], "d": {"effect": "spike"}, "id": "a",
-            "queue": "level1", "req": "r", "rev": 2, "rule": "unsure", "state": "decided",
-            "t": "verdict", "verdict": "reject",
-        });
-        assert_eq!(view(&entry, "verdict", true), entry);
-        assert_eq!(
-            view(&entry, "verdict", false),
-            json!({"at": 1, "id": "a", "queue": "level1", "rev": 2, "state": "decided",
-                   "t": "verdict"})
-        );
-        let switch = json!({"at": 1, "by": "ann", "d": {"scope": "all"}, "gen": 3, "t": "switch"});
-        assert_eq!(view(&switch, "switch", false), switch);
-    }
 }

@@ -14,7 +14,7 @@ use super::problem::Problem;
 use super::state::Served;
 use crate::desk::metrics;
 use crate::domain::TokenScope;
-use crate::protocol::{Query, Refused, Reply, SignalsAsk, Why};
+use crate::protocol::Refused;
 
 /// The windows whose figures are shown.
 const WINDOWS: [&str; 2] = ["1h", "24h"];
@@ -44,9 +44,8 @@ pub(super) async fn ready(State(served): State<Served>) -> Result<Response, Prob
         let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unconfirmed", &what);
         return Err(problem.retry_after(1));
     }
-    let (desk, by) = (served.desk().clone(), served.by().to_owned());
-    let header = blocking(move || desk.ask_blocking(&by, Query::Header)).await?;
-    let Reply::Header(header) = header else { return Err(Problem::defect("no header came")) };
+    let desk = served.desk().clone();
+    let header = blocking(move || desk.standing()).await?;
     Ok(Json(json!({
         "status": "ready", "automation": header.automation, "generation": header.generation,
         "policy": header.policy, "head": header.head,
@@ -79,16 +78,5 @@ fn is_local(parts: &Parts, served: &Served) -> bool {
 }
 
 fn exposition(served: &Served) -> Result<String, Refused> {
-    let ask = |query| served.desk().ask_blocking(served.by(), query);
-    let defect = || Refused::new(Why::Internal, "the desk answered something else");
-    let Reply::Header(header) = ask(Query::Header)? else { return Err(defect()) };
-    let mut signals = Vec::new();
-    for window in WINDOWS {
-        let asked = SignalsAsk { window: window.to_owned(), ..SignalsAsk::default() };
-        let Reply::Signals(view) = ask(Query::Signals(asked))? else { return Err(defect()) };
-        signals.push(*view);
-    }
-    let Reply::Containment(containment) = ask(Query::Containment)? else { return Err(defect()) };
-    metrics::exposition(&header, &signals, &containment)
-        .map_err(|e| Refused::new(Why::Internal, format!("the figures cannot be written: {e}")))
+    served.desk().figures(&WINDOWS)
 }

@@ -15,7 +15,6 @@ pub struct Served(Arc<Inner>);
 
 struct Inner {
     desk: Local,
-    by: String,
     behind_proxy: bool,
     admissions: Admissions,
     limits: Limits,
@@ -25,14 +24,12 @@ struct Inner {
 }
 
 impl Served {
-    /// Serve `desk`; `by` is the reviewer in whose name the server itself acts (it ticks, and
-    /// reads figures). `behind_proxy`: who asks is whom the nearest proxy names.
-    pub fn new(desk: Local, by: String, behind_proxy: bool, rates: Rates) -> Result<Self, Refused> {
+    /// Serve `desk`. `behind_proxy`: who asks is whom the nearest proxy names.
+    pub fn new(desk: Local, behind_proxy: bool, rates: Rates) -> Result<Self, Refused> {
         let (admissions, limits) = (desk.admissions()?, Limits::new(rates));
         let leaving = AtomicBool::new(false);
         Ok(Self(Arc::new(Inner {
             desk,
-            by,
             behind_proxy,
             admissions,
             limits,
@@ -55,11 +52,6 @@ impl Served {
     /// How often one may ask.
     pub(super) fn limits(&self) -> &Limits {
         &self.0.limits
-    }
-
-    /// In whose name the server itself acts.
-    pub(super) fn by(&self) -> &str {
-        &self.0.by
     }
 
     /// What follows the log for those who wait.

@@ -136,3 +136,105 @@ async fn an_input_is_looked_at_before_the_model_runs() {
         (&json!(false), &json!("input.income"))
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_blind_or_redacted_is_told_to_the_workflow_and_to_no_reviewer() {
+    let policy = r#"
+policy = "t"
+[queues.level1]
+level = 1
+blind = 1.0
+[[route]]
+id = "small"
+when = 'business_impact < 3'
+to = "auto"
+[default]
+to = "level1"
+[[sample]]
+id = "some"
+rate = 1.0
+when = 'business_impact < 2'
+to = "level1"
+[redact]
+paths = ["output.iban"]
+"#;
+    let desk = Desk::start(Some(policy));
+    let (ingest, review) = (desk.token(&["ingest"]), desk.token(&["review"]));
+    let audit = desk.token(&["audit"]);
+    let one = |id: &str, impact: u32| {
+        let mut one = record(id);
+        one["business_impact"] = json!(impact);
+        one["output"]["iban"] = json!("DE89 3704");
+        one
+    };
+    desk.ingest(&[one("waits", 8), one("sampled", 1), one("done", 2)]);
+    let told = async |id: &str, token: &str| {
+        let (status, view) = desk.get(&format!("/v1/decisions/{id}"), token).await;
+        assert_eq!(status, 200, "{view}");
+        view
+    };
+    // The workflow acts on it, and is told all of it.
+    let clear = json!({"decision": "approve", "p_deny": 0.29, "iban": "DE89 3704"});
+    for id in ["sampled", "done"] {
+        let view = told(id, &ingest).await;
+        assert_eq!(
+            (&view["result"]["action"], &view["result"]["output"]),
+            (&json!("approve"), &clear)
+        );
+    }
+    let blind = "blind review: answer first, then the proposal is shown";
+    assert_eq!(told("sampled", &ingest).await["route"]["matched"], json!(["small"]));
+    assert_ne!(told("waits", &ingest).await["route"]["reason"], blind);
+    // Whoever is to answer first is not told what was proposed.
+    let waits = told("waits", &review).await;
+    assert_eq!((&waits["route"]["reason"], &waits["settled"]), (&json!(blind), &json!(false)));
+    let sampled = told("sampled", &review).await;
+    assert_eq!(
+        (&sampled["route"]["reason"], &sampled["route"]["matched"]),
+        (&json!(blind), &json!([]))
+    );
+    assert_eq!(
+        (&sampled["settled"], &sampled["result"]["outcome"]),
+        (&json!(true), &json!("auto"))
+    );
+    assert_eq!(
+        (&sampled["result"]["action"], &sampled["result"]["output"]),
+        (&Value::Null, &Value::Null)
+    );
+    let done = told("done", &review).await;
+    assert_eq!(done["result"]["action"], "approve");
+    let covered = json!({"decision": "approve", "p_deny": 0.29, "iban": "[redacted]"});
+    assert_eq!(done["result"]["output"], covered);
+    // The protocol itself is the same door.
+    let ask = json!({"ask": "decision", "id": "done"});
+    let (_, reply) = desk.post("/v1/desk/queries", &review, &ask).await;
+    assert!(
+        !reply.to_string().contains("3704") && reply.to_string().contains("[redacted]"),
+        "{reply}"
+    );
+
+    // What others said of it, neither: until the own answer is given.
+    desk.home.ok(&["reviewer", "add", "ann", "--level", "1"]);
+    desk.home.ok(&["answer", "waits", "--action", "approve", "--as", "ann"]);
+    desk.home.ok(&["decide", "waits", "accept", "--as", "ann", "--grace", "1h"]);
+    let entries = async |token: &str, path: &str| -> Vec<Value> {
+        let (status, page) = desk.get(path, token).await;
+        assert_eq!(status, 200, "{page}");
+        let all = page["entries"].as_array().unwrap().iter().map(|e| e["entry"].clone());
+        all.filter(|e| e["id"] == "waits").collect()
+    };
+    for path in ["/v1/audit/entries?item=waits", "/v1/audit/entries?limit=1000"] {
+        let all = entries(&audit, path).await;
+        assert_eq!((&all[1]["t"], &all[1]["d"]["agreed"]), (&json!("answer"), &json!("true")));
+        assert_eq!((&all[2]["by"], &all[2]["verdict"]), (&json!("ann"), &json!("accept")));
+        let seen = entries(&review, path).await;
+        let kinds: Vec<&Value> = seen.iter().map(|e| &e["t"]).collect();
+        assert_eq!(kinds, ["admit", "answer", "verdict"]);
+        for entry in &seen[1..] {
+            let keys: Vec<&str> = entry.as_object().unwrap().keys().map(String::as_str).collect();
+            let plain = ["t", "at", "id", "queue", "state", "rev", "gen", "policy"];
+            assert!(keys.iter().all(|key| plain.contains(key)), "{entry}");
+        }
+        assert_eq!(seen[2]["state"], "decided");
+    }
+}

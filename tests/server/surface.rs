@@ -118,3 +118,21 @@ async fn it_says_how_it_is() {
     let out = checked.wait_with_output().unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
 }
+
+#[tokio::test]
+async fn whoever_started_it_may_leave_and_it_goes_on() {
+    let desk = Served::start();
+    let model = desk.token("loan-model", &["ingest"]);
+    desk.post("/v1/decisions", &model, &record("a")).await.ok();
+    desk.home
+        .ok(&["reviewer", "add", "eve", "--level", "2", "--role", "admin", "--role", "reviewer"]);
+    desk.home.ok(&["decide", "a", "accept", "--as", "eve", "--grace", "2s"]);
+    desk.home.ok(&["reviewer", "disable", "root", "--as", "eve"]);
+    // Load balancers and Prometheus are answered, and what is due happens.
+    assert_eq!(desk.get("/readyz", "").await.ok()["status"], "ready");
+    let figures = desk.get("/metrics", "").await;
+    assert_eq!(figures.status, 200, "{}", figures.text);
+    assert!(figures.text.contains("overrule_"), "{}", figures.text);
+    let settled = desk.get("/v1/decisions/a?wait=60s", &model).await.ok();
+    assert_eq!((&settled["settled"], &settled["state"]), (&true.into(), &"settled".into()));
+}
