@@ -608,3 +608,93 @@ fn a_reviewers_own_list_ends_at_their_level() {
     assert_eq!(list("ann", named), (vec!["a".to_owned()], 1));
     assert_eq!(list("ann", Filter::default()).1, 2);
 }
+
+#[test]
+fn a_search_tells_nothing_of_what_it_may_not_find() {
+    let policy = format!("{}\n[redact]\npaths = [\"input.ssn\"]\n", to_level1());
+    let desk = Desk::new(&policy);
+    for (id, ssn, note) in [
+        ("a", "123-45-6789", "odd"),
+        ("b", "999-00-1111", "even"),
+        ("c", "123-45-0000", "like 123-45"),
+        ("d", "555-55-5555", "odd"),
+    ] {
+        let mut one = record(id);
+        one["input"]["ssn"] = json!(ssn);
+        one["rationale"] = json!(note);
+        desk.admit(&one);
+    }
+    let page = |text: &str, limit: usize, from_end: bool| {
+        let filter = Filter { text: Some(text.into()), ..Filter::default() };
+        let ask = Query::Page(PageAsk { filter, limit, from_end, ..PageAsk::default() });
+        match desk.desk.ask_blocking("ann", ask).unwrap() {
+            Reply::Page(page) => {
+                let ids: Vec<String> = page.items.iter().map(|r| r.id.clone()).collect();
+                (ids.join(" "), page.next.is_some(), page.scanned)
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    for limit in [1, 2, 10] {
+        for from_end in [false, true] {
+            let nowhere = page("nowhere", limit, from_end);
+            assert_eq!(nowhere, (String::new(), false, 4));
+            assert_eq!(page("555-55", limit, from_end), nowhere, "{limit} {from_end}");
+            assert_eq!(page("6789", limit, from_end), nowhere, "{limit} {from_end}");
+        }
+    }
+    // One that is hidden stands before one that is not: the page ends after the second.
+    assert_eq!(page("123-45", 1, false), ("c".into(), true, 3));
+    assert_eq!(page("123-45", 1, true), ("c".into(), true, 2));
+    assert_eq!(page("123-45", 5, false), ("c".into(), false, 4));
+    assert_eq!(page("odd", 1, true), ("d".into(), true, 1));
+    assert_eq!(page("odd", 5, true), ("a d".into(), false, 4), "in queue order");
+}
+
+#[test]
+fn a_request_that_comes_again_says_the_same_or_is_refused() {
+    let desk = Desk::new(&to_level1());
+    for id in ["a", "b", "c"] {
+        desk.admit(&record(id));
+    }
+    // An effect adds a tag to it, blank words are none: it is the same all the same.
+    let verdict = Verdict {
+        output: Some(json!({"decision": "deny", "p_deny": 0.1})),
+        label: Some(" ".into()),
+        ..tagged(VerdictKind::Edit, &["policy_violation"])
+    };
+    let said = ReviewRequest { revision: Some(0), grace_ms: 60_000, ..request("a", verdict) };
+    desk.send("ann", said.clone()).unwrap();
+    assert_eq!(desk.item("root", "a").reviews[0].verdict.tags.len(), 2);
+    assert!(desk.send("ann", said.clone()).unwrap().duplicate);
+    // Another text under the same id is no repetition: saying that it is kept would lose it.
+    let refused = |change: &dyn Fn(&mut ReviewRequest)| {
+        let mut other = said.clone();
+        change(&mut other);
+        let refused = desk.send("ann", other).unwrap_err();
+        assert_eq!(refused.kind, Why::State, "{refused:?}");
+        refused.message
+    };
+    let message = refused(&|r| r.verdict.output = Some(json!({"decision": "deny"})));
+    assert_eq!(
+        message,
+        format!("request {} is already stored with another verdict", said.request_id)
+    );
+    refused(&|r| r.verdict.action = Some("deny".into()));
+    refused(&|r| r.verdict.note = None);
+    refused(&|r| r.verdict.tags = vec!["factual_error".into()]);
+    refused(&|r| r.verdict.verdict = VerdictKind::Reject);
+    refused(&|r| r.revision = Some(1));
+    refused(&|r| r.item = "b".into());
+    assert_eq!(desk.item("root", "a").reviews.len(), 1);
+    // Once its text is erased, only its kind can be compared.
+    let reject = ReviewRequest {
+        revision: Some(0),
+        ..request("c", tagged(VerdictKind::Reject, &["factual_error"]))
+    };
+    desk.send("ann", reject.clone()).unwrap();
+    let (item, reason) = ("c".to_owned(), "GDPR Art. 17".to_owned());
+    desk.desk.execute_blocking("root", Command::Erase { item, reason }).unwrap();
+    assert!(desk.send("ann", reject).unwrap().duplicate);
+    desk.verified();
+}

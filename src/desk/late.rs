@@ -8,6 +8,8 @@
 //! effect), and what never took effect is remembered (`void/ID`), because the content of an item is
 //! what edits that did made of it.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -22,6 +24,8 @@ use crate::store::{Op, StoredState, Write};
 const OPEN: &str = "clash/";
 /// Request ids of verdicts on an item that never took effect.
 const VOID: &str = "void/";
+/// Entries of an item read at a time.
+const PAGE: usize = 1_000;
 
 fn open_key(id: &str) -> String {
     format!("{OPEN}{id}")
@@ -104,9 +108,20 @@ impl Core {
         &self,
         sight: &Sight,
         by: &str,
+        item: &Item,
         request: &ReviewRequest,
         offline: &Offline,
     ) -> Result<(), Refused> {
+        if let Some(seen) = request.revision.filter(|seen| *seen > item.revision) {
+            return Err(Refused::new(
+                Why::Invalid,
+                format!(
+                    "{} is at revision {}: nobody can have seen {seen}",
+                    item.id, item.revision
+                ),
+            )
+            .hint("a verdict from an outbox names the revision that the lease was shown with"));
+        }
         let key = &sight.snapshot.key;
         let held = request.lease.is_some_and(|epoch| {
             super::grant::holds(key, &request.item, by, epoch, &offline.grant)
@@ -121,12 +136,41 @@ impl Core {
         .hint("a verdict from an outbox names the lease it was made under, its grant and the revision seen"))
     }
 
-    /// What others said of the item since the revision that `request` saw.
+    /// What others said of the item since the revision that `request` saw. Where a verdict took
+    /// effect is what counts, not what its author saw: one from an outbox comes later than that.
     fn since(&self, request: &ReviewRequest) -> Result<Vec<Review>, Refused> {
         let seen = request.revision.unwrap_or(0);
         let mut reviews = self.store.reviews(&request.item).map_err(refuse)?;
-        reviews.retain(|r| !r.undone && r.revision >= seen);
+        reviews.retain(|r| !r.undone);
+        if reviews.is_empty() {
+            return Ok(reviews);
+        }
+        let stood = self.stood(&request.item)?;
+        // One that the trail does not place counts.
+        reviews.retain(|r| stood.get(&r.request_id).is_none_or(|at| *at >= seen));
         Ok(reviews)
+    }
+
+    /// The revision that an item had when each of its verdicts came, by request id, as its entries
+    /// tell: they name the one that a verdict left.
+    fn stood(&self, id: &str) -> Result<BTreeMap<String, u64>, Refused> {
+        let (mut stood, mut from) = (BTreeMap::new(), 0);
+        loop {
+            let page = self.store.entries(Some(id), from, PAGE).map_err(refuse)?;
+            let Some((last, _)) = page.last() else { return Ok(stood) };
+            from = last + 1;
+            for (index, bytes) in &page {
+                let entry = Entry::parse(bytes).map_err(|e| {
+                    Refused::new(Why::Damaged, format!("entry {index} is damaged: {e}"))
+                        .hint("overrule audit verify says what is wrong with the trail")
+                })?;
+                // What is kept without taking effect moves the item with the clash it makes.
+                let moves = entry.t == EntryKind::VERDICT || entry.t == EntryKind::CLASH;
+                if let (true, Some(request), Some(left)) = (moves, entry.req, entry.rev) {
+                    stood.insert(request, left.saturating_sub(1));
+                }
+            }
+        }
     }
 
     /// A verdict from an outbox is kept beside others where somebody decided meanwhile. `None`:

@@ -61,10 +61,13 @@ impl Core {
             Err(Trouble::Store(StoreError::RequestExists(_))) => Ok(None),
             other => other.map(Some),
         })?;
-        match (decided, known()?) {
-            (Some(done), _) => Ok(done),
-            (None, Some(stored)) => self.repeated(by, request, &stored),
-            (None, None) => Err(refuse(StoreError::RequestExists(request.request_id.clone()))),
+        // It is durable: nothing is asked any more that could fail.
+        if let Some(done) = decided {
+            return Ok(done);
+        }
+        match known()? {
+            Some(stored) => self.repeated(by, request, &stored),
+            None => Err(refuse(StoreError::RequestExists(request.request_id.clone()))),
         }
     }
 
@@ -75,17 +78,19 @@ impl Core {
         request: &ReviewRequest,
         stored: &Review,
     ) -> Result<Reviewed, Refused> {
-        let same = stored.item == request.item
-            && stored.reviewer == by
-            && stored.verdict.verdict == request.verdict.verdict;
-        if !same {
-            return Err(Refused::new(
-                Why::Invalid,
-                format!("request {} is already stored for something else", request.request_id),
-            )
-            .hint("every request needs an id of its own (UUIDv7)"));
+        let other = |what: &str| {
+            let id = &request.request_id;
+            Refused::new(Why::State, format!("request {id} is already stored {what}"))
+                .hint("every request needs an id of its own (UUIDv7)")
+        };
+        if stored.item != request.item || stored.reviewer != by {
+            return Err(other("for something else"));
         }
-        let (_, item) = self.with_item(&request.item)?;
+        let (decision, item) = self.with_item(&request.item)?;
+        let erased = decision.raw.is_none();
+        if !says_the_same(stored, request, erased) {
+            return Err(other("with another verdict"));
+        }
         let clash = match &request.offline {
             Some(_) => self.kept_with(request)?,
             None => None,
@@ -112,7 +117,7 @@ impl Core {
             return self.give(sight, &actor, (&stored, &item), request, at);
         };
         authority::may_ask(&actor)?;
-        self.granted(sight, by, request, offline)?;
+        self.granted(sight, by, &item, request, offline)?;
         if let Some(kept) = self.overtaken(sight, &actor, &item, request, at)? {
             return Ok(kept);
         }
@@ -232,7 +237,11 @@ impl Core {
             }
             other => Trouble::Store(other),
         })?;
-        effects.extend(self.used_up(sight, actor, item, &result)?);
+        // The verdict is durable: what cannot be read for a hint takes nothing back.
+        match self.used_up(sight, actor, item, &result) {
+            Ok(hint) => effects.extend(hint),
+            Err(refused) => tracing::warn!(why = refused.message, "no word of later stages"),
+        }
         Ok(Reviewed {
             until: result.pending.as_ref().map(|p| p.until),
             effects,
@@ -303,9 +312,7 @@ impl Core {
         item: &Item,
         verdict: &Verdict,
     ) -> Result<Verdict, Refused> {
-        let mut verdict = verdict.clone();
-        verdict.note = verdict.note.filter(|n| !n.trim().is_empty());
-        verdict.label = verdict.label.filter(|l| !l.trim().is_empty());
+        let verdict = plainly(verdict);
         let Some(policy) = &sight.policy else { return Ok(verdict) };
         for id in &verdict.tags {
             let tag = policy.tag(id).ok_or_else(|| {
@@ -526,6 +533,31 @@ impl Core {
             Ok(reviewed(&next))
         })
     }
+}
+
+/// A verdict without words that are none.
+fn plainly(verdict: &Verdict) -> Verdict {
+    let mut verdict = verdict.clone();
+    verdict.note = verdict.note.filter(|n| !n.trim().is_empty());
+    verdict.label = verdict.label.filter(|l| !l.trim().is_empty());
+    verdict
+}
+
+/// Is this request the one that is stored? Its words are compared as they are kept (the policy may
+/// have added tags behind those given), as far as they are not erased.
+fn says_the_same(stored: &Review, request: &ReviewRequest, erased: bool) -> bool {
+    if request.revision.is_some_and(|seen| seen != stored.revision) {
+        return false;
+    }
+    if erased {
+        return stored.verdict.verdict == request.verdict.verdict;
+    }
+    let (mut kept, said) = (plainly(&stored.verdict), plainly(&request.verdict));
+    if !kept.tags.starts_with(&said.tags) {
+        return false;
+    }
+    kept.tags.truncate(said.tags.len());
+    kept == said
 }
 
 /// What policy fires on this verdict at once; tags it adds become part of the review.

@@ -371,3 +371,62 @@ fn nobody_holds_more_than_a_queue_lets_one_person_hold() {
     assert_eq!(few.people, ["ann", "ben"], "who is on which queue");
     assert_eq!(few.capacity, Some(2));
 }
+
+#[test]
+fn who_never_saw_an_edit_does_not_approve_it_from_an_outbox() {
+    let desk = Desk::new(&[("d0", &["regulated"])]);
+    let add = Command::AddReviewer {
+        name: "dan".into(),
+        level: 2,
+        roles: vec![],
+        key: None,
+        skills: None,
+    };
+    desk.desk.execute_blocking("root", add).unwrap();
+    let seen_first = desk.lease("cho", Some("d0")).unwrap().unwrap();
+    assert_eq!(seen_first.revision, 0);
+    let edit = desk.request(&seen_first, VerdictKind::Edit, true);
+    // Her lease runs out, then the item's time: it goes up, and somebody else sees the original.
+    desk.pass(1_801);
+    desk.pass(1);
+    let moved = desk.lease("dan", Some("d0")).unwrap().unwrap();
+    assert_eq!((moved.revision, moved.queue.as_str()), (1, "level2"));
+    assert_eq!(moved.current.as_ref().unwrap().action, "approve");
+    let accept = desk.request(&moved, VerdictKind::Accept, true);
+    // The edit comes first and takes effect; it says what was seen, not where it took effect.
+    assert_eq!(desk.say("cho", &edit).unwrap().clash, None);
+    desk.pass(6);
+    let item = desk.item("d0");
+    assert_eq!(
+        (item.state, item.current.unwrap().action),
+        (ItemState::AwaitingApproval, "deny".into())
+    );
+    // What is accepted then is the original, which stands no more.
+    let kept = desk.say("dan", &accept).unwrap();
+    let clash = kept.clash.expect("it is kept for a third person");
+    assert_eq!(clash.people, ["cho", "dan"]);
+    desk.pass(60);
+    assert_eq!(desk.item("d0").state, ItemState::Waiting);
+    // The same told again names the same clash.
+    assert_eq!(desk.say("dan", &accept).unwrap().clash, Some(clash));
+    desk.verified();
+}
+
+#[test]
+fn nobody_has_seen_a_revision_that_is_still_to_come() {
+    let desk = Desk::new(&[("d0", &[])]);
+    let mine = desk.lease("ann", Some("d0")).unwrap().unwrap();
+    let mut late = desk.request(&mine, VerdictKind::Accept, true);
+    late.revision = Some(999);
+    desk.pass(600);
+    let theirs = desk.lease("ben", Some("d0")).unwrap().unwrap();
+    desk.say("ben", &desk.request(&theirs, VerdictKind::Edit, false)).unwrap();
+    desk.pass(6);
+    let refused = desk.say("ann", &late).unwrap_err();
+    assert_eq!(
+        (refused.kind, refused.message.as_str()),
+        (Why::Invalid, "d0 is at revision 2: nobody can have seen 999")
+    );
+    assert_eq!(desk.item("d0").reviews.len(), 1);
+    desk.verified();
+}
