@@ -19,7 +19,8 @@ use overrule::desk::{Local, OpenOptions};
 use overrule::domain::{ItemState, Outcome, Route, Timestamp, Verdict, VerdictKind};
 use overrule::protocol::{
     Admitted, Answer, CanaryAct, CanaryView, Command, ContainmentView, ExplainView, FeedbackKind,
-    ItemView, KillMode, Line, Query, Refused, Reply, ReviewRequest, Reviewed, VerifyAsk, Why,
+    ItemView, KillMode, LeaseAsk, Line, Query, Refused, Reply, ReviewRequest, Reviewed, VerifyAsk,
+    Why,
 };
 use serde_json::{Value, json};
 use support::{Home, record};
@@ -571,5 +572,90 @@ to = "level1"
     let canary = desk.canary();
     assert_eq!(canary.state, "rolled_back");
     assert_eq!(canary.canary, (1, 1), "its verdict counts all the same");
+    desk.verified();
+}
+
+#[test]
+fn what_was_refused_starts_no_cool_down() {
+    let desk = Desk::new(
+        r#"
+[[tag]]
+id = "harm"
+title = "Harmful"
+[[effect]]
+id = "outlier"
+on = "decision"
+when = 'business_impact > 9'
+do = ["automation.pause"]
+cooldown = "1h"
+[[effect]]
+id = "harm"
+on = "review"
+when = '"harm" in tags'
+do = ["automation.pause"]
+cooldown = "1h"
+"#,
+    );
+    // The id is taken, so nothing is admitted and nothing paused; the next one that is odd pauses.
+    desk.admit(&sure("a"));
+    let mut odd = sure("a");
+    odd["business_impact"] = json!(9.5);
+    let line = Line { source: "t".into(), line: 1, bytes: odd.to_string().into_bytes() };
+    match desk.tell("root", Command::Admit { lines: vec![line] }).unwrap() {
+        Answer::Admitted(all) => assert!(matches!(all[0], Admitted::Refused(_)), "{all:?}"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(desk.admit(&sure("b")).rule, "default");
+    odd["id"] = json!("odd");
+    desk.admit(&odd);
+    assert_eq!(desk.admit(&sure("c")).rule, "paused");
+
+    // A verdict without the lease that somebody else has is refused; the next one pauses.
+    let mut harmful = version("d", "2");
+    harmful["confidence"] = json!(0.4);
+    desk.admit(&harmful);
+    harmful["id"] = json!("e");
+    desk.admit(&harmful);
+    let take = LeaseAsk { item: Some("d".into()), ..LeaseAsk::default() };
+    desk.tell("ben", Command::Lease(take)).unwrap();
+    let said = || Verdict { tags: vec!["harm".into()], ..Verdict::plain(VerdictKind::Reject) };
+    assert_eq!(desk.say("ann", "d", said(), 0).unwrap_err().kind, Why::LeaseLost);
+    assert_eq!(desk.admit(&version("f", "2")).rule, "default");
+    desk.say("ann", "e", said(), 0).unwrap();
+    assert_eq!(desk.admit(&version("g", "2")).rule, "paused");
+    desk.verified();
+}
+
+#[test]
+fn of_two_processes_the_later_cool_down_holds() {
+    let desk = Desk::new(
+        r#"
+[[effect]]
+id = "outlier"
+on = "decision"
+when = 'business_impact > 9'
+do = ["incident.open"]
+cooldown = "1h"
+"#,
+    );
+    let other = desk.beside();
+    let odd = |id: &str| {
+        let mut odd = sure(id);
+        odd["business_impact"] = json!(9.5);
+        odd
+    };
+    let opened = || desk.containment().outgoing.waiting;
+    desk.admit(&odd("a"));
+    assert_eq!(opened(), 1);
+    desk.later(3_601);
+    admit(&other, &[odd("b")]);
+    assert_eq!(opened(), 2);
+    // This process remembers the first alone, which is over.
+    desk.later(60);
+    desk.admit(&odd("c"));
+    assert_eq!(opened(), 2, "quiet since the second");
+    desk.later(3_601);
+    desk.admit(&odd("d"));
+    assert_eq!(opened(), 3);
     desk.verified();
 }

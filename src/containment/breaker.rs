@@ -244,7 +244,7 @@ impl Control {
     }
 
     /// What stands between a decision and auto-accept.
-    pub(super) fn breaker_for(&self, d: &Decision, chance: &Chance) -> Option<Tripped> {
+    pub fn breaker_for(&self, d: &Decision, chance: &Chance) -> Option<Tripped> {
         self.breakers.iter().find(|b| b.covers(d)).map(|b| b.draw(d, chance))
     }
 }

@@ -405,6 +405,7 @@ impl Core {
                 Premises { actor: Some((actor.name, actor.version)), ..sight.premises() };
             let batch = AdmitBatch { premises, now, rows: rows.clone(), dead, bulk: false };
             let results = self.store.admit(batch).wait()?;
+            self.cooled_by(sight, &rows, Some(&results));
             let mut conflicts = Vec::new();
             for (((place, line), row), result) in places.into_iter().zip(&*rows).zip(results) {
                 let answer = match answer_of(result, &row.route) {

@@ -392,7 +392,9 @@ impl Sequencer {
         if Tally::tells_known(&self.sight) {
             self.land_all();
         }
-        self.sight = self.core.sight()?;
+        let sight = self.core.sight()?;
+        // What is on its way is not forgotten.
+        self.sight = Sight { cooling: std::mem::take(&mut self.sight.cooling), ..sight };
         self.tally = Tally::load(&self.core, &self.sight)?;
         self.people.clear();
         self.tokens = self.core.tokens_now()?;
@@ -568,16 +570,20 @@ impl Sequencer {
                     self.fail(asks, &refuse(error).into());
                 }
             },
-            Some(Flight::Rows { name, places, rows, ticket }) => match ticket.wait() {
-                Ok(results) => self.landed(&places, &rows, results),
-                Err(StoreError::Premise(premise)) => {
-                    tracing::debug!(%premise, "decided again");
-                    self.again(&name, places, &rows);
+            Some(Flight::Rows { name, places, rows, ticket }) => {
+                let results = ticket.wait();
+                self.core.cooled_by(&self.sight, &rows, results.as_deref().ok());
+                match results {
+                    Ok(results) => self.landed(&places, &rows, results),
+                    Err(StoreError::Premise(premise)) => {
+                        tracing::debug!(%premise, "decided again");
+                        self.again(&name, places, &rows);
+                    }
+                    Err(error) => {
+                        self.fail(places.into_iter().map(|p| p.ask), &refuse(error).into());
+                    }
                 }
-                Err(error) => {
-                    self.fail(places.into_iter().map(|p| p.ask), &refuse(error).into());
-                }
-            },
+            }
         }
     }
 

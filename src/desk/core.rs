@@ -1,12 +1,11 @@
 //! What every use-case stands on: the store, the clock, the policy in force, who is asking.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::contain::{Controls, Gauges};
+use super::contain::{Begun, Controls, Cooldowns, Gauges};
 use super::denials::Denials;
 use super::keys::Keys;
 use super::salts::fresh_salt;
@@ -43,9 +42,8 @@ pub(super) struct Core {
     pub(super) keeper: Mutex<Keeper>,
     /// Limiters, and the meters of budgets.
     pub(super) gauges: Mutex<Option<Gauges>>,
-    /// Until when effects stay quiet, and what set each off; beside what is stored, because a
-    /// batch may set one off twice before anything of it is stored.
-    pub(super) quiet: Mutex<BTreeMap<String, (Timestamp, String)>>,
+    /// Until when effects stay quiet, as far as this process knows it to be stored.
+    pub(super) quiet: Cooldowns,
     /// Refused attempts that are counted.
     pub(super) denials: Denials,
     /// Tokens, as this process knows them.
@@ -67,6 +65,9 @@ pub(super) struct Sight {
     pub(super) stored: Option<Arc<Control>>,
     /// As effects of the write that is being made have changed it.
     pub(super) changed: Mutex<Option<Control>>,
+    /// Cool-downs that writes decided on this look began, and that are not known to be durable: a
+    /// batch may set an effect off twice before anything of it is stored.
+    pub(super) cooling: Cooldowns,
     /// When it changes in [`Controls::epoch`], look again.
     pub(super) epoch: u64,
     /// Wall time of the look, in milliseconds precision.
@@ -119,7 +120,7 @@ impl Core {
             frozen: Frozen::default(),
             keeper: Mutex::default(),
             gauges: Mutex::new(None),
-            quiet: Mutex::new(BTreeMap::new()),
+            quiet: Cooldowns::default(),
             denials: Denials::default(),
             tokens: Tokens::default(),
             watch: Watch::new(),
@@ -141,7 +142,7 @@ impl Core {
         let control = match self.store.freshness().is_stale() {
             // Somebody may have stopped automation and this process would not know.
             true => None,
-            false => self.controls.with_stops(known),
+            false => self.controls.with_stops(snapshot.generation, known),
         };
         // A policy that cannot be read is none: everything goes to people, and another one can be
         // put in force.
@@ -152,8 +153,8 @@ impl Core {
         let wall = millis(self.wall_now());
         let now =
             if snapshot.record_clock { snapshot.desk_time } else { wall.max(snapshot.desk_time) };
-        let changed = Mutex::new(None);
-        Ok(Sight { snapshot, policy, control, stored, changed, epoch, wall, now })
+        let (changed, cooling) = (Mutex::new(None), Cooldowns::default());
+        Ok(Sight { snapshot, policy, control, stored, changed, cooling, epoch, wall, now })
     }
 
     fn policy_of(&self, hash: Option<&str>) -> Result<Option<Arc<Policy>>, Refused> {
@@ -200,7 +201,9 @@ impl Core {
 
     /// Commit, and tell whoever follows the log.
     pub(super) fn commit(&self, write: Write) -> Result<Committed, StoreError> {
+        let begun = Begun::of(&write.ops);
         let done = self.store.commit(write).wait()?;
+        self.cooled(begun);
         self.grown(done.head);
         Ok(done)
     }

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use super::Local;
 use super::core::refuse;
 use crate::containment::Control;
-use crate::domain::Timestamp;
 use crate::policy::Chance;
 use crate::protocol::Refused;
 
@@ -15,8 +14,6 @@ use crate::protocol::Refused;
 #[derive(Clone)]
 pub struct Confirmed {
     pub generation: u64,
-    /// Desk time of the look: breakers count against it.
-    pub now: Timestamp,
     /// A policy is in force, and it can be read.
     pub policy: bool,
     /// Draws under the store's key: which ids a canary's share holds.
@@ -48,7 +45,6 @@ impl Local {
         self.core.tokens_now()?;
         Ok(Confirmed {
             generation: sight.snapshot.generation,
-            now: sight.now,
             policy: sight.policy.is_some(),
             chance: Arc::new(Chance::new(sight.snapshot.key)),
             domains: named(|t| &t.domain),
@@ -67,7 +63,7 @@ impl Local {
         if self.core.store.freshness().is_stale() {
             return InForce { control: None, generation, epoch };
         }
-        InForce { control: controls.with_stops(known), generation, epoch }
+        InForce { control: controls.with_stops(generation, known), generation, epoch }
     }
 
     /// A secret of this store for `purpose`, the same in every process that serves it.

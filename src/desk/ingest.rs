@@ -335,8 +335,15 @@ impl Run<'_> {
     fn look(&mut self) -> Result<(), Refused> {
         self.by = self.core.actor(&self.by.name)?;
         authority::may(&self.by, Act::Admit, Subject::default())?;
-        self.sight = self.core.sight()?;
+        self.see()?;
         self.tally = Tally::load(self.core, &self.sight)?;
+        Ok(())
+    }
+
+    /// A new sight, which knows what is on its way to the disk.
+    fn see(&mut self) -> Result<(), Refused> {
+        let sight = self.core.sight()?;
+        self.sight = Sight { cooling: std::mem::take(&mut self.sight.cooling), ..sight };
         Ok(())
     }
 
@@ -345,7 +352,7 @@ impl Run<'_> {
     fn send(&mut self, waiting: Vec<Waiting>) -> Result<(Flight, Vec<Waiting>), Refused> {
         // A stop acts in its own process before it is stored.
         if self.sight.epoch != self.core.controls.epoch() {
-            self.sight = self.core.sight()?;
+            self.see()?;
         }
         // A stream may run for days: what is written now is written at today's wall time.
         self.sight.wall = super::core::millis(self.core.wall_now());
@@ -434,7 +441,9 @@ impl Run<'_> {
     fn land(&mut self) -> Result<(), Refused> {
         let Some((mut batch, mut ticket)) = self.flight.pop_front() else { return Ok(()) };
         let results = loop {
-            match ticket.wait() {
+            let results = ticket.wait();
+            self.core.cooled_by(&self.sight, &batch.rows, results.as_deref().ok());
+            match results {
                 Ok(results) => break results,
                 Err(StoreError::Premise(_)) => (batch, ticket) = self.again(batch)?,
                 Err(error) => return Err(refuse(error)),

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::containment::{Control, Phase};
+use crate::containment::Control;
 use crate::desk::{Confirmed, InForce};
 use crate::domain::{Decision, StopMode, Stopped};
 use crate::protocol::SwitchState;
@@ -166,14 +166,16 @@ impl Known {
             };
             return told(false, "DISABLED", variant, Some(&stop));
         }
-        let open = control.breakers.iter().any(|b| {
-            b.domain == d.domain
-                && b.model == d.model.name
-                && b.version == d.model.version
-                && matches!(b.phase, Phase::Open { until } if until > confirmed.now)
-        });
-        if open {
-            return told(false, "DISABLED", "breaker", None);
+        if let Some(tripped) = control.breaker_for(&d, &confirmed.chance) {
+            if !tripped.half_open {
+                return told(false, "DISABLED", "breaker", None);
+            }
+            // A share is automatic again, drawn by the decision's id as at admission; whoever names
+            // none is told no.
+            return match asked.key {
+                Some(_) => told(tripped.trickles(), "SPLIT", "half-open", None),
+                None => told(false, "DISABLED", "half-open", None),
+            };
         }
         let limited = control
             .switches
@@ -243,6 +245,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::containment::{Breaker, Phase};
     use crate::domain::Timestamp;
     use crate::policy::Chance;
     use crate::protocol::KillMode;
@@ -254,7 +257,6 @@ mod tests {
             in_force: InForce { control: Some(Arc::new(control)), generation: 7, epoch: 0 },
             confirmed: Some(Confirmed {
                 generation: 7,
-                now: Timestamp::UNIX_EPOCH,
                 policy: true,
                 chance: Arc::new(Chance::new([1; 32])),
                 domains: ["loan".to_owned()].into(),
@@ -301,6 +303,41 @@ mod tests {
         assert_eq!(said(&cohort, "automation", asked), off("killed"));
         let why = loans.flag("automation.loan", &ask(json!({}))).unwrap().metadata;
         assert_eq!((&why["changed_by"], &why["reason"]), (&json!("ann"), &json!("drifts")));
+    }
+
+    #[test]
+    fn a_breaker_is_off_until_it_is_closed_and_half_open_by_the_decision_s_id() {
+        let tripped = |phase: Phase| {
+            known(|c| {
+                c.breakers.push(Breaker {
+                    domain: "loan".into(),
+                    model: "m".into(),
+                    version: "1".into(),
+                    phase,
+                    since: Timestamp::UNIX_EPOCH,
+                    trips: 1,
+                    cause: "5 of 20 overridden".into(),
+                });
+            })
+        };
+        let asked = json!({"model": "m", "version": "1", "targetingKey": "d-1"});
+        let off = |variant: &str| (json!(false), "DISABLED", variant.to_owned());
+        // Its time is over, and nobody has ticked since: everything still goes to people.
+        let open = tripped(Phase::Open { until: Timestamp::UNIX_EPOCH });
+        assert_eq!(said(&open, "automation.loan", asked.clone()), off("breaker"));
+        let other = json!({"model": "m", "version": "2"});
+        assert_eq!(said(&open, "automation.loan", other).0, json!(true));
+        let half = tripped(Phase::HalfOpen { trickle: 0.1 });
+        let nobody = json!({"model": "m", "version": "1"});
+        assert_eq!(said(&half, "automation.loan", nobody), off("half-open"));
+        let mut automatic = 0;
+        for i in 0..1_000 {
+            let asked = json!({"model": "m", "version": "1", "targetingKey": format!("d-{i}")});
+            let (value, reason, variant) = said(&half, "automation.loan", asked);
+            assert_eq!((reason, variant.as_str()), ("SPLIT", "half-open"));
+            automatic += u32::from(value == json!(true));
+        }
+        assert!((70..130).contains(&automatic), "{automatic}");
     }
 
     #[test]

@@ -38,6 +38,8 @@ struct Stop {
     by: String,
     at: Timestamp,
     reason: String,
+    /// The control generation that holds it, once it is stored.
+    stored: Option<u64>,
 }
 
 impl Controls {
@@ -59,22 +61,24 @@ impl Controls {
             by: by.to_owned(),
             at,
             reason: reason.to_owned(),
+            stored: None,
         });
         number
     }
 
-    /// A stop of this scope is stored: the process no longer has to remember those before.
-    pub(super) fn stored(&self, scope: &ControlScope, number: u64) {
-        self.retain(|s| s.scope != *scope || s.number > number);
+    /// A stop of this scope is stored as of this generation: the process need not remember those
+    /// before any more, once it knows that generation.
+    pub(super) fn stored(&self, scope: &ControlScope, number: u64, generation: u64) {
+        let mut stops = lock(&self.stops);
+        for stop in stops.iter_mut().filter(|s| s.scope == *scope && s.number <= number) {
+            stop.stored = Some(generation);
+        }
+        self.epoch.fetch_add(1, Ordering::SeqCst);
     }
 
     /// It was not a stop after all: who asked may not.
     pub(super) fn take_back(&self, number: u64) {
-        self.retain(|s| s.number != number);
-    }
-
-    fn retain(&self, keep: impl Fn(&Stop) -> bool) {
-        lock(&self.stops).retain(keep);
+        lock(&self.stops).retain(|s| s.number != number);
         self.epoch.fetch_add(1, Ordering::SeqCst);
     }
 
@@ -88,9 +92,14 @@ impl Controls {
         lock(&self.known).clone()
     }
 
-    /// The stored state with this process's own stops in it.
-    pub(in crate::desk) fn with_stops(&self, known: Known) -> Option<Arc<Control>> {
-        let stops = lock(&self.stops);
+    /// The stored state of this generation with this process's own stops in it.
+    pub(in crate::desk) fn with_stops(
+        &self,
+        generation: u64,
+        known: Known,
+    ) -> Option<Arc<Control>> {
+        let mut stops = lock(&self.stops);
+        stops.retain(|s| s.stored.is_none_or(|at| at > generation));
         let control = known.control?;
         if stops.is_empty() {
             return Some(control);
@@ -136,7 +145,11 @@ impl Core {
                 Known { control: control.ok(), version: stored.version }
             }
         };
-        *lock(&self.controls.known) = Some((generation, known.clone()));
+        let mut last = lock(&self.controls.known);
+        // A look that began earlier may come later: what is known never goes back.
+        if last.as_ref().is_none_or(|(at, _)| *at <= generation) {
+            *last = Some((generation, known.clone()));
+        }
         known
     }
 }
@@ -191,9 +204,12 @@ mod tests {
             let expected = Answer::Killed { scope: scope.clone(), generation: 1, held: 0 };
             assert_eq!(answer, expected);
         });
+        let said = desk.in_force();
+        assert!(said.control.unwrap().switches.contains_key(&scope), "without another look");
+        assert_eq!(said.generation, 1);
         assert_eq!((stopped(&desk), stopped(&other)), ((1, true), (1, true)));
         let own = desk.core.known_control(1);
-        let shown = desk.core.controls.with_stops(own.clone()).unwrap();
+        let shown = desk.core.controls.with_stops(1, own.clone()).unwrap();
         assert!(Arc::ptr_eq(&shown, &own.control.unwrap()), "no stop of its own is left");
     }
 
@@ -206,7 +222,7 @@ mod tests {
             controls.stop(&scope.parse().unwrap(), &KillMode::Human, "ann", at, "x")
         };
         let stops = || -> Vec<String> {
-            let control = controls.with_stops(known()).unwrap();
+            let control = controls.with_stops(0, known()).unwrap();
             control.switches.keys().map(ToString::to_string).collect()
         };
         let one = kill("domain=loan");
@@ -217,10 +233,13 @@ mod tests {
         // The first could not be stored, the second of the same scope was.
         let three = kill("domain=loan");
         assert!(three > one);
-        controls.stored(&"domain=loan".parse().unwrap(), three);
+        controls.stored(&"domain=loan".parse().unwrap(), three, 1);
+        assert_eq!(stops(), ["domain=loan"], "what is known here is from before");
+        let later = controls.with_stops(1, known()).unwrap();
+        assert!(later.switches.is_empty(), "what is known holds it");
         assert!(stops().is_empty());
         // What cannot be read stays unreadable, whatever is stopped here.
         kill("all");
-        assert!(controls.with_stops(Known { control: None, version: 0 }).is_none());
+        assert!(controls.with_stops(1, Known { control: None, version: 0 }).is_none());
     }
 }

@@ -2,7 +2,7 @@
 //! them off.
 
 use crate::containment::{Control, FrozenBy};
-use crate::desk::core::{Core, Sight, json, lock, refuse};
+use crate::desk::core::{Sight, lock};
 use crate::domain::{ControlScope, Decision, Timestamp};
 use crate::policy::{EffectAction, Firing};
 use crate::protocol::Refused;
@@ -23,7 +23,7 @@ pub(in crate::desk) struct Subject<'a> {
 
 impl Subject<'_> {
     /// What a pause or a limit covers: the model version that decided.
-    fn scope(&self) -> Option<ControlScope> {
+    pub(super) fn scope(&self) -> Option<ControlScope> {
         let model = &self.decision?.model;
         Some(ControlScope::Model { name: model.name.clone(), version: Some(model.version.clone()) })
     }
@@ -119,40 +119,4 @@ impl Sight {
 /// Actions that a cool-down silences. The others are about the item itself.
 pub(in crate::desk) fn cools(action: &EffectAction) -> bool {
     !matches!(action, EffectAction::Escalate { .. } | EffectAction::Tag(_))
-}
-
-impl Core {
-    /// Until when an effect stays quiet about this; `None`: it may act, and then stays quiet for
-    /// its cool-down, which `ops` keeps. Both halves of one firing (at once, and after the grace
-    /// time) are one.
-    pub(in crate::desk) fn quiet_until(
-        &self,
-        sight: &Sight,
-        effect: &str,
-        about: &Subject<'_>,
-        now: Timestamp,
-        ops: &mut Vec<Op>,
-    ) -> Result<Option<Timestamp>, Refused> {
-        let cooldown = sight.policy.as_ref().and_then(|p| p.cooldown(effect));
-        let Some(cooldown) = cooldown else { return Ok(None) };
-        let subject = about.scope().map_or_else(|| about.id.to_owned(), |s| s.to_string());
-        let key = format!("cooldown/{effect}/{subject}");
-        let known = match lock(&self.quiet).get(&key).cloned() {
-            Some(known) => Some(known),
-            None => self.store.state(&key).map_err(refuse)?.and_then(|stored| {
-                serde_json::from_slice::<(Timestamp, String)>(&stored.value).ok()
-            }),
-        };
-        if let Some((until, by)) = known
-            && by != about.id
-            && now < until
-        {
-            return Ok(Some(until));
-        }
-        let until = now.checked_add(cooldown).unwrap_or(Timestamp::MAX);
-        let value = (until, about.id.to_owned());
-        ops.push(Op::PutState { key: key.clone(), value: Some(json(&value)?) });
-        lock(&self.quiet).insert(key, value);
-        Ok(None)
-    }
 }

@@ -7,6 +7,7 @@
 
 mod canary;
 mod control;
+mod cooldown;
 mod effect;
 mod freeze;
 mod gauges;
@@ -17,6 +18,7 @@ mod view;
 
 pub(super) use canary::verdict as canary_verdict;
 pub(super) use control::{Controls, Known};
+pub(super) use cooldown::{Begun, Cooldowns};
 pub(super) use effect::{Subject as EffectSubject, cools};
 pub(super) use gauges::{Gauges, contained};
 pub(super) use view::{automation, effect};

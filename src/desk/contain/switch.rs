@@ -47,7 +47,12 @@ impl Core {
         });
         match stored {
             Ok((generation, held)) => {
-                self.controls.stored(scope, number);
+                self.controls.stored(scope, number, generation);
+                // Those who ask out of memory know the stored state from here on; until they can
+                // the stop stays in memory.
+                if let Err(refused) = self.sight() {
+                    tracing::warn!(why = refused.message, "control is looked at again later");
+                }
                 Ok(Answer::Killed { scope: scope.clone(), generation, held })
             }
             Err(refused) if matches!(refused.kind, Why::Authority | Why::Invalid) => {
