@@ -670,3 +670,99 @@ fn on_the_record_clock_things_happen_on_the_way_and_every_verdict_counts_once() 
         .collect();
     assert_eq!(changes.len(), 2, "up and down: {changes:?}");
 }
+
+/// So many that one look does not reach past them.
+const CROWD: usize = 260;
+
+#[test]
+fn what_is_held_or_cannot_be_read_keeps_nothing_else_from_its_time() {
+    let desk = Desk::new(&policy(""));
+    let crowd: Vec<String> = (0..CROWD).map(|n| format!("held-{n:03}")).collect();
+    let lines = crowd.iter().enumerate().map(|(n, id)| Line {
+        source: "test".into(),
+        line: n as u64,
+        bytes: record(id).to_string().into_bytes(),
+    });
+    desk.desk.execute_blocking("root", Command::Admit { lines: lines.collect() }).unwrap();
+    desk.admit(&record("broken"));
+    desk.later(60);
+    desk.admit(&record("last"));
+    desk.later(28 * 60);
+    for id in &crowd {
+        let ask = LeaseAsk { item: Some(id.clone()), ..LeaseAsk::default() };
+        desk.desk.execute_blocking("ann", Command::Lease(ask)).unwrap();
+    }
+    desk.later(2 * 60 + 1);
+    let file = rusqlite::Connection::open(desk.home.store()).unwrap();
+    file.execute("UPDATE decisions SET content = x'00' WHERE id = 'broken'", []).unwrap();
+    let _ = (desk.desk.watch("root"), desk.desk.watch("root"));
+    assert_eq!(desk.item("last").queue, "level2", "its time ran out and nobody has it");
+    assert_eq!(desk.item("held-000").queue, "level1");
+    let clocks = || -> Value {
+        let sql = "SELECT value FROM states WHERE key = 'watch/sla'";
+        let bytes: Vec<u8> = file.query_row(sql, [], |row| row.get(0)).unwrap();
+        serde_json::from_slice(&bytes).unwrap()
+    };
+    assert_eq!(clocks()["in_hand"].as_object().unwrap().len(), CROWD);
+    // Decided in hand: nothing is left to remember of it.
+    for id in &crowd {
+        desk.say("ann", id, VerdictKind::Accept);
+    }
+    let _ = desk.desk.watch("root");
+    assert_eq!(clocks()["in_hand"], serde_json::json!({}));
+}
+
+#[test]
+fn verdicts_that_cannot_be_read_keep_no_other_from_taking_effect() {
+    let desk = Desk::new(&policy(""));
+    let crowd: Vec<String> = (0..=CROWD).map(|n| format!("d-{n:03}")).collect();
+    for id in &crowd {
+        desk.admit(&record(id));
+        let request = ReviewRequest {
+            request_id: format!("r-{id}"),
+            item: id.clone(),
+            verdict: Verdict::plain(VerdictKind::Accept),
+            lease: None,
+            revision: None,
+            seen: None,
+            signature: None,
+            grace_ms: 5_000,
+            offline: None,
+        };
+        desk.desk.execute_blocking("ann", Command::Review(Box::new(request))).unwrap();
+        desk.clock.fetch_add(1, Ordering::SeqCst);
+    }
+    let (last, damaged) = crowd.split_last().unwrap();
+    let file = rusqlite::Connection::open(desk.home.store()).unwrap();
+    let set = "UPDATE reviews SET verdict = 'perhaps' WHERE request_id = ?1";
+    for id in damaged {
+        assert_eq!(file.execute(set, [format!("r-{id}")]).unwrap(), 1);
+    }
+    desk.later(6);
+    assert_eq!(desk.desk.settle_due("root").unwrap(), 1);
+    assert_eq!(desk.item(last).state, overrule::domain::ItemState::Settled);
+}
+
+#[test]
+fn a_step_of_a_tick_that_fails_keeps_no_other_from_its_turn() {
+    let desk = Desk::new(&policy(COMPLAINTS));
+    desk.admit(&record("a"));
+    desk.admit(&record("b"));
+    desk.tick();
+    // What is kept of the clocks cannot be read any more: they stand still, and nothing else does.
+    let file = rusqlite::Connection::open(desk.home.store()).unwrap();
+    let sql = "INSERT INTO states(key, version, value) VALUES ('watch/sla', 1, x'7b')
+               ON CONFLICT(key) DO UPDATE SET value = x'7b'";
+    file.execute(sql, []).unwrap();
+    file.execute("DELETE FROM states WHERE key = 'watch/standing'", []).unwrap();
+    desk.feedback("a", FeedbackKind::Error);
+    desk.later(31 * 60);
+    let refused = desk.desk.watch("root").unwrap_err();
+    assert!(refused.message.contains("a state of the ticker cannot be read"), "{refused:?}");
+    assert_eq!(desk.incidents().len(), 1, "what came before it is done");
+    let standing = || -> i64 {
+        let sql = "SELECT count(*) FROM states WHERE key = 'watch/standing'";
+        file.query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(standing(), 1, "and what comes after it, too");
+}

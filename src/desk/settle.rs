@@ -1,5 +1,7 @@
 //! What happens when a grace time is over, and what the policy sets off: effects as rows.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::admit::{describe, item_of, routed, short};
@@ -526,23 +528,30 @@ impl Core {
     /// item's release is one commit with the item's revision as a premise, so it happens once.
     /// Returns how many did.
     pub(super) fn graces(&self) -> Result<u64, Refused> {
-        let (mut done, mut stuck) = (0, 0);
+        let mut done = 0;
+        // Those that did not go on, this time: they are looked past.
+        let mut stuck: BTreeSet<String> = BTreeSet::new();
         loop {
             let sight = self.sight()?;
-            let due = self.store.graces_over(sight.wall, BATCH).map_err(refuse)?;
-            let full = due.len() == BATCH;
+            let most = BATCH + stuck.len();
+            let due = self.store.graces_over(sight.wall, most).map_err(refuse)?;
+            let full = due.len() == most;
             for item in due {
+                if stuck.contains(&item.id) {
+                    continue;
+                }
                 match self.release_one(&item) {
-                    Ok(did) => done += u64::from(did),
+                    Ok(true) => done += 1,
+                    Ok(false) => drop(stuck.insert(item.id)),
                     // One item that cannot go on holds up no other.
                     Err(refused) if refused.kind == Why::Unavailable => return Err(refused),
                     Err(refused) => {
-                        stuck += 1;
                         tracing::error!(item = item.id, why = refused.message, "cannot release");
+                        stuck.insert(item.id);
                     }
                 }
             }
-            if !full || stuck > 0 {
+            if !full {
                 break;
             }
         }

@@ -27,18 +27,20 @@ impl Core {
         &self,
         now: Option<Timestamp>,
         fence: &Fence,
-    ) -> Result<Vec<Occurrence>, Trouble> {
+        said: &mut Vec<Occurrence>,
+    ) -> Result<(), Trouble> {
         let sight = self.sight_at(now)?;
         let Some(minutes) = sight.policy.as_ref().and_then(|p| p.forewarned()) else {
-            return Ok(Vec::new());
+            return Ok(());
         };
         // (An item that is due just then counts.)
         let ahead = SignedDuration::from_mins(minutes) + SignedDuration::from_millis(1);
         let until = sight.now.checked_add(ahead);
-        let mut soon = self.store.overdue(until.unwrap_or(Timestamp::MAX), BATCH)?;
+        // What is late already, and in somebody's hands, comes first.
+        let late = Deeds::new(self, &sight).state::<Clocks>(KEY)?.value.in_hand.len();
+        let mut soon = self.store.overdue(until.unwrap_or(Timestamp::MAX), BATCH + late)?;
         soon.retain(|item| item.due_at.is_some_and(|due| due > sight.now));
         self.forget(&sight, &soon, fence)?;
-        let mut said = Vec::new();
         for item in &soon {
             let kept = Deeds::new(self, &sight).state::<Clocks>(KEY)?.value;
             if self.early(&sight, &kept, item)?.is_some() {
@@ -46,7 +48,7 @@ impl Core {
                 said.extend(self.ask_early(&sight, item, fence)?);
             }
         }
-        Ok(said)
+        Ok(())
     }
 
     /// Items that are not soon due any more need not be remembered, unless they wait for what

@@ -5,7 +5,7 @@
 //! on windows, and moves breakers and limits. Each step is one commit: what it does, its cursor,
 //! its latches and the words that go out; its premises are the turn, the policy, and the version of
 //! every state it read. A step that is cut off before its commit has not happened, and one that is
-//! committed is not repeated.
+//! committed is not repeated. One that fails is told, and the others go on.
 
 mod acts;
 mod breakers;
@@ -31,7 +31,7 @@ use self::turn::{Claim, Turn};
 use super::Local;
 use super::core::{Core, Sight, Trouble, json, lock, refuse};
 use crate::domain::Timestamp;
-use crate::protocol::Refused;
+use crate::protocol::{Refused, Why};
 use crate::store::{Op, Premise, Premises, StoreError, Write};
 
 /// Conditions on windows, and on clocks before their end, are looked at this often (desk time).
@@ -109,8 +109,15 @@ impl Local {
     pub fn watch(&self, by: &str) -> Result<Vec<Occurrence>, Refused> {
         use crate::authority::{Subject, may};
         may(&self.core.actor(by)?, crate::protocol::Act::Tick, Subject::default())?;
-        let settled = self.core.graces()?;
+        self.watch_itself()
+    }
+
+    /// Tick once in nobody's name: what is due happens whoever comes and goes. For a process that
+    /// was started to do so, as the server is.
+    pub fn watch_itself(&self) -> Result<Vec<Occurrence>, Refused> {
+        let settled = self.core.graces();
         let mut all = self.core.watch()?;
+        let settled = settled?;
         if settled > 0 {
             let sight = self.core.sight()?;
             let text = format!("{settled} verdicts took effect");
@@ -118,6 +125,33 @@ impl Local {
             all.insert(0, Occurrence { at: sight.now, what: "settled", about, text });
         }
         Ok(all)
+    }
+}
+
+/// What went wrong in a tick: a step that fails keeps no other from its turn.
+#[derive(Default)]
+struct Failed {
+    first: Option<Refused>,
+}
+
+impl Failed {
+    /// How a step ended; `false`: it is put off. An error where no step can go on.
+    fn step(&mut self, step: &'static str, ended: Result<(), Trouble>) -> Result<bool, Refused> {
+        let refused = match ended {
+            Ok(()) => return Ok(true),
+            Err(Trouble::Store(StoreError::Premise(premise))) => {
+                tracing::debug!(step, %premise, "a step of the tick is put off");
+                return Ok(false);
+            }
+            Err(Trouble::Store(error)) => refuse(error),
+            Err(Trouble::Refused(refused)) => refused,
+        };
+        if refused.kind == Why::Unavailable {
+            return Err(refused);
+        }
+        tracing::error!(step, why = refused.message, "a step of the tick failed");
+        self.first.get_or_insert(refused);
+        Ok(true)
     }
 }
 
@@ -139,80 +173,123 @@ impl Core {
         let mut memory = lock(&self.watch.memory);
         let Some(fence) = self.take_turn()? else { return Ok(Vec::new()) };
         let mut said = Vec::new();
-        lock(&self.keeper).advance(self, std::slice::from_ref(&fence))?;
+        let mut failed = Failed::default();
+        let kept = lock(&self.keeper).advance(self, std::slice::from_ref(&fence));
+        failed.step("windows", kept.map(drop).map_err(Trouble::from))?;
+        failed.step("log", self.follow_on(now, &fence, &mut said))?;
+        failed.step("incidents", self.incidents_asked_for(now, &fence, &mut said))?;
+        failed.step("clocks", self.overdue(now, &fence, &mut said))?;
+        failed.step("warnings", self.warn_of(now, &fence, &mut said))?;
+        let at = self.sight_at(now)?.now;
+        if memory.asked.is_none_or(|before| at.duration_since(before) >= LOOK) {
+            memory.asked = Some(at);
+            failed.step("what is soon due", self.forewarn(now, &fence, &mut said))?;
+        }
+        if memory.looked.is_none_or(|before| at.duration_since(before) >= LOOK) {
+            let looks = [
+                failed.step("conditions", self.look_at_conditions(now, &fence, &mut said))?,
+                failed.step("breakers", self.look_at_breakers(now, &fence, &mut said))?,
+            ];
+            // What is put off is looked at again at once.
+            if looks.into_iter().all(|done| done) {
+                memory.looked = Some(at);
+            }
+        }
+        failed.first.map_or(Ok(said), Err)
+    }
+
+    /// Follow the log, batch by batch.
+    fn follow_on(
+        &self,
+        now: Option<Timestamp>,
+        fence: &Fence,
+        said: &mut Vec<Occurrence>,
+    ) -> Result<(), Trouble> {
         for _ in 0..BATCHES {
             let sight = self.sight_at(now)?;
             let mut deeds = Deeds::new(self, &sight);
             let more = self.follow(&mut deeds)?;
-            if !self.done(deeds, &fence, &mut said)? || !more {
+            self.done(deeds, fence, said)?;
+            if !more {
                 break;
             }
         }
+        Ok(())
+    }
+
+    /// Open the incidents that effects asked for.
+    fn incidents_asked_for(
+        &self,
+        now: Option<Timestamp>,
+        fence: &Fence,
+        said: &mut Vec<Occurrence>,
+    ) -> Result<(), Trouble> {
         let sight = self.sight_at(now)?;
         let mut deeds = Deeds::new(self, &sight);
-        if acts::rows(self, &mut deeds)? > 0 {
-            self.done(deeds, &fence, &mut said)?;
+        match acts::rows(self, &mut deeds)? {
+            0 => Ok(()),
+            _ => self.done(deeds, fence, said),
         }
-        match self.overdue(now, &fence) {
-            Ok(words) => said.extend(words),
-            Err(Trouble::Store(StoreError::Premise(_))) => return Ok(said),
-            Err(Trouble::Store(error)) => return Err(refuse(error)),
-            Err(Trouble::Refused(refused)) => return Err(refused),
-        }
+    }
+
+    fn warn_of(
+        &self,
+        now: Option<Timestamp>,
+        fence: &Fence,
+        said: &mut Vec<Occurrence>,
+    ) -> Result<(), Trouble> {
         let sight = self.sight_at(now)?;
         let mut deeds = Deeds::new(self, &sight);
         self.warn(&mut deeds)?;
-        self.done(deeds, &fence, &mut said)?;
-        if memory.asked.is_none_or(|at| sight.now.duration_since(at) >= LOOK) {
-            memory.asked = Some(sight.now);
-            match self.forewarn(now, &fence) {
-                Ok(words) => said.extend(words),
-                Err(Trouble::Store(StoreError::Premise(_))) => return Ok(said),
-                Err(Trouble::Store(error)) => return Err(refuse(error)),
-                Err(Trouble::Refused(refused)) => return Err(refused),
-            }
-        }
-        let due = memory.looked.is_none_or(|at| sight.now.duration_since(at) >= LOOK);
-        if due && sight.policy.is_some() {
-            let mut deeds = Deeds::new(self, &sight);
-            self.stand(&mut deeds)?;
-            self.conditions(&mut deeds)?;
-            if self.done(deeds, &fence, &mut said)? {
-                let sight = self.sight_at(now)?;
-                let mut deeds = Deeds::new(self, &sight);
-                self.breakers(&mut deeds)?;
-                if self.done(deeds, &fence, &mut said)? {
-                    memory.looked = Some(sight.now);
-                }
-            }
-        }
-        Ok(said)
+        self.done(deeds, fence, said)
     }
 
-    /// Commit a step. `false`: something it was decided on has changed; the next tick decides
-    /// again.
+    fn look_at_conditions(
+        &self,
+        now: Option<Timestamp>,
+        fence: &Fence,
+        said: &mut Vec<Occurrence>,
+    ) -> Result<(), Trouble> {
+        let sight = self.sight_at(now)?;
+        if sight.policy.is_none() {
+            return Ok(());
+        }
+        let mut deeds = Deeds::new(self, &sight);
+        self.stand(&mut deeds)?;
+        self.conditions(&mut deeds)?;
+        self.done(deeds, fence, said)
+    }
+
+    fn look_at_breakers(
+        &self,
+        now: Option<Timestamp>,
+        fence: &Fence,
+        said: &mut Vec<Occurrence>,
+    ) -> Result<(), Trouble> {
+        let sight = self.sight_at(now)?;
+        if sight.policy.is_none() {
+            return Ok(());
+        }
+        let mut deeds = Deeds::new(self, &sight);
+        self.breakers(&mut deeds)?;
+        self.done(deeds, fence, said)
+    }
+
+    /// Commit a step. Where something it was decided on has changed, the next tick decides again.
     fn done(
         &self,
         deeds: Deeds<'_>,
         fence: &Fence,
         said: &mut Vec<Occurrence>,
-    ) -> Result<bool, Refused> {
+    ) -> Result<(), Trouble> {
         if deeds.is_empty() {
-            return Ok(true);
+            return Ok(());
         }
         let (mut write, words) = deeds.write()?;
         write.premises.state.push(fence.clone());
-        match self.commit(write) {
-            Ok(_) => {
-                said.extend(words);
-                Ok(true)
-            }
-            Err(StoreError::Premise(premise)) => {
-                tracing::debug!(%premise, "a step of the tick is put off");
-                Ok(false)
-            }
-            Err(error) => Err(refuse(error)),
-        }
+        self.commit(write)?;
+        said.extend(words);
+        Ok(())
     }
 
     /// Have the turn, or take it where it is free. `None`: another process has it.

@@ -4,12 +4,12 @@
 //! What somebody has in hand is never taken away: its effects fire at the due time, and it moves
 //! when the lease is over, if it is still undecided then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::Occurrence;
 use super::deeds::Deeds;
+use super::{Fence, Occurrence};
 use crate::audit::{Entry, EntryKind};
 use crate::desk::contain::EffectSubject;
 use crate::desk::core::{Core, Sight, Trouble, refuse};
@@ -17,12 +17,12 @@ use crate::desk::settle::{decision_of, fire, stand};
 use crate::domain::life;
 use crate::domain::{Item, Timestamp};
 use crate::policy::{EffectAction, Firing, SlaFacts};
-use crate::protocol::Refused;
+use crate::protocol::{Refused, Why};
 use crate::store::{LeasePremise, Op, Premise, StoreError};
 
 /// Where the clocks' own state is kept.
 pub(super) const KEY: &str = "watch/sla";
-/// Items that run out of time, handled in one tick.
+/// Items that run out of time: handled in one tick of the wall clock, and looked at at a time.
 const BATCH: usize = 256;
 /// Levels that an item may run through in one tick of the record clock.
 const ROUNDS: usize = 8;
@@ -33,7 +33,7 @@ pub(super) struct Clocks {
     /// Queues that were warned of, and have been at risk since.
     at_risk: BTreeMap<String, Timestamp>,
     /// Items whose time ran out in somebody's hands, with the revision they had.
-    in_hand: BTreeMap<String, u64>,
+    pub(super) in_hand: BTreeMap<String, u64>,
     /// Items that effects were asked about before their time ran out.
     #[serde(default)]
     pub(super) warned: BTreeMap<String, Warned>,
@@ -92,36 +92,88 @@ impl Core {
     pub(super) fn overdue(
         &self,
         now: Option<Timestamp>,
-        fence: &(String, u64),
-    ) -> Result<Vec<Occurrence>, Trouble> {
-        let mut said = Vec::new();
-        for _ in 0..ROUNDS {
+        fence: &Fence,
+        said: &mut Vec<Occurrence>,
+    ) -> Result<(), Trouble> {
+        // They stay late whatever is done now, and are looked past: in somebody's hands, or not to
+        // be read.
+        let mut passed: BTreeSet<String> = BTreeSet::new();
+        let (mut acted, mut rounds, mut all) = (0, 0, false);
+        // A turn is short; under the record clock a tick may have days to make up for.
+        let by_record = self.sight_at(now)?.snapshot.record_clock;
+        let enough = if by_record { BATCH * ROUNDS } else { BATCH };
+        while rounds < ROUNDS && acted < enough {
             let end = self.sight_at(now)?;
-            let mut late = self.store.overdue(end.now, BATCH)?;
+            let told = Deeds::new(self, &end).state::<Clocks>(KEY)?.value.in_hand;
+            let most = BATCH + passed.len();
+            let mut late = self.store.overdue(end.now, most)?;
+            all = late.len() < most;
+            late.retain(|item| !passed.contains(&item.id));
             late.sort_by_key(|item| item.due_at);
             let mut moved = false;
             for item in &late {
-                let at = if end.snapshot.record_clock { item.due_at } else { now };
+                if acted == enough {
+                    all = false;
+                    break;
+                }
+                let held = self.store.lease_of(&item.id, end.wall)?.is_some();
+                if held && told.get(&item.id) == Some(&item.revision) {
+                    passed.insert(item.id.clone());
+                    continue;
+                }
+                let at = if by_record { item.due_at } else { now };
                 let sight = self.sight_at(at)?;
-                let words = self.late(&sight, item, fence)?;
+                let words = match self.late(&sight, item, fence).map_err(alone) {
+                    Ok(words) => words,
+                    Err(Some(trouble)) => return Err(trouble),
+                    Err(None) => {
+                        passed.insert(item.id.clone());
+                        continue;
+                    }
+                };
+                acted += 1;
                 moved |= !words.is_empty();
+                if held || words.is_empty() {
+                    passed.insert(item.id.clone());
+                }
                 said.extend(words);
             }
             // Where an item went, its time may have run out as well.
-            if !moved || !end.snapshot.record_clock {
+            if all && !(moved && by_record) {
                 break;
             }
+            rounds += usize::from(all);
         }
-        Ok(said)
+        match all {
+            true => self.forget_in_hand(now, &passed, fence),
+            false => Ok(()),
+        }
+    }
+
+    /// Items that are late no more need not be remembered; `late`: all that still are.
+    fn forget_in_hand(
+        &self,
+        now: Option<Timestamp>,
+        late: &BTreeSet<String>,
+        fence: &Fence,
+    ) -> Result<(), Trouble> {
+        let sight = self.sight_at(now)?;
+        let mut deeds = Deeds::new(self, &sight);
+        let kept = deeds.state::<Clocks>(KEY)?;
+        let mut clocks = kept.value.clone();
+        clocks.in_hand.retain(|id, _| late.contains(id));
+        if clocks == kept.value {
+            return Ok(());
+        }
+        deeds.put(KEY, kept.version, &clocks)?;
+        let (mut write, _) = deeds.write()?;
+        write.premises.state.push(fence.clone());
+        self.commit(write)?;
+        Ok(())
     }
 
     /// One item's time has run out: one commit.
-    fn late(
-        &self,
-        sight: &Sight,
-        item: &Item,
-        fence: &(String, u64),
-    ) -> Result<Vec<Occurrence>, Trouble> {
+    fn late(&self, sight: &Sight, item: &Item, fence: &Fence) -> Result<Vec<Occurrence>, Trouble> {
         let mut deeds = Deeds::new(self, sight);
         let held = self.store.lease_of(&item.id, sight.wall)?.is_some();
         if !self.run_out(&mut deeds, item, held)? {
@@ -220,6 +272,18 @@ impl Core {
         }
         Ok(true)
     }
+}
+
+/// What goes wrong with one item alone is told and holds up no other (`None`); what goes wrong with
+/// the store, or with the turn, ends the step.
+fn alone(trouble: Trouble) -> Option<Trouble> {
+    let refused = match trouble {
+        Trouble::Store(error @ StoreError::Damaged { .. }) => refuse(error),
+        Trouble::Refused(refused) if refused.kind != Why::Unavailable => refused,
+        trouble => return Some(trouble),
+    };
+    tracing::error!(why = refused.message, "an item's time has run out, and nothing can be done");
+    None
 }
 
 /// What rules read of the clock that an item is under.
