@@ -75,7 +75,7 @@ fn remote(local: &Local, folder: &Path) {
     runtime.block_on(async {
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", socket.local_addr().unwrap());
-        let served = Served::new(local.clone(), desk::ME.into(), false, Rates::default()).unwrap();
+        let served = Served::new(local.clone(), false, Rates::default()).unwrap();
         tokio::spawn(server::serve(served, Listen::plain(socket), std::future::pending()));
         let token = Token::new(&made.token);
         let far = Remote::open(&url, &token, folder).await.unwrap();
