@@ -12,7 +12,7 @@ use super::places;
 use super::policy::file;
 use super::session::Session;
 use crate::desk::{DatabaseOptions, Local, OpenOptions};
-use crate::protocol::{Arrived, Fate};
+use crate::protocol::{Arrived, Desk as _, Fate};
 use crate::remote::{NoToken, Remote, Token, VARIABLE};
 
 /// How long a command waits for verdicts from before to be sent.
@@ -259,8 +259,10 @@ impl App {
         for arrived in &outbox.arrived {
             self.out.note(clean_line(&said(arrived, &session.by)));
         }
-        if let Some(why) = outbox.why.filter(|_| outbox.offline_since.is_some()) {
-            self.out.note(clean_line(&why));
+        let told = outbox.arrived.iter().map(|arrived| arrived.number).collect();
+        session.runtime().block_on(remote.shown(told));
+        for text in [outbox.why, outbox.hint].into_iter().flatten() {
+            self.out.note(clean_line(&text));
         }
         match outbox.unsent.len() {
             0 => {}
@@ -301,7 +303,7 @@ impl App {
 
 /// What became of a verdict that had waited here.
 fn said(arrived: &Arrived, me: &str) -> String {
-    let Arrived { item, verdict, fate } = arrived;
+    let Arrived { item, verdict, fate, .. } = arrived;
     let what = format!("sent: {} of {item}", verdict.as_str());
     match fate {
         Fate::Applied => what,

@@ -60,9 +60,12 @@ pub struct OutboxView {
     pub offline_since: Option<Timestamp>,
     /// Why not, for people.
     pub why: Option<String>,
+    /// What a person has to do, where waiting alone does not help.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
     /// Verdicts that wait, in the order in which they were given.
     pub unsent: Vec<UnsentView>,
-    /// What became of verdicts that had waited: told once.
+    /// What became of verdicts that had waited: told until [`Desk::shown`](super::Desk::shown).
     pub arrived: Vec<Arrived>,
 }
 
@@ -80,6 +83,9 @@ pub struct UnsentView {
 /// A verdict that had waited and has been answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Arrived {
+    /// Says which it is to [`Desk::shown`](super::Desk::shown); rises.
+    #[serde(default)]
+    pub number: u64,
     pub item: String,
     pub verdict: VerdictKind,
     pub fate: Fate,

@@ -1,7 +1,7 @@
 //! What reviewers do, here or there: sent where the desk is there, kept where it is away.
 
 use super::outbox::Job;
-use super::wire::Trouble;
+use super::said::Trouble;
 use super::{Inner, offline};
 use crate::domain::Timestamp;
 use crate::protocol::{Answer, Command, ItemView, LeaseAsk, Offline, Refused, ReviewRequest, Why};
@@ -26,13 +26,13 @@ impl Inner {
                     return Ok(answer);
                 }
                 // The server is there, and what it stands on is not.
-                Err(Trouble::Refused(refused))
-                    if held.is_some()
-                        && matches!(refused.kind, Why::Unavailable | Why::Internal) =>
-                {
-                    (refused.message, true)
+                Err(Trouble::Refused(said)) if held.is_some() && said.not_now() => {
+                    (said.refused().message, true)
                 }
-                Err(Trouble::Refused(refused) | Trouble::Token(refused)) => return Err(refused),
+                // It waits for another token.
+                Err(Trouble::Token(refused)) if held.is_some() => (refused.message, false),
+                Err(Trouble::Refused(said)) => return Err(said.refused()),
+                Err(Trouble::Token(refused)) => return Err(refused),
                 Err(Trouble::Away { why, sent }) => (why, sent),
             },
         };
@@ -95,7 +95,8 @@ impl Inner {
                 return Ok(Answer::Leased(Some(view)));
             }
             Ok(other) => return Ok(other),
-            Err(Trouble::Refused(refused) | Trouble::Token(refused)) => return Err(refused),
+            Err(Trouble::Refused(said)) => return Err(said.refused()),
+            Err(Trouble::Token(refused)) => return Err(refused),
             Err(Trouble::Away { why, .. }) => why,
         };
         for view in self.in_hand().await? {
@@ -152,12 +153,12 @@ impl Inner {
                 Ok(Answer::Renewed(lease))
             }
             Ok(other) => Ok(other),
-            Err(Trouble::Refused(refused)) => {
+            Err(Trouble::Refused(said)) if !said.not_now() => {
                 let _ = self.kept(move |kept| kept.let_go(&me, &id)).await;
-                Err(refused)
+                Err(said.refused())
             }
-            Err(Trouble::Token(refused)) => Err(refused),
-            Err(Trouble::Away { why, .. }) => {
+            Err(trouble) => {
+                let why = trouble.why();
                 let held = self.kept(move |kept| kept.item(&me, &id)).await?;
                 match held.and_then(|view| view.lease).filter(|lease| lease.epoch == epoch) {
                     Some(lease) => Ok(Answer::Renewed(offline::in_hand(&lease, Timestamp::now()))),
@@ -180,7 +181,8 @@ impl Inner {
                 let me = self.me.clone();
                 let _ = self.kept(move |kept| kept.let_go(&me, &item)).await;
                 told.map_err(|trouble| match trouble {
-                    Trouble::Refused(refused) | Trouble::Token(refused) => refused,
+                    Trouble::Refused(said) => said.refused(),
+                    Trouble::Token(refused) => refused,
                     Trouble::Away { why, .. } => self.away_refused(&why),
                 })
             }

@@ -1,7 +1,7 @@
 //! What is looked at: asked of the desk, or told from what is in hand.
 
-use super::wire::Trouble;
-use super::{Inner, offline};
+use super::said::Trouble;
+use super::{Away, Inner, offline};
 use crate::domain::Timestamp;
 use crate::protocol::{Header, OutboxView, Query, Refused, Reply};
 
@@ -21,8 +21,11 @@ impl Inner {
         };
         match tried {
             Ok(reply) => self.noted(reply).await,
-            Err(Trouble::Refused(refused) | Trouble::Token(refused)) => Err(refused),
-            Err(Trouble::Away { why, .. }) => self.without_it(query, &why).await,
+            Err(Trouble::Refused(said)) => Err(said.refused()),
+            Err(Trouble::Token(refused)) if !served => Err(refused),
+            Err(Trouble::Token(Refused { message: why, .. }) | Trouble::Away { why, .. }) => {
+                self.without_it(query, &why).await
+            }
         }
     }
 
@@ -92,11 +95,14 @@ impl Inner {
 
     pub(super) async fn with_outbox(&self, mut header: Header) -> Result<Reply, Refused> {
         let me = self.me.clone();
-        let arrived = self.kept(move |kept| kept.told(&me)).await?;
+        let arrived = self.kept(move |kept| kept.fates(&me)).await?;
         let state = self.state();
-        let (offline_since, why) = state.away.clone().unzip();
-        header.outbox =
-            Some(OutboxView { offline_since, why, unsent: state.outbox.unsent(), arrived });
+        let (offline_since, why, hint) = match state.away.clone() {
+            Some(Away { since, why, hint }) => (Some(since), Some(why), hint),
+            None => (None, None, None),
+        };
+        let unsent = state.outbox.unsent();
+        header.outbox = Some(OutboxView { offline_since, why, hint, unsent, arrived });
         Ok(Reply::Header(Box::new(header)))
     }
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::outbox::{Heard, Job, Outbox};
-use super::wire::Trouble;
+use super::outbox::{Heard, Job};
+use super::said::Trouble;
 use super::{Inner, kept, offline};
 use crate::domain::Timestamp;
-use crate::protocol::{Answer, Command, Fate, Query, Reply};
+use crate::protocol::{Command, Fate, Query, Reply};
 
 /// How often a desk that is away is looked for: at first, and after a while.
 const SOON: Duration = Duration::from_millis(500);
@@ -62,21 +62,36 @@ impl Inner {
 
     /// What another process on this machine left here, or sent.
     async fn look_on_disk(&self) {
-        let found = self
-            .kept(|kept| if kept.changed() { kept.waiting().map(Some) } else { Ok(None) })
-            .await;
-        match found {
-            Ok(Some(waiting)) => {
-                let before = self.state().outbox.unsent();
-                let outbox = Outbox::new(waiting);
-                let changed = outbox.unsent() != before;
-                self.state().outbox = outbox;
+        match self.kept(|kept| Ok(kept.changed())).await {
+            Ok(true) => self.reload().await,
+            Ok(false) => {}
+            Err(refused) => tracing::warn!(why = refused.message, "the outbox cannot be read"),
+        }
+    }
+
+    /// What waits, as it is on disk. Only while nothing is under way.
+    async fn reload(&self) {
+        loop {
+            let look = self.state().outbox.look();
+            let me = self.me.clone();
+            let waiting = match self.kept(move |kept| kept.waiting(&me)).await {
+                Ok(waiting) => waiting,
+                Err(refused) => {
+                    tracing::warn!(why = refused.message, "the outbox cannot be read");
+                    return;
+                }
+            };
+            let mut state = self.state();
+            let before = state.outbox.unsent();
+            // What was given or taken back since the look is not in what was found.
+            if state.outbox.seen(look, waiting) {
+                let changed = state.outbox.unsent() != before;
+                drop(state);
                 if changed {
                     self.tell();
                 }
+                return;
             }
-            Ok(None) => {}
-            Err(refused) => tracing::warn!(why = refused.message, "the outbox cannot be read"),
         }
     }
 
@@ -88,13 +103,14 @@ impl Inner {
             return LOOK;
         }
         if turn.is_none() {
-            *turn = self.kept(|kept| Ok(kept.turn())).await.ok().flatten();
+            let me = self.me.clone();
+            *turn = self.kept(move |kept| Ok(kept.turn(&me))).await.ok().flatten();
             if turn.is_none() {
                 return LOOK;
             }
         }
         let now = Timestamp::now();
-        let next = self.state().outbox.next(&self.me, now);
+        let next = self.state().outbox.next(now);
         let Some(job) = next else {
             let wake = self.state().outbox.wake();
             let left = wake.map(|at| at.duration_since(now));
@@ -119,15 +135,7 @@ impl Inner {
     }
 
     async fn send(&self, job: &Job) -> Heard {
-        match self.command(&Command::Review(Box::new(job.request.clone()))).await {
-            Ok(Answer::Reviewed(reviewed)) => Heard::Answer(Ok(Box::new(reviewed))),
-            Err(Trouble::Refused(refused)) => Heard::Answer(Err(refused)),
-            Ok(_) | Err(Trouble::Away { .. }) => Heard::Lost,
-            Err(Trouble::Token(refused)) => {
-                tracing::warn!(why = refused.message, "verdicts wait for another token");
-                Heard::Lost
-            }
-        }
+        Heard::from(self.command(&Command::Review(Box::new(job.request.clone()))).await)
     }
 
     async fn heard(&self, job: Job, heard: Heard) {
@@ -136,8 +144,12 @@ impl Inner {
         let fate = super::outbox::fate(heard.clone());
         if let Some(fate) = fate {
             let verdict = job.request.verdict.verdict;
-            let arrived =
-                crate::protocol::Arrived { item: job.request.item.clone(), verdict, fate };
+            let arrived = crate::protocol::Arrived {
+                number: 0,
+                item: job.request.item.clone(),
+                verdict,
+                fate,
+            };
             let said =
                 matches!(arrived.fate, Fate::Refused(_)).then(|| offline::draft_of(&job.request));
             let on_disk = job.clone();
@@ -158,25 +170,20 @@ impl Inner {
         }
     }
 
-    async fn reload(&self) {
-        if let Ok(waiting) = self.kept(|kept| kept.waiting()).await {
-            self.state().outbox = Outbox::new(waiting);
-            self.tell();
-        }
-    }
-
     /// Drafts that were typed while the desk was away.
     async fn deliver_drafts(&self) {
         let me = self.me.clone();
         let Ok(drafts) = self.kept(move |kept| kept.drafts(&me)).await else { return };
         for (item, draft) in drafts {
-            let command = Command::SaveDraft { item: item.clone(), draft };
-            // One that the desk does not take (the item is not open any more) is let go.
-            if let Err(Trouble::Away { .. } | Trouble::Token(_)) = self.command(&command).await {
-                return;
+            let command = Command::SaveDraft { item: item.clone(), draft: draft.clone() };
+            match self.command(&command).await {
+                // One that the desk does not take (the item is not open any more) is let go.
+                Ok(_) => {}
+                Err(Trouble::Refused(said)) if !said.not_now() => {}
+                Err(_) => return,
             }
             let me = self.me.clone();
-            let _ = self.kept(move |kept| kept.drop_draft(&me, &item)).await;
+            let _ = self.kept(move |kept| kept.draft_told(&me, &item, &draft)).await;
         }
     }
 }

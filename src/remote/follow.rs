@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::Inner;
 use super::events::Events;
-use super::wire::Trouble;
+use super::said::{Failed, Trouble};
 use crate::protocol::Change;
 
 /// A stream that says nothing this long is opened anew (servers send a comment more often).
@@ -55,13 +55,13 @@ impl Follow {
                     }
                     // Whether the desk is away is found out by asking it: a server may only be
                     // short of streams.
-                    Err(Trouble::Away { .. }) => {
+                    Err(Failed::Trouble(Trouble::Away { .. })) => {
                         self.news_within(AGAIN).await;
                         return self.change();
                     }
                     // No stream for this token, or of this server: the header is asked instead.
-                    Err(Trouble::Refused(refused) | Trouble::Token(refused)) => {
-                        tracing::debug!(why = refused.message, "no events");
+                    Err(failed) => {
+                        tracing::debug!(?failed, "no events");
                         self.news_within(POLL).await;
                         return self.change();
                     }

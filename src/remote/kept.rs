@@ -48,10 +48,10 @@ pub struct Kept {
     conn: Connection,
     /// Changes when another process writes.
     seen: i64,
-    lock: PathBuf,
+    path: PathBuf,
 }
 
-/// Held by the process that delivers; the others leave it to that one.
+/// Held by the process that delivers for one person; the others leave it to that one.
 #[derive(Debug)]
 pub struct Turn(#[allow(dead_code, reason = "held, not read")] File);
 
@@ -87,7 +87,7 @@ impl Kept {
             .open(&path)
             .map_err(|e| bad(&e))?;
         let conn = Connection::open(&path).map_err(|e| bad(&e))?;
-        let mut kept = Self { conn, seen: -1, lock: path.with_extension("lock") };
+        let mut kept = Self { conn, seen: -1, path };
         kept.prepare().map_err(|e| bad(&e))?;
         Ok(kept)
     }
@@ -193,35 +193,41 @@ impl Kept {
         })
     }
 
-    /// What waits, in the order in which it was given.
-    pub fn waiting(&self) -> Result<Vec<Job>, Refused> {
-        let rows =
-            self.rows("SELECT request, who, at, tried FROM verdicts ORDER BY n", (), |r| {
-                Ok((
-                    r.get::<_, String>(0)?,
-                    r.get::<_, String>(1)?,
-                    r.get::<_, i64>(2)?,
-                    r.get::<_, bool>(3)?,
-                ))
-            })?;
+    /// What waits of this person's, in the order in which it was given.
+    pub fn waiting(&self, who: &str) -> Result<Vec<Job>, Refused> {
+        let sql = "SELECT request, at, tried FROM verdicts WHERE who = ?1 ORDER BY n";
+        let rows = self.rows(sql, [who], |r| {
+            Ok((r.get::<_, String>(0)?, r.get::<_, i64>(1)?, r.get::<_, bool>(2)?))
+        })?;
         rows.into_iter()
-            .map(|(request, by, at, tried)| {
+            .map(|(request, at, tried)| {
                 let at = Timestamp::from_millisecond(at).unwrap_or_default();
-                Ok(Job { request: value(&request)?, by, at, tried })
+                Ok(Job { request: value(&request)?, by: who.to_owned(), at, tried })
             })
             .collect()
     }
 
-    /// What became of verdicts that waited: told once, to whoever asks first.
-    pub fn told(&mut self, who: &str) -> Result<Vec<Arrived>, Refused> {
-        let found =
-            self.rows("SELECT n, arrived FROM fates WHERE who = ?1 ORDER BY n", [who], |r| {
-                Ok((r.get::<_, i64>(0)?, r.get::<_, String>(1)?))
-            })?;
-        let Some((last, _)) = found.last() else { return Ok(Vec::new()) };
-        let last = *last;
-        self.quick("DELETE FROM fates WHERE who = ?1 AND n <= ?2", params![who, last])?;
-        found.iter().map(|(_, text)| value(text)).collect()
+    /// What became of verdicts that waited and was not shown yet, in order. What this version
+    /// cannot read stays for one that can.
+    pub fn fates(&self, who: &str) -> Result<Vec<Arrived>, Refused> {
+        let sql = "SELECT n, arrived FROM fates WHERE who = ?1 ORDER BY n";
+        let found = self.rows(sql, [who], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, String>(1)?)))?;
+        let read = |(n, text): (i64, String)| match serde_json::from_str::<Arrived>(&text) {
+            Ok(arrived) => Some(Arrived { number: n.unsigned_abs(), ..arrived }),
+            Err(error) => {
+                tracing::warn!(%error, "what became of a verdict cannot be read");
+                None
+            }
+        };
+        Ok(found.into_iter().filter_map(read).collect())
+    }
+
+    /// These were shown to whom they concern.
+    pub fn shown(&mut self, who: &str, numbers: &[u64]) -> Result<(), Refused> {
+        numbers.iter().try_for_each(|n| {
+            let n = i64::try_from(*n).unwrap_or(i64::MAX);
+            self.quick("DELETE FROM fates WHERE who = ?1 AND n = ?2", params![who, n])
+        })
     }
 
     /// An item is in hand.
@@ -269,9 +275,16 @@ impl Kept {
         self.durably("written", |tx| put_draft(tx, item, who, &draft))
     }
 
-    /// The desk has the draft, or nobody wants it any more.
+    /// Nobody wants the draft any more.
     pub fn drop_draft(&mut self, who: &str, item: &str) -> Result<(), Refused> {
         self.quick("DELETE FROM drafts WHERE item = ?1 AND who = ?2", (item, who))
+    }
+
+    /// The desk has this draft, or will never take it; one that was typed since stays.
+    pub fn draft_told(&mut self, who: &str, item: &str, draft: &Draft) -> Result<(), Refused> {
+        let draft = text(draft)?;
+        let sql = "DELETE FROM drafts WHERE item = ?1 AND who = ?2 AND draft = ?3";
+        self.quick(sql, (item, who, draft))
     }
 
     /// Drafts that the desk has not.
@@ -307,10 +320,12 @@ impl Kept {
         std::mem::replace(&mut self.seen, now) != now
     }
 
-    /// The turn to deliver, if no other process has it.
-    pub fn turn(&self) -> Option<Turn> {
-        let file =
-            OpenOptions::new().create(true).append(true).mode(0o600).open(&self.lock).ok()?;
+    /// The turn to deliver what is this person's, if no other process has it.
+    pub fn turn(&self, who: &str) -> Option<Turn> {
+        let digest = Sha256::digest(who.as_bytes());
+        let whose = hex::encode(digest.get(..8).unwrap_or_default());
+        let lock = self.path.with_extension(format!("{whose}.lock"));
+        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(lock).ok()?;
         rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
         Some(Turn(file))
     }
@@ -393,9 +408,11 @@ mod tests {
         drop(kept);
 
         let mut kept = open();
-        let waiting = kept.waiting().unwrap();
+        let waiting = kept.waiting("ann").unwrap();
+        assert_eq!(kept.waiting("ben").unwrap(), [], "nobody else's");
         assert_eq!(waiting, [Job { tried: true, ..job("r-2") }, job("r-1")]);
         let arrived = Arrived {
+            number: 0,
             item: "item of r-2".into(),
             verdict: VerdictKind::Reject,
             fate: Fate::Refused(Refused::new(Why::Policy, "no")),
@@ -403,13 +420,37 @@ mod tests {
         let draft = Draft { note: Some("why".into()), ..Draft::default() };
         kept.answered(&waiting[0], &arrived, Some(&draft)).unwrap();
         kept.answered(&waiting[0], &arrived, None).unwrap();
-        assert_eq!(kept.waiting().unwrap(), [job("r-1")]);
+        assert_eq!(kept.waiting("ann").unwrap(), [job("r-1")]);
         assert_eq!(kept.drafts("ann").unwrap(), [("item of r-2".to_owned(), draft)]);
-        assert_eq!(kept.told("ben").unwrap(), []);
+        assert_eq!(kept.fates("ben").unwrap(), []);
         drop(kept);
+        // A newer version has written one, too.
         let mut kept = open();
-        assert_eq!(kept.told("ann").unwrap(), [arrived]);
-        assert_eq!(kept.told("ann").unwrap(), [], "told once");
+        let newer = "INSERT INTO fates(who, arrived) VALUES ('ann', '{\"fate\": \"new\"}')";
+        kept.conn.execute(newer, ()).unwrap();
+        let told = kept.fates("ann").unwrap();
+        assert_eq!(told, [Arrived { number: 1, ..arrived }]);
+        assert_eq!(kept.fates("ann").unwrap(), told, "until it was shown");
+        kept.shown("ben", &[1]).unwrap();
+        assert_eq!(kept.fates("ann").unwrap(), told, "to whom it concerns");
+        kept.shown("ann", &[1]).unwrap();
+        assert_eq!(kept.fates("ann").unwrap(), []);
+        let left: u32 =
+            kept.conn.query_row("SELECT count(*) FROM fates", (), |r| r.get(0)).unwrap();
+        assert_eq!(left, 1, "what cannot be read here stays");
+    }
+
+    #[test]
+    fn a_draft_that_was_typed_since_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut kept = Kept::open(folder.path(), "https://d.example", "d.example").unwrap();
+        let note = |text: &str| Draft { note: Some(text.into()), ..Draft::default() };
+        kept.draft("ann", "i-1", &note("first")).unwrap();
+        kept.draft("ann", "i-1", &note("second")).unwrap();
+        kept.draft_told("ann", "i-1", &note("first")).unwrap();
+        assert_eq!(kept.drafts("ann").unwrap(), [("i-1".to_owned(), note("second"))]);
+        kept.draft_told("ann", "i-1", &note("second")).unwrap();
+        assert_eq!(kept.drafts("ann").unwrap(), []);
     }
 
     #[test]
@@ -422,15 +463,16 @@ mod tests {
             let mode = entry.unwrap().metadata().unwrap().permissions().mode();
             assert_eq!(mode & 0o077, 0);
         }
-        let turn = one.turn().unwrap();
-        assert!(two.turn().is_none());
+        let turn = one.turn("ann").unwrap();
+        assert!(two.turn("ann").is_none());
+        assert!(two.turn("ben").is_some(), "one person holds up no other");
         drop(turn);
-        assert!(two.turn().is_some());
+        assert!(two.turn("ann").is_some());
         one.changed();
         assert!(!one.changed());
         two.put(&job("r-1")).unwrap();
         assert!(one.changed());
         let other = Kept::open(folder.path(), "https://other.example", "desk.example").unwrap();
-        assert_eq!(other.waiting().unwrap(), [], "another server, another file");
+        assert_eq!(other.waiting("ann").unwrap(), [], "another server, another file");
     }
 }

@@ -24,6 +24,7 @@ mod follow;
 mod kept;
 mod offline;
 pub mod outbox;
+mod said;
 mod token;
 mod wire;
 
@@ -37,11 +38,13 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, watch};
 
+pub use said::Said;
 pub use token::{NoToken, Token, VARIABLE, file as token_file};
 
 use self::kept::Kept;
 use self::outbox::Outbox;
-use self::wire::{Answered, Trouble, Wire};
+use self::said::{Failed, Trouble};
+use self::wire::{Answered, Wire};
 use crate::domain::Timestamp;
 use crate::protocol::{
     Answer, Change, Command, Desk, Header, ItemView, PolicyView, Query, Refused, Reply, VerifyAsk,
@@ -66,16 +69,24 @@ struct Inner {
     nudge: Arc<Notify>,
 }
 
-#[derive(Default)]
 struct State {
     outbox: Outbox,
-    /// Since when the desk is away, and why.
-    away: Option<(Timestamp, String)>,
+    away: Option<Away>,
     /// The last header, and when it came.
     header: Option<(Header, Timestamp)>,
     policy: Option<PolicyView>,
     /// How many milliseconds the desk's clock is ahead of this one.
     ahead: i64,
+}
+
+/// The desk is away.
+#[derive(Clone)]
+struct Away {
+    since: Timestamp,
+    /// Why, for people.
+    why: String,
+    /// What a person has to do, where waiting alone does not help.
+    hint: Option<String>,
 }
 
 /// The host of an address, with its port where it is an odd one.
@@ -106,36 +117,34 @@ impl Remote {
     /// desk is away and nothing is known of it here.
     pub async fn open(address: &str, token: &Token, folder: &Path) -> Result<Self, Refused> {
         let wire = Wire::new(address, token)?;
-        let kept = Kept::open(folder, wire.address(), &wire.host())?;
+        let mut kept = Kept::open(folder, wire.address(), &wire.host())?;
         let name = token_name(token);
         let now = Timestamp::now();
-        let mut state = State { outbox: Outbox::new(kept.waiting()?), ..State::default() };
-        let mut kept = kept;
-        let me = match wire.post::<Reply>("v1/desk/queries", &Query::Header).await {
+        let (me, ahead, away) = match wire.post::<Reply>("v1/desk/queries", &Query::Header).await {
             Ok(Answered { body: Reply::Header(header), ahead }) => {
                 let me = header.reviewer.name.clone();
                 kept.keep_last(&name, &me)?;
                 kept.keep_last(&format!("header {me}"), &header)?;
                 kept.let_go_before(&me, now)?;
-                state.ahead = ahead;
-                state.header = Some((*header, now));
-                me
+                (me, ahead, None)
             }
             Ok(_) => return Err(other_answer()),
-            Err(Trouble::Refused(refused) | Trouble::Token(refused)) => return Err(refused),
-            Err(Trouble::Away { why, .. }) => {
+            Err(Failed::Stranger { refused, .. }) => return Err(refused),
+            Err(Failed::Trouble(Trouble::Refused(said))) => return Err(said.refused()),
+            Err(Failed::Trouble(Trouble::Token(refused))) => return Err(refused),
+            Err(Failed::Trouble(Trouble::Away { why, .. })) => {
                 let Some(me) = kept.last::<String>(&name)? else {
                     return Err(Refused::new(Why::Unavailable, why).hint(
                         "is the server running, and is this the right address? overrule doctor \
                          looks closer",
                     ));
                 };
-                state.header = kept.last(&format!("header {me}"))?.map(|h| (h, now));
-                state.policy = kept.last("policy")?;
-                state.away = Some((now, why));
-                me
+                (me, 0, Some(Away { since: now, why, hint: None }))
             }
         };
+        let outbox = Outbox::new(&me, kept.waiting(&me)?);
+        let header = kept.last(&format!("header {me}"))?.map(|header| (header, now));
+        let state = State { outbox, away, header, policy: kept.last("policy")?, ahead };
         let inner = Arc::new(Inner {
             wire,
             me,
@@ -236,11 +245,21 @@ impl Inner {
                 self.there(ahead);
                 Ok(body)
             }
-            Err(Trouble::Away { why, sent }) => {
-                self.gone(&why);
-                Err(Trouble::Away { why, sent })
+            Err(failed) => {
+                match &failed {
+                    Failed::Trouble(Trouble::Away { why, .. }) => self.gone(why, None),
+                    // Work goes on here until there is another token.
+                    Failed::Trouble(Trouble::Token(refused))
+                    | Failed::Stranger { refused, near: false } => {
+                        self.gone(&refused.message, refused.hint.as_deref());
+                    }
+                    Failed::Stranger { refused, near: true } => {
+                        tracing::warn!(why = refused.message, path, "not understood here");
+                    }
+                    Failed::Trouble(Trouble::Refused(_)) => {}
+                }
+                Err(failed.into())
             }
-            Err(other) => Err(other),
         }
     }
 
@@ -269,11 +288,14 @@ impl Inner {
         }
     }
 
-    /// The desk did not answer.
-    fn gone(&self, why: &str) {
+    /// The desk did not answer, or not us.
+    fn gone(&self, why: &str, hint: Option<&str>) {
         let mut state = self.state();
-        if state.away.is_none() {
-            state.away = Some((Timestamp::now(), why.to_owned()));
+        let since = state.away.as_ref().map_or_else(Timestamp::now, |away| away.since);
+        // What a person has to do is news, whatever was said before.
+        let news = state.away.as_ref().is_none_or(|away| away.hint.as_deref() != hint);
+        state.away = Some(Away { since, why: why.to_owned(), hint: hint.map(str::to_owned) });
+        if news {
             drop(state);
             self.nudge.notify_one();
             self.tell();
@@ -319,13 +341,15 @@ impl Inner {
 
     fn why_away(&self) -> String {
         let state = self.state();
-        state.away.as_ref().map_or_else(|| "the desk is away".to_owned(), |(_, why)| why.clone())
+        let why = |away: &Away| away.why.clone();
+        state.away.as_ref().map_or_else(|| "the desk is away".to_owned(), why)
     }
 
     /// What cannot wait for the desk: as it is, refused where it is away.
     async fn directly(&self, command: &Command) -> Result<Answer, Refused> {
         self.command(command).await.map_err(|trouble| match trouble {
-            Trouble::Refused(refused) | Trouble::Token(refused) => refused,
+            Trouble::Refused(said) => said.refused(),
+            Trouble::Token(refused) => refused,
             Trouble::Away { why, sent: false } => self.away_refused(&why),
             Trouble::Away { why, sent: true } => Refused::new(
                 Why::Unavailable,
@@ -352,8 +376,8 @@ impl Inner {
                 };
                 match tried {
                     Ok(answer) => Ok(answer),
-                    Err(Trouble::Refused(refused) | Trouble::Token(refused)) => Err(refused),
-                    Err(Trouble::Away { .. }) => {
+                    Err(Trouble::Refused(said)) if !said.not_now() => Err(said.refused()),
+                    Err(_) => {
                         let me = self.me.clone();
                         self.kept(move |kept| kept.draft(&me, &item, &draft)).await?;
                         Ok(Answer::Done)
@@ -371,6 +395,15 @@ impl Inner {
 }
 
 impl Desk for Remote {
+    fn shown(&self, numbers: Vec<u64>) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let me = self.inner.me.clone();
+            if let Err(refused) = self.inner.kept(move |kept| kept.shown(&me, &numbers)).await {
+                tracing::warn!(why = refused.message, "what was shown will be told again");
+            }
+        })
+    }
+
     /// `by` is who the token says, whatever is said here.
     fn execute<'a>(
         &'a self,

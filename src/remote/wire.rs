@@ -1,15 +1,16 @@
-//! One exchange with a desk's server: JSON there, JSON back, and what went wrong in words.
+//! One exchange with a desk's server: JSON there, JSON back, and why nothing came.
 
 use std::error::Error as _;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, DATE, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response, StatusCode, Url};
+use reqwest::{Client, Response, Url};
 use rustls::crypto::ring;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
+use super::said::{Failed, Trouble, read, refusal, token_refused};
 use super::token::Token;
 use crate::domain::Timestamp;
 use crate::protocol::{Refused, Why};
@@ -21,17 +22,6 @@ const EXCHANGE: Duration = Duration::from_secs(10);
 const MOST: usize = 64 << 20;
 /// This much difference between two clocks is what the second's resolution of `Date` may hide.
 const SAME: i64 = 2_000;
-
-/// Why there is no answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trouble {
-    /// Nothing came back that the desk said. `sent`: it may have arrived there.
-    Away { why: String, sent: bool },
-    /// The token is not good, or not for this: nothing was done, and another one may help.
-    Token(Refused),
-    /// The desk refused.
-    Refused(Refused),
-}
 
 /// Where the desk is, and who asks.
 #[derive(Clone, Debug)]
@@ -47,16 +37,6 @@ pub struct Answered<T> {
     pub body: T,
     /// How many milliseconds the desk's clock is ahead of this one; 0 where they agree.
     pub ahead: i64,
-}
-
-/// The parts of a problem (RFC 9457) that matter here.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Problem {
-    r#type: String,
-    detail: String,
-    hint: Option<String>,
-    refused: Option<Refused>,
 }
 
 impl Wire {
@@ -116,7 +96,7 @@ impl Wire {
         &self,
         path: &str,
         body: &impl Serialize,
-    ) -> Result<Answered<T>, Trouble> {
+    ) -> Result<Answered<T>, Failed> {
         let url = self.url(path)?;
         let request = self
             .client
@@ -129,17 +109,11 @@ impl Wire {
         let status = answer.status();
         let ahead = ahead(&answer, before, Timestamp::now());
         let bytes = whole(answer).await.map_err(|e| self.away(e))?;
-        if !status.is_success() {
-            return Err(self.refusal(status, &bytes));
-        }
-        let body = serde_json::from_slice(&bytes).map_err(|e| {
-            Trouble::Refused(self.version(&format!("its answer is not understood here ({e})")))
-        })?;
-        Ok(Answered { body, ahead })
+        Ok(Answered { body: read(self.address(), status, &bytes)?, ahead })
     }
 
     /// Open the stream of events after this log index. It ends with the connection.
-    pub async fn events(&self, after: u64) -> Result<Response, Trouble> {
+    pub async fn events(&self, after: u64) -> Result<Response, Failed> {
         let url = self.url("v1/events")?;
         let mut request = self
             .client
@@ -156,88 +130,15 @@ impl Wire {
             status if status.is_success() => Ok(answer),
             status => {
                 let bytes = whole(answer).await.map_err(|e| self.away(e))?;
-                Err(self.refusal(status, &bytes))
+                Err(refusal(self.address(), status, &bytes))
             }
         }
     }
 
     fn url(&self, path: &str) -> Result<Url, Trouble> {
-        self.base.join(path).map_err(|e| {
-            Trouble::Refused(Refused::new(Why::Internal, format!("no address for {path}: {e}")))
-        })
-    }
-
-    /// Another status than success.
-    fn refusal(&self, status: StatusCode, body: &[u8]) -> Trouble {
-        let problem: Problem = serde_json::from_slice(body).unwrap_or_default();
-        if let Some(refused) = problem.refused {
-            return Trouble::Refused(refused);
-        }
-        let ours = problem.r#type.starts_with("urn:overrule:");
-        match status {
-            StatusCode::UNAUTHORIZED => {
-                let why = match problem.detail.is_empty() {
-                    true => "it asks for another token".to_owned(),
-                    false => problem.detail,
-                };
-                let what =
-                    format!("the desk at {} does not take this token: {why}", self.address());
-                Trouble::Token(token_refused(&what))
-            }
-            StatusCode::FORBIDDEN if !ours => Trouble::Token(token_refused(&format!(
-                "{} lets nobody in with this token (403)",
-                self.address()
-            ))),
-            StatusCode::TOO_MANY_REQUESTS => Trouble::Refused(
-                Refused::new(
-                    Why::Unavailable,
-                    format!("{} takes no more requests for the moment", self.address()),
-                )
-                .hint("try again in a moment"),
-            ),
-            StatusCode::REQUEST_TIMEOUT => self.broken(status, &problem),
-            status if status.is_server_error() => self.broken(status, &problem),
-            StatusCode::NOT_FOUND if !ours => {
-                Trouble::Refused(self.version("nothing answers there as an overrule server does"))
-            }
-            _ if ours => {
-                let mut refused = Refused::new(Why::Invalid, problem.detail);
-                refused.hint = problem.hint;
-                Trouble::Refused(self.explain(refused))
-            }
-            status => Trouble::Refused(self.version(&format!("it answers {status}"))),
-        }
-    }
-
-    /// A request that this version's server would have understood, and that one did not.
-    fn explain(&self, refused: Refused) -> Refused {
-        let hint = format!(
-            "this is overrule {}; GET {}/openapi.json says which version answers there",
-            env!("CARGO_PKG_VERSION"),
-            self.address()
-        );
-        Refused { hint: refused.hint.or(Some(hint)), ..refused }
-    }
-
-    fn broken(&self, status: StatusCode, problem: &Problem) -> Trouble {
-        let detail = match problem.detail.is_empty() {
-            true => String::new(),
-            false => format!(": {}", problem.detail),
-        };
-        Trouble::Away { why: format!("{} answers {status}{detail}", self.address()), sent: true }
-    }
-
-    /// It is something else that answers, or another version of it.
-    fn version(&self, what: &str) -> Refused {
-        Refused::new(
-            Why::Invalid,
-            format!(
-                "no desk of this version ({}) at {}: {what}",
-                env!("CARGO_PKG_VERSION"),
-                self.address()
-            ),
-        )
-        .hint("check the address; the server may be an older or a newer overrule")
+        self.base
+            .join(path)
+            .map_err(|e| Trouble::Away { why: format!("no address for {path}: {e}"), sent: false })
     }
 
     fn away(&self, error: reqwest::Error) -> Trouble {
@@ -248,12 +149,6 @@ impl Wire {
         };
         Trouble::Away { why: format!("{} cannot be reached: {why}", self.address()), sent }
     }
-}
-
-fn token_refused(what: &str) -> Refused {
-    Refused::new(Why::Authority, what).hint(
-        "an admin makes one (overrule token create --for NAME); give it in OVERRULE_TOKEN, or with overrule login",
-    )
 }
 
 /// The cause at the bottom, without the address.
@@ -309,32 +204,5 @@ mod tests {
         assert!(wire("http://desk.example").in_clear());
         assert!(!wire("http://127.0.0.1:7400").in_clear());
         assert!(!format!("{:?}", wire("https://desk.example")).contains("ovr_x"));
-    }
-
-    #[test]
-    fn what_is_answered_says_whether_another_try_helps() {
-        let wire = wire("https://desk.example");
-        let refused = Refused::new(Why::LeaseLost, "x is held by ben").hint("wait");
-        let body =
-            serde_json::json!({"type": "urn:overrule:problem:lease_lost", "refused": refused});
-        let told = wire.refusal(StatusCode::CONFLICT, body.to_string().as_bytes());
-        assert_eq!(told, Trouble::Refused(refused));
-
-        let told = wire.refusal(StatusCode::UNAUTHORIZED, b"{\"detail\": \"it has expired\"}");
-        let Trouble::Token(refused) = told else { panic!("{told:?}") };
-        assert_eq!(
-            refused.message,
-            "the desk at https://desk.example does not take this token: it has expired"
-        );
-
-        for status in [500, 502, 503] {
-            let told = wire.refusal(StatusCode::from_u16(status).unwrap(), b"<html>");
-            assert!(matches!(told, Trouble::Away { sent: true, .. }), "{status}: {told:?}");
-        }
-        let told = wire.refusal(StatusCode::TOO_MANY_REQUESTS, b"");
-        assert!(matches!(&told, Trouble::Refused(r) if r.kind == Why::Unavailable), "{told:?}");
-        let told = wire.refusal(StatusCode::NOT_FOUND, b"<html>nginx</html>");
-        let Trouble::Refused(refused) = told else { panic!("{told:?}") };
-        assert!(refused.message.contains("nothing answers there as an overrule server does"));
     }
 }

@@ -11,22 +11,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
-use super::lane::{Job, Plan, plan};
+use super::lane::{Job, Plan, Planner};
 use super::request::Verdict;
 use super::wire::Wire;
 use super::worker::{Desk, End, Memory};
-use crate::desk::outbox::{Outbox, Parcel};
+use crate::desk::outbox::Outbox;
 use crate::domain::Timestamp;
 use crate::protocol::{Refused, Why};
 
-/// How many parcels are read at once, and how often in one look.
+/// How many parcels are read at once.
 const PAGE: usize = 1000;
-const PAGES: usize = 20;
 /// How long a turn is held; half of it is longer than a worker can be at work.
 const TURN: Duration = Duration::from_secs(60);
-/// How often [`Courier::run`] looks; the more waits, the less often.
+/// How often [`Courier::run`] looks; where a look takes long, it is a tenth of the time.
 const POLL: Duration = Duration::from_secs(1);
+const SHARE: u32 = 10;
 
 /// Environment variables by name.
 pub type Env = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -139,6 +140,7 @@ impl Courier {
         tokio::pin!(stop);
         let mut said = BTreeMap::new();
         loop {
+            let began = Instant::now();
             let wait = match self.start(clock(), None).await {
                 Ok(round) => {
                     if round.unready != said {
@@ -147,7 +149,7 @@ impl Courier {
                         }
                         said = round.unready;
                     }
-                    let poll = POLL * u32::try_from(1 + round.waiting / PAGE).unwrap_or(1);
+                    let poll = POLL.max(began.elapsed() * SHARE);
                     let paced = round.paced.map(|at| at.duration_since(clock()));
                     paced.map_or(poll, |p| Duration::try_from(p).unwrap_or_default().min(poll))
                 }
@@ -208,13 +210,13 @@ impl Courier {
         let (plan, waiting) = self
             .desk
             .with(move |outbox| {
-                let parcels = everything(outbox)?;
-                let waiting = parcels.len();
-                if parcels.is_empty() {
+                let any = |kind| outbox.waiting(kind, 0, 1).map(|found| !found.is_empty());
+                if !(any("notify")? || any("reply")?) {
                     return Ok((Plan::default(), 0));
                 }
                 let notifiers = outbox.notifiers()?;
-                Ok((plan(parcels, &notifiers, &*env, wanted.as_deref(), now), waiting))
+                let planner = Planner::new(&notifiers, &*env, wanted.as_deref(), now);
+                everything(outbox, planner)
             })
             .await?;
         let mut round = Round { unready: plan.unready, waiting, ..Round::default() };
@@ -293,21 +295,23 @@ impl Courier {
     }
 }
 
-/// Every parcel that waits, due or not: what is said later about one thing decides what is sent
-/// now.
-fn everything(outbox: &dyn Outbox) -> Result<Vec<Parcel>, Refused> {
-    let mut parcels: Vec<Parcel> = Vec::new();
+/// A plan over every parcel that waits, due or not, and how many they are: what is said later about
+/// one thing decides what is sent now, and what waits for one host stands before what goes to
+/// others.
+fn everything(outbox: &dyn Outbox, mut planner: Planner<'_>) -> Result<(Plan, usize), Refused> {
+    let mut waiting = 0;
     for kind in ["notify", "reply"] {
         let mut after = 0;
-        for _ in 0..PAGES {
+        loop {
             let page = outbox.waiting(kind, after, PAGE)?;
             let full = page.len() == PAGE;
             after = page.last().map_or(after, |p| p.number);
-            parcels.extend(page);
+            waiting += page.len();
+            page.into_iter().for_each(|parcel| planner.take(parcel));
             if !full {
                 break;
             }
         }
     }
-    Ok(parcels)
+    Ok((planner.end(), waiting))
 }

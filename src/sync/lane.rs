@@ -1,10 +1,10 @@
 //! Lanes: what is to be sent where, in which order, and how fast. Pure.
 //!
 //! All messages to one notifier share a lane, and all replies to one host. In a lane, messages
-//! about one thing (`dedup_key`) go out one after the other, and what a later one says already is
-//! not sent at all.
+//! about one thing (`dedup_key`; a reply's item) go out one after the other, and alerts that a
+//! later one says already are not sent at all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use super::alertmanager;
@@ -46,6 +46,12 @@ pub(super) struct Plan {
     pub(super) unready: BTreeMap<String, String>,
     /// When the next of the others is due.
     pub(super) next: Option<Timestamp>,
+}
+
+impl Plan {
+    fn later(&mut self, at: Timestamp) {
+        self.next = Some(self.next.map_or(at, |next| next.min(at)));
+    }
 }
 
 impl Job {
@@ -148,48 +154,94 @@ impl Job {
     pub(super) fn pace(&self) -> Pace {
         let pace = |burst, millis| Pace { burst, every: Duration::from_millis(millis) };
         match self {
-            Self::Reply { .. } => pace(16, 0),
+            Self::Reply { .. } => pace(KEEP, 0),
             Self::Notice { to, .. } => match to.kind {
                 NotifierKind::Pagerduty => pace(1, 500),
                 NotifierKind::Slack | NotifierKind::GoogleChat => pace(1, 1000),
-                NotifierKind::Alertmanager | NotifierKind::Webhook => pace(16, 0),
+                NotifierKind::Alertmanager | NotifierKind::Webhook => pace(KEEP, 0),
             },
         }
     }
 }
 
-/// What is to be done with these parcels (oldest first) at `now`. `only`: this lane alone.
-pub(super) fn plan(
-    parcels: Vec<Parcel>,
-    notifiers: &[Notifier],
-    env: &dyn Fn(&str) -> Option<String>,
-    only: Option<&str>,
+/// How many jobs of a lane are taken along at once; the others wait as a number.
+const KEEP: usize = 256;
+
+/// Looks at all that waits, page by page, and keeps of it what can go now: of thousands to one dead
+/// host a name each, so that everything that came later is seen as well.
+pub(super) struct Planner<'p> {
+    notifiers: &'p [Notifier],
+    env: &'p dyn Fn(&str) -> Option<String>,
+    /// This lane alone.
+    only: Option<&'p str>,
     now: Timestamp,
-) -> Plan {
-    let mut plan = Plan::default();
-    let mut groups: BTreeMap<(String, String), Vec<Job>> = BTreeMap::new();
-    let mut ready: BTreeMap<String, Result<Destination, Unready>> = BTreeMap::new();
-    for parcel in parcels {
-        if parcel.kind == "reply" {
-            reply(parcel, env, only, &mut plan, &mut groups);
-            continue;
+    plan: Plan,
+    /// Alerts by notifier and what they are about.
+    groups: BTreeMap<(String, String), Vec<Job>>,
+    ready: BTreeMap<String, Result<Destination, Unready>>,
+    /// Items of which a lane has a reply that waits already.
+    told: HashSet<(String, String)>,
+}
+
+impl<'p> Planner<'p> {
+    pub(super) fn new(
+        notifiers: &'p [Notifier],
+        env: &'p dyn Fn(&str) -> Option<String>,
+        only: Option<&'p str>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            notifiers,
+            env,
+            only,
+            now,
+            plan: Plan::default(),
+            groups: BTreeMap::new(),
+            ready: BTreeMap::new(),
+            told: HashSet::new(),
         }
+    }
+
+    /// The next of what waits, in order.
+    pub(super) fn take(&mut self, parcel: Parcel) {
+        match parcel.kind == "reply" {
+            true => self.reply(parcel),
+            false => self.notice(parcel),
+        }
+    }
+
+    /// What is to be done.
+    pub(super) fn end(self) -> Plan {
+        let (mut plan, now) = (self.plan, self.now);
+        for ((lane, _), group) in self.groups {
+            // The first of a group goes out before the next, so that no alert is resolved before
+            // it was raised.
+            let Some(first) = group.into_iter().next() else { continue };
+            match first.parcel().next_at {
+                Some(at) if at > now => plan.later(at),
+                _ => plan.due.entry(lane).or_default().push(first),
+            }
+        }
+        for jobs in plan.due.values_mut() {
+            jobs.sort_by_key(|job| job.parcel().number);
+        }
+        plan
+    }
+
+    fn notice(&mut self, parcel: Parcel) {
+        let plan = &mut self.plan;
         let notice = match Notice::read(&parcel.payload) {
             Ok(notice) => notice,
-            Err(why) => {
-                plan.dead.push((parcel.key, why));
-                continue;
-            }
+            Err(why) => return plan.dead.push((parcel.key, why)),
         };
-        if only.is_some_and(|only| only != notice.to) {
-            continue;
+        if self.only.is_some_and(|only| only != notice.to) {
+            return;
         }
-        let Some(notifier) = notifiers.iter().find(|n| n.name == notice.to) else {
-            plan.dead.push((parcel.key, unknown(&notice.to)));
-            continue;
+        let Some(notifier) = self.notifiers.iter().find(|n| n.name == notice.to) else {
+            return plan.dead.push((parcel.key, unknown(&notice.to)));
         };
-        let to = ready.entry(notice.to.clone()).or_insert_with(|| Destination::of(notifier, env));
-        match to {
+        let ready = self.ready.entry(notice.to.clone());
+        match ready.or_insert_with(|| Destination::of(notifier, self.env)) {
             Err(why) => {
                 plan.unready.insert(notice.to, why.to_string());
             }
@@ -199,53 +251,48 @@ pub(super) fn plan(
                 plan.superseded.push(parcel.key);
             }
             Ok(to) => {
-                let group =
-                    groups.entry((notice.to.clone(), notice.dedup_key.clone())).or_default();
+                let about = (notice.to.clone(), notice.dedup_key.clone());
+                let group = self.groups.entry(about).or_default();
                 supersede(group, notice.event, &mut plan.superseded);
                 let (to, notice) = (Box::new(to.clone()), Box::new(notice));
                 group.push(Job::Notice { parcel, notice, to });
             }
         }
     }
-    for ((lane, _), group) in groups {
-        // The first of a group goes out before the next, so that no alert is resolved before it
-        // was raised.
-        let Some(first) = group.into_iter().next() else { continue };
-        match first.parcel().next_at {
-            Some(at) if at > now => plan.next = Some(plan.next.map_or(at, |next| next.min(at))),
-            _ => plan.due.entry(lane).or_default().push(first),
+
+    fn reply(&mut self, parcel: Parcel) {
+        if self.only.is_some_and(|only| only != "reply") {
+            return;
+        }
+        let plan = &mut self.plan;
+        let way = match Way::of(&parcel.payload, self.env) {
+            Ok(way) => way,
+            Err(NoReply::Never(why)) => return plan.dead.push((parcel.key, why)),
+            Err(NoReply::Unready { lane, why }) => {
+                plan.unready.insert(lane.into(), why);
+                return;
+            }
+        };
+        // One word about an item after the other: what was said first never arrives last.
+        let item = parcel.payload.get("id").and_then(serde_json::Value::as_str);
+        let (lane, item) = (way.lane(), item.unwrap_or(&parcel.key).to_owned());
+        if !self.told.insert((lane.clone(), item)) {
+            return;
+        }
+        match parcel.next_at {
+            Some(at) if at > self.now => plan.later(at),
+            _ => {
+                let due = plan.due.entry(lane).or_default();
+                if due.len() < KEEP {
+                    due.push(Job::Reply { parcel, way: Box::new(way) });
+                }
+            }
         }
     }
-    for jobs in plan.due.values_mut() {
-        jobs.sort_by_key(|job| job.parcel().number);
-    }
-    plan
 }
 
 fn unknown(notifier: &str) -> String {
     format!("the policy in force has no [notify.{notifier}]")
-}
-
-fn reply(
-    parcel: Parcel,
-    env: &dyn Fn(&str) -> Option<String>,
-    only: Option<&str>,
-    plan: &mut Plan,
-    groups: &mut BTreeMap<(String, String), Vec<Job>>,
-) {
-    if only.is_some_and(|only| only != "reply") {
-        return;
-    }
-    match Way::of(&parcel.payload, env) {
-        Ok(way) => {
-            let group = groups.entry((way.lane(), parcel.key.clone())).or_default();
-            group.push(Job::Reply { parcel, way: Box::new(way) });
-        }
-        Err(NoReply::Never(why)) => plan.dead.push((parcel.key, why)),
-        Err(NoReply::Unready { lane, why }) => {
-            plan.unready.insert(lane.into(), why);
-        }
-    }
 }
 
 /// Take out of a group what a later event says already: a resolution everything before it, an
@@ -286,9 +333,19 @@ mod tests {
         }
     }
 
+    fn plan(
+        parcels: Vec<Parcel>,
+        notifiers: &[Notifier],
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Plan {
+        let mut planner = Planner::new(notifiers, env, None, at(0));
+        parcels.into_iter().for_each(|parcel| planner.take(parcel));
+        planner.end()
+    }
+
     fn planned(kind: NotifierKind, parcels: Vec<Parcel>) -> Plan {
         let notifiers = [Notifier { url: Some("https://a.example".into()), ..notifier(kind) }];
-        plan(parcels, &notifiers, &|_| Some("k".repeat(32)), None, at(0))
+        plan(parcels, &notifiers, &|_| Some("k".repeat(32)))
     }
 
     fn due(plan: &Plan) -> Vec<&str> {
@@ -332,6 +389,34 @@ mod tests {
     }
 
     #[test]
+    fn one_word_about_an_item_follows_the_other() {
+        let reply = |number, item: &str, revision: u32, next: Option<i64>| Parcel {
+            kind: "reply".into(),
+            key: format!("reply:{item}:{revision}"),
+            payload: json!({
+                "reply": {"kind": "webhook", "url": "https://flow.example/cb"},
+                "id": item, "outcome": "accepted",
+            }),
+            ..parcel(number, "", "", next)
+        };
+        let env = |_: &str| Some(format!("whsec_{}", "k".repeat(32)));
+        let plan = |parcels| plan(parcels, &[], &env);
+        // What was decided first failed once; the reversal waits for it, another item does not.
+        let first = reply(1, "lap-1", 2, Some(60));
+        let told = plan(vec![first, reply(2, "lap-1", 5, None), reply(3, "lap-2", 2, None)]);
+        assert_eq!(due(&told), ["reply:lap-2:2"]);
+        assert_eq!(told.next, Some(at(60)));
+        let told = plan(vec![reply(1, "lap-1", 2, None), reply(2, "lap-1", 5, None)]);
+        assert_eq!(due(&told), ["reply:lap-1:2"]);
+        assert_eq!(due(&plan(vec![reply(2, "lap-1", 5, None)])), ["reply:lap-1:5"]);
+        // Of very many, some go now and the others are not carried along.
+        let many = (1..=1000).map(|n| reply(n, &format!("lap-{n}"), 2, None)).collect();
+        let told = plan(many);
+        let numbers: Vec<u64> = told.due.values().flatten().map(|j| j.parcel().number).collect();
+        assert_eq!(numbers, (1..=KEEP as u64).collect::<Vec<_>>());
+    }
+
+    #[test]
     fn alertmanager_is_told_of_no_acknowledgement() {
         let plan = planned(
             NotifierKind::Alertmanager,
@@ -350,7 +435,7 @@ mod tests {
         let broken = Parcel { payload: json!("x"), ..parcel(2, "trigger", "a", None) };
         let fine = parcel(3, "trigger", "a", None);
         let notifiers = [notifier(NotifierKind::Pagerduty)];
-        let plan = plan(vec![nobody, broken, fine], &notifiers, &|_| None, None, at(0));
+        let plan = plan(vec![nobody, broken, fine], &notifiers, &|_| None);
         assert_eq!(plan.dead.len(), 2);
         assert_eq!(plan.dead[0].1, "the policy in force has no [notify.nobody]");
         assert!(plan.due.is_empty());

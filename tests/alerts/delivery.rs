@@ -3,7 +3,7 @@
 use overrule::policy::NotifierKind;
 use overrule::sync::guard::Allowed;
 
-use super::fake::{Desk, Stands, at, courier, desk, notifier};
+use super::fake::{Desk, Stands, at, courier, desk, desk_with, notifier};
 use super::receiver::{Receiver, Says};
 
 const WHSEC: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -247,6 +247,84 @@ async fn thousands_that_cannot_go_starve_nobody() {
     assert_eq!((round.sent, round.waiting), (1, 3501));
     assert_eq!(desk.outbox.stands(fine), (Stands::Done, 0));
     assert_eq!(desk.outbox.stands(3500), (Stands::Waiting, 0));
+}
+
+/// A reply to this address about an item.
+fn reply(desk: &Desk, url: &str, item: &str, reversal: bool) -> u64 {
+    let outcome = if reversal { "rejected" } else { "accepted" };
+    let to = serde_json::json!({"kind": "webhook", "url": url});
+    let payload = serde_json::json!({
+        "reply": to, "id": item, "outcome": outcome, "reversal": reversal, "level": 1,
+        "at": "2026-11-22T12:00:00Z",
+    });
+    desk.outbox.put("reply", payload)
+}
+
+#[tokio::test]
+async fn tens_of_thousands_for_a_dead_host_hold_up_no_other() {
+    let receiver = Receiver::start(|_, _| Says::plain(200, "ok")).await;
+    let mut hook = notifier("hook", NotifierKind::Webhook);
+    hook.url = Some(receiver.url("/in"));
+    let env = [("hook", WHSEC), ("OVERRULE_REPLY_SECRET", WHSEC)];
+    let mut desk = desk_with(vec![hook], &env, Allowed::read("127.0.0.1"));
+    // All of them are due, and none was tried: nothing but where they go tells them apart.
+    const DEAD: u64 = 25_000;
+    for n in 0..DEAD {
+        reply(&desk, "http://127.0.0.1:1/cb", &format!("old-{n}"), false);
+    }
+    let fine: Vec<u64> =
+        (0..40).map(|n| reply(&desk, &receiver.url("/cb"), &format!("new-{n}"), false)).collect();
+    let alert = desk.outbox.alert("hook", "trigger", "a");
+    let round = desk.courier.round(at(0.0), None).await.unwrap();
+    assert_eq!((round.sent, round.failed, round.dead), (41, 1, 0));
+    assert_eq!(round.waiting, DEAD as usize + 41);
+    for row in fine.iter().chain([&alert]) {
+        assert_eq!(desk.outbox.stands(*row), (Stands::Done, 0), "{row}");
+    }
+    // The dead host is tried again, with the next in its line.
+    assert_eq!(
+        (desk.outbox.stands(1), desk.outbox.stands(2)),
+        ((Stands::Waiting, 1), (Stands::Waiting, 0),)
+    );
+    desk.courier.round(at(3.0), None).await.unwrap();
+    assert_eq!(desk.outbox.stands(2), (Stands::Waiting, 1));
+}
+
+#[tokio::test]
+async fn a_reversal_is_never_overtaken_by_what_it_reverses() {
+    let receiver = Receiver::start(|_, n| Says::plain(if n == 0 { 503 } else { 200 }, "")).await;
+    let env = [("OVERRULE_REPLY_SECRET", WHSEC)];
+    let mut desk = desk_with(Vec::new(), &env, Allowed::read("127.0.0.1"));
+    let url = receiver.url("/cb");
+    let first = reply(&desk, &url, "lap-1", false);
+    desk.courier.round(at(0.0), None).await.unwrap();
+    assert_eq!(desk.outbox.stands(first), (Stands::Waiting, 1));
+    let reversal = reply(&desk, &url, "lap-1", true);
+    let other = reply(&desk, &url, "lap-2", false);
+    // The lane has rested, and the first word is not due yet.
+    let next = wait(&desk, first, 0.0).unwrap();
+    desk.courier.round(at(next - 0.5), None).await.unwrap();
+    assert_eq!(desk.outbox.stands(reversal), (Stands::Waiting, 0));
+    assert_eq!(desk.outbox.stands(other), (Stands::Done, 0));
+    for _ in 0..2 {
+        desk.courier.round(at(next), None).await.unwrap();
+    }
+    assert_eq!(desk.outbox.stands(first), (Stands::Done, 1));
+    assert_eq!(desk.outbox.stands(reversal), (Stands::Done, 0));
+    let told: Vec<String> = receiver
+        .came()
+        .iter()
+        .map(|c| format!("{} {}", c.json()["data"]["id"], c.json()["data"]["outcome"]))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            r#""lap-1" "accepted""#,
+            r#""lap-2" "accepted""#,
+            r#""lap-1" "accepted""#,
+            r#""lap-1" "rejected""#,
+        ]
+    );
 }
 
 #[tokio::test]

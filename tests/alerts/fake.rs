@@ -98,9 +98,9 @@ impl Outbox for Fake {
 
     fn waiting(&self, kind: &str, after: u64, limit: usize) -> Result<Vec<Parcel>, Refused> {
         let rows = self.rows.lock().unwrap();
-        let waiting = rows.values().filter(|r| r.stands == Stands::Waiting);
-        let parcels = waiting.map(|r| r.parcel.clone()).filter(|p| p.kind == kind);
-        Ok(parcels.filter(|p| p.number > after).take(limit).collect())
+        let waiting = rows.range(after + 1..).map(|(_, row)| row);
+        let waiting = waiting.filter(|r| r.stands == Stands::Waiting && r.parcel.kind == kind);
+        Ok(waiting.take(limit).map(|r| r.parcel.clone()).collect())
     }
 
     fn done(&self, keys: &[&str]) -> Result<(), Refused> {

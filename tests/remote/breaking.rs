@@ -1,5 +1,6 @@
 //! A wire that breaks: a proxy before the server that drops requests and answers, sends requests
-//! twice, answers 500 before or after the server acted, or is away altogether.
+//! twice, answers 500 before or after the server acted, answers pages of its own, or is away
+//! altogether.
 
 use std::io::{Read, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -7,15 +8,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::thread;
 
+use overrule::protocol::{Refused, Why};
+
 /// How the wire is.
 pub const WELL: u8 = 0;
 pub const BREAKING: u8 = 1;
 pub const AWAY: u8 = 2;
+/// Something else answers everything: an ingress without a backend, a gateway that asks for a
+/// login, a captive portal.
+pub const NO_BACKEND: u8 = 3;
+pub const LOGIN: u8 = 4;
+pub const PORTAL: u8 = 5;
+/// The server passes on everything but commands: the desk says that it cannot now.
+pub const NOT_NOW: u8 = 6;
 
 /// The proxy; it ends with the process.
 pub struct Wire {
     pub at: String,
     how: Arc<AtomicU8>,
+    pages: Arc<AtomicU64>,
 }
 
 impl Wire {
@@ -26,20 +37,27 @@ impl Wire {
         let how = Arc::new(AtomicU8::new(WELL));
         let (server, state) = (server.to_owned(), how.clone());
         let chance = Arc::new(AtomicU64::new(seed));
+        let pages = Arc::new(AtomicU64::new(0));
+        let counted = pages.clone();
         thread::spawn(move || {
             for client in socket.incoming().flatten() {
                 let (server, state) = (server.clone(), state.clone());
-                let chance = chance.clone();
+                let (chance, pages) = (chance.clone(), counted.clone());
                 thread::spawn(move || {
-                    let _ = carry(client, &server, &state, &chance);
+                    let _ = carry(client, &server, &state, &chance, &pages);
                 });
             }
         });
-        Self { at, how }
+        Self { at, how, pages }
     }
 
     pub fn url(&self) -> String {
         format!("http://{}", self.at)
+    }
+
+    /// How many requests were answered here, and not by the server.
+    pub fn pages(&self) -> u64 {
+        self.pages.load(Ordering::SeqCst)
     }
 
     pub fn is(&self, how: u8) {
@@ -53,11 +71,31 @@ fn carry(
     server: &str,
     how: &AtomicU8,
     chance: &AtomicU64,
+    pages: &AtomicU64,
 ) -> std::io::Result<()> {
     if how.load(Ordering::SeqCst) == AWAY {
         return client.shutdown(Shutdown::Both);
     }
     let request = read_request(&mut client)?;
+    let page = match how.load(Ordering::SeqCst) {
+        NO_BACKEND => Some(("404 Not Found", "text/html", "<html>default backend</html>".into())),
+        LOGIN => Some(("302 Found\r\nlocation: https://sso.example/", "text/html", String::new())),
+        PORTAL => Some(("200 OK", "text/html", "<html>Welcome to our network</html>".into())),
+        NOT_NOW if request.starts_with(b"POST /v1/desk/commands") => {
+            let refused = Refused::new(Why::Unavailable, "the database restarts");
+            let kind = "urn:overrule:problem:unavailable";
+            let body = serde_json::json!({ "type": kind, "refused": refused });
+            Some(("503 Service Unavailable", "application/problem+json", body.to_string()))
+        }
+        _ => None,
+    };
+    if let Some((status, kind, body)) = page {
+        let head = format!("HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: ");
+        let answer = format!("{head}{}\r\nconnection: close\r\n\r\n{body}", body.len());
+        client.write_all(answer.as_bytes())?;
+        pages.fetch_add(1, Ordering::SeqCst);
+        return Ok(());
+    }
     let command = request.starts_with(b"POST /v1/desk/commands");
     let breaking = how.load(Ordering::SeqCst) == BREAKING && command;
     // splitmix64

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use overrule::domain::{ItemState, Verdict, VerdictKind};
 use overrule::protocol::{
-    Answer, Arrived, Command, Desk as _, Fate, Header, ItemView, LeaseAsk, OutboxView, PageAsk,
-    Query, Refused, Reply, ReviewRequest, Reviewed, Why,
+    Answer, Arrived, Command, Desk as _, Draft, Fate, Header, ItemView, LeaseAsk, OutboxView,
+    PageAsk, Query, Refused, Reply, ReviewRequest, Reviewed, Why,
 };
 use overrule::remote::{Remote, Token};
 use serde_json::Value;
 
-use super::breaking::{AWAY, BREAKING, WELL, Wire};
+use super::breaking::{AWAY, BREAKING, LOGIN, NO_BACKEND, NOT_NOW, PORTAL, WELL, Wire};
 use super::server::{Server, token};
 use super::support::{Home, lines, record};
 
@@ -180,7 +180,10 @@ fn forty_verdicts_over_an_outage_a_crash_and_a_breaking_wire_arrive_once_each() 
             while arrived.len() < ITEMS - 1 {
                 assert!(Instant::now() < end, "{} of {} arrived", arrived.len(), ITEMS - 1);
                 desk.settle(Duration::from_millis(500)).await;
-                arrived.extend(outbox(&desk).await.arrived);
+                let news = outbox(&desk).await.arrived;
+                assert_eq!(outbox(&desk).await.arrived[..news.len()], news, "until it was shown");
+                desk.shown(news.iter().map(|a| a.number).collect()).await;
+                arrived.extend(news);
             }
             let items: Vec<&String> = arrived.iter().map(|a| &a.item).collect();
             assert!(ids.iter().take(ITEMS - 1).eq(items), "each told once, in order");
@@ -212,6 +215,161 @@ fn forty_verdicts_over_an_outage_a_crash_and_a_breaking_wire_arrive_once_each() 
     }
     let verified = home.json(&["audit", "verify", "--json"]);
     assert_eq!(verified["ok"], true, "{verified}");
+}
+
+/// Wait until the outbox is as it should be.
+async fn until(desk: &Remote, what: &str, is: impl Fn(&OutboxView) -> bool) -> OutboxView {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let view = outbox(desk).await;
+        if is(&view) {
+            return view;
+        }
+        assert!(Instant::now() < end, "never {what}: {view:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[test]
+fn one_persons_verdicts_hold_up_nobody_elses_on_the_same_machine() {
+    let home = stocked(4);
+    let (ann, ben) = (Token::new(&token(&home, "ann")), Token::new(&token(&home, "ben")));
+    let server = Server::start(&home, "127.0.0.1:0");
+    let wire = Wire::to(&server.at, 7);
+    let state = home.path("state");
+    runtime().block_on(async {
+        // Ann gives a verdict offline, and does not come back.
+        let desk = Remote::open(&wire.url(), &ann, &state).await.unwrap();
+        let view = lease(&desk, "d00").await.unwrap();
+        wire.is(AWAY);
+        assert!(say(&desk, accept(&view, 1)).await.unwrap().unsent);
+        drop(desk);
+    });
+    runtime().block_on(async {
+        wire.is(WELL);
+        // Ben's, online: at once.
+        let desk = Remote::open(&wire.url(), &ben, &state).await.unwrap();
+        assert_eq!(outbox(&desk).await.unsent, [], "what ann decided is hers");
+        let view = lease(&desk, "d01").await.unwrap();
+        let done = say(&desk, accept(&view, 2)).await.unwrap();
+        assert_eq!((done.state, done.unsent), (ItemState::Settled, false));
+        // And offline: as soon as the desk is back.
+        let view = lease(&desk, "d02").await.unwrap();
+        wire.is(AWAY);
+        assert!(say(&desk, accept(&view, 3)).await.unwrap().unsent);
+        let unsent: Vec<String> =
+            outbox(&desk).await.unsent.into_iter().map(|unsent| unsent.item).collect();
+        assert_eq!(unsent, ["d02"]);
+        wire.is(WELL);
+        let told = until(&desk, "sent", |view| !view.arrived.is_empty()).await;
+        assert_eq!((told.arrived[0].item.as_str(), &told.arrived[0].fate), ("d02", &Fate::Applied));
+        assert_eq!(home.json(&["show", "d00", "--json"])["state"], "waiting");
+
+        // Ann's program runs beside ben's: each sends its own.
+        let desk = Remote::open(&wire.url(), &ann, &state).await.unwrap();
+        let told = until(&desk, "sent", |view| !view.arrived.is_empty()).await;
+        assert_eq!((told.arrived[0].item.as_str(), &told.arrived[0].fate), ("d00", &Fate::Applied));
+    });
+}
+
+#[test]
+fn what_others_answer_loses_no_verdict() {
+    let home = stocked(3);
+    let ann = Token::new(&token(&home, "ann"));
+    let server = Server::start(&home, "127.0.0.1:0");
+    let wire = Wire::to(&server.at, 7);
+    let state = home.path("state");
+    for (n, page) in [NO_BACKEND, LOGIN, PORTAL].into_iter().enumerate() {
+        let id = format!("d{n:02}");
+        runtime().block_on(async {
+            wire.is(WELL);
+            let desk = Remote::open(&wire.url(), &ann, &state).await.unwrap();
+            let view = lease(&desk, &id).await.unwrap();
+            wire.is(page);
+            // The page is an answer to a verdict, to a look, and to what waits.
+            let kept = say(&desk, accept(&view, n)).await.unwrap();
+            assert!(kept.unsent, "{id}: {kept:?}");
+            let told = until(&desk, "away", |view| view.offline_since.is_some()).await;
+            let why = told.why.unwrap();
+            assert!(why.starts_with("no desk of this version"), "{id}: {why}");
+            let seen = wire.pages();
+            let told = until(&desk, "asked again", |_| wire.pages() > seen + 2).await;
+            assert_eq!((told.unsent.len(), told.arrived.len()), (1, 0), "{id}: {told:?}");
+            wire.is(WELL);
+            let told = until(&desk, "sent", |view| !view.arrived.is_empty()).await;
+            assert_eq!((&told.arrived[0].item, &told.arrived[0].fate), (&id, &Fate::Applied));
+            desk.shown(vec![told.arrived[0].number]).await;
+            assert_eq!(outbox(&desk).await.arrived, []);
+        });
+        assert_eq!(home.json(&["show", &id, "--json"])["state"], "settled", "{id}");
+    }
+}
+
+#[test]
+fn a_draft_stays_until_the_desk_has_it() {
+    let home = stocked(1);
+    let ann = Token::new(&token(&home, "ann"));
+    let server = Server::start(&home, "127.0.0.1:0");
+    let wire = Wire::to(&server.at, 7);
+    let state = home.path("state");
+    let draft = Draft { note: Some("the income is a guess".into()), ..Draft::default() };
+    runtime().block_on(async {
+        let desk = Remote::open(&wire.url(), &ann, &state).await.unwrap();
+        lease(&desk, "d00").await.unwrap();
+        wire.is(AWAY);
+        let save = Command::SaveDraft { item: "d00".into(), draft: draft.clone() };
+        desk.execute("", save).await.unwrap();
+        // The desk is back, and cannot take it yet.
+        wire.is(NOT_NOW);
+        until(&desk, "tried twice", |_| wire.pages() > 1).await;
+        wire.is(WELL);
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let at_the_desk = desk.ask("", Query::Draft { id: "d00".into() }).await.unwrap();
+            if at_the_desk == Reply::Draft(Some(draft.clone())) {
+                return;
+            }
+            assert!(Instant::now() < end, "the desk never had the draft: {at_the_desk:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+}
+
+#[test]
+fn a_token_that_is_revoked_meanwhile_leaves_the_verdicts_and_says_what_to_do() {
+    let home = stocked(2);
+    let made = home.json(&["token", "create", "--for", "ann", "--scope", "review", "--json"]);
+    let (id, secret) = (made["id"].as_str().unwrap(), made["token"].as_str().unwrap());
+    let server = Server::start(&home, "127.0.0.1:0");
+    let wire = Wire::to(&server.at, 7);
+    let state = home.path("state");
+    runtime().block_on(async {
+        let desk = Remote::open(&wire.url(), &Token::new(secret), &state).await.unwrap();
+        let (one, two) = (lease(&desk, "d00").await.unwrap(), lease(&desk, "d01").await.unwrap());
+        wire.is(AWAY);
+        assert!(say(&desk, accept(&one, 1)).await.unwrap().unsent);
+        home.ok(&["token", "revoke", id]);
+        wire.is(WELL);
+        let told = until(&desk, "told what to do", |view| view.hint.is_some()).await;
+        assert!(told.offline_since.is_some(), "{told:?}");
+        let why = told.why.unwrap();
+        assert!(why.contains("does not take this token"), "{why}");
+        assert!(why.contains("revoked"), "{why}");
+        let hint = told.hint.unwrap();
+        assert!(hint.contains("overrule token create --for NAME"), "{hint}");
+        assert!(hint.contains("overrule login"), "{hint}");
+        assert_eq!((told.unsent.len(), told.arrived.len()), (1, 0));
+        // What is in hand is decided all the same.
+        assert!(say(&desk, accept(&two, 2)).await.unwrap().unsent);
+    });
+    runtime().block_on(async {
+        // With another token everything is sent.
+        let desk = Remote::open(&wire.url(), &Token::new(&token(&home, "ann")), &state).await;
+        let told = until(&desk.unwrap(), "sent", |view| view.arrived.len() == 2).await;
+        let items: Vec<&str> = told.arrived.iter().map(|a| a.item.as_str()).collect();
+        assert_eq!((items, told.unsent.len()), (vec!["d00", "d01"], 0));
+        assert!(told.arrived.iter().all(|a| a.fate == Fate::Applied), "{told:?}");
+    });
 }
 
 #[test]

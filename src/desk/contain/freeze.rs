@@ -57,7 +57,10 @@ impl Core {
                 Ok(_) => Ok(()),
                 Err(StoreError::Missing(what)) => {
                     Err(Refused::new(Why::NotFound, format!("there is no {what}"))
-                        .hint("only what was given up after too many tries can be sent again")
+                        .hint(
+                            "only what was given up can be sent again, and no reply that a later \
+                             one about its item follows",
+                        )
                         .into())
                 }
                 Err(error) => Err(error.into()),

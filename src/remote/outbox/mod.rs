@@ -37,10 +37,14 @@ pub struct Job {
     pub tried: bool,
 }
 
-/// Verdicts that wait, first given first.
-#[derive(Debug, Default)]
+/// The verdicts of one person that wait, first given first.
+#[derive(Debug)]
 pub struct Outbox {
+    /// Whose they are: nobody else's are held, shown or waited for.
+    me: String,
     waiting: VecDeque<Job>,
+    /// Rises with every change of what waits.
+    changes: u64,
     /// The first one is under way.
     flying: bool,
     /// How often in a row nothing came back.
@@ -49,15 +53,46 @@ pub struct Outbox {
     not_before: Option<Timestamp>,
 }
 
+/// When somebody began to look what is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look(u64);
+
 impl Outbox {
-    /// An outbox with what was kept, in order.
-    pub fn new(kept: impl IntoIterator<Item = Job>) -> Self {
-        Self { waiting: kept.into_iter().collect(), ..Self::default() }
+    /// The outbox of `me`, with those of what was kept that are theirs, in order.
+    pub fn new(me: &str, kept: impl IntoIterator<Item = Job>) -> Self {
+        Self {
+            waiting: kept.into_iter().filter(|job| job.by == me).collect(),
+            me: me.to_owned(),
+            changes: 0,
+            flying: false,
+            lost: 0,
+            not_before: None,
+        }
     }
 
-    /// One more verdict. It must be on disk already.
+    /// One more verdict. It must be on disk already, and may have been seen there meanwhile.
     pub fn put(&mut self, job: Job) {
-        self.waiting.push_back(job);
+        let there = self.waiting.iter().any(|j| j.request.request_id == job.request.request_id);
+        if job.by == self.me && !there {
+            self.changes += 1;
+            self.waiting.push_back(job);
+        }
+    }
+
+    /// Somebody is going to look what is kept on disk: for [`seen`](Self::seen).
+    pub fn look(&self) -> Look {
+        Look(self.changes)
+    }
+
+    /// What was found on disk since that look; nothing may be under way. `false`: what waits has
+    /// changed meanwhile, and what was found may be older than that: look again.
+    pub fn seen(&mut self, look: Look, kept: impl IntoIterator<Item = Job>) -> bool {
+        let fresh = look == self.look();
+        if fresh {
+            self.waiting = kept.into_iter().filter(|job| job.by == self.me).collect();
+            self.flying = false;
+        }
+        fresh
     }
 
     /// Nothing waits.
@@ -81,14 +116,14 @@ impl Outbox {
         self.waiting.iter().map(view).collect()
     }
 
-    /// The verdict to send now in the name of `me`, if any: it is under way until
-    /// [`heard`](Self::heard). It has to be noted as tried before it is sent.
-    pub fn next(&mut self, me: &str, now: Timestamp) -> Option<Job> {
+    /// The verdict to send now, if any: it is under way until [`heard`](Self::heard). It has to be
+    /// noted as tried before it is sent.
+    pub fn next(&mut self, now: Timestamp) -> Option<Job> {
         let early = self.not_before.is_some_and(|at| at > now);
         if self.flying || early {
             return None;
         }
-        let first = self.waiting.front_mut().filter(|j| j.by == me)?;
+        let first = self.waiting.front_mut()?;
         first.tried = true;
         self.flying = true;
         Some(first.clone())
@@ -119,8 +154,9 @@ impl Outbox {
         };
         (self.lost, self.not_before) = (0, None);
         let job = self.waiting.pop_front()?;
+        self.changes += 1;
         let (item, verdict) = (job.request.item, job.request.verdict.verdict);
-        Some(Arrived { item, verdict, fate })
+        Some(Arrived { number: 0, item, verdict, fate })
     }
 
     /// The network is back, or somebody asks for it: send at once.
@@ -131,6 +167,7 @@ impl Outbox {
     /// Take back the verdict on this item, if it was never sent: its job, to be erased on disk.
     pub fn take_back(&mut self, item: &str) -> Option<Job> {
         let index = self.waiting.iter().position(|j| j.request.item == item && !j.tried)?;
+        self.changes += 1;
         self.waiting.remove(index)
     }
 }

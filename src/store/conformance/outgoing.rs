@@ -85,7 +85,15 @@ pub(crate) fn effects_are_tried_given_up_and_retried(open: Open<'_>) {
     assert_eq!(store.outgoing(&due(0)).unwrap()[0].attempts, 0);
     apply(&*store, vec![tried("b", Some(1))]);
     assert_eq!(store.outgoing(&due(1)).unwrap()[0].attempts, 1);
-    for key in ["b", "nothing"] {
+    // An older word about an item is not said after a newer one.
+    let word = |revision: &str| effect(&format!("reply:i:{revision}"), "reply", "i", 0);
+    let other = effect("reply:j:2", "reply", "j", 0);
+    apply(&*store, vec![word("2"), other, word("5")]);
+    apply(&*store, ["reply:i:2", "reply:j:2", "reply:i:5"].map(|key| tried(key, None)).to_vec());
+    apply(&*store, vec![retry("reply:i:5"), retry("reply:j:2")]);
+    let replies = OutgoingAsk { kind: Some("reply".to_owned()), ..waiting(9) };
+    assert_eq!(keys(&*store, &replies), ["reply:j:2", "reply:i:5"]);
+    for key in ["b", "reply:i:2", "nothing"] {
         assert_eq!(
             store.commit(write(vec![retry(key)])).wait(),
             Err(StoreError::Missing(format!("undeliverable effect {key}")))

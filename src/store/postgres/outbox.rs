@@ -36,12 +36,16 @@ pub(super) async fn tried(
     .await
 }
 
-/// One that was given up is due again, with as many tries as a new one.
+/// One that was given up is due again, with as many tries as a new one; not a reply that a later
+/// one about its item follows.
 pub(super) async fn retry(tx: &mut Tx<'_>, key: &str) -> Done<()> {
     let changed = tx
         .changed(
             "UPDATE outbox SET dead = false, next_at = 0, attempts = 0
-             WHERE key = $1 AND NOT done AND dead",
+             WHERE key = $1 AND NOT done AND dead AND NOT EXISTS (
+                 SELECT 1 FROM outbox later
+                 WHERE outbox.kind = 'reply' AND later.kind = 'reply'
+                     AND later.item = outbox.item AND later.number > outbox.number)",
             &[&T(key)],
         )
         .await?;

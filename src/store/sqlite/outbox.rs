@@ -50,13 +50,17 @@ pub(super) fn tried(tx: &Tx<'_>, key: &str, error: &str, next: Option<Timestamp>
     Ok(())
 }
 
-/// One that was given up is due again, with as many tries as a new one.
+/// One that was given up is due again, with as many tries as a new one; not a reply that a later
+/// one about its item follows.
 pub(super) fn retry(tx: &Tx<'_>, key: &str) -> Done<()> {
     let changed = tx
         .conn
         .prepare_cached(
             "UPDATE outbox SET dead = 0, next_at = 0, attempts = 0
-             WHERE key = ?1 AND done = 0 AND dead = 1",
+             WHERE key = ?1 AND done = 0 AND dead = 1 AND NOT EXISTS (
+                 SELECT 1 FROM outbox later
+                 WHERE outbox.kind = 'reply' AND later.kind = 'reply'
+                     AND later.item = outbox.item AND later.number > outbox.number)",
         )?
         .execute([key])?;
     match changed {

@@ -154,6 +154,8 @@ pub struct State {
     pub verdicts: Verdicts,
     /// What was typed and not sent, by item.
     drafts: BTreeMap<String, Draft>,
+    /// The newest of the verdicts that had waited whose fate was told here.
+    told: u64,
     pub last_reason: Option<reason::Reason>,
     pub marks: BTreeMap<String, Row>,
     pub skipped: BTreeSet<String>,
@@ -215,6 +217,7 @@ impl State {
             went_from: None,
             verdicts: Verdicts::default(),
             drafts: BTreeMap::new(),
+            told: 0,
             last_reason: None,
             marks: BTreeMap::new(),
             skipped: BTreeSet::new(),

@@ -65,6 +65,8 @@ pub enum Effect {
     /// Tell the desk something that must not be lost or overtaken: one is under way at a time,
     /// and the program does not end before its answer. `sign`: a person's signature goes with it.
     Submit { ticket: u64, command: Command, sign: bool },
+    /// What became of these verdicts that had waited is told: not again.
+    Shown(Vec<u64>),
     /// Nobody waits for this reply any more.
     Cancel { ticket: u64 },
     /// Verify the trail.

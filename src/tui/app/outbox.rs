@@ -33,23 +33,31 @@ impl State {
         };
         let was = old.and_then(|h| h.outbox.as_ref());
         let was_away = was.is_some_and(|o| o.offline_since.is_some());
+        // Waiting alone may help no more.
+        let to_do = outbox.hint.clone().filter(|h| was.and_then(|o| o.hint.as_ref()) != Some(h));
         match (was_away, outbox.offline_since.is_some()) {
-            (false, true) => {
+            (before, true) if !before || to_do.is_some() => {
                 let why = outbox.why.clone().unwrap_or_else(|| "the desk is away".to_owned());
-                let hint = "what you have in hand stays workable; verdicts wait here".to_owned();
-                self.toast_hint(Tone::Warn, why, Some(hint));
+                let stays = "what you have in hand stays workable; verdicts wait here".to_owned();
+                self.toast_hint(Tone::Warn, why, to_do.or(Some(stays)));
             }
             (true, false) => self.toast(Tone::Good, "the desk is back"),
             _ => {}
         }
-        for arrived in &outbox.arrived {
+        // They are told here once, however often a header brings them before the desk knows.
+        let news = outbox.arrived.iter().filter(|a| a.number > self.told);
+        let news: Vec<Arrived> = news.cloned().collect();
+        for arrived in &news {
             self.arrived(arrived);
         }
-        // Those were told, once.
+        let mut effects = Vec::new();
+        if let Some(last) = news.last() {
+            self.told = last.number;
+            effects.push(Effect::Shown(news.iter().map(|a| a.number).collect()));
+        }
         if let Some(outbox) = self.header.as_mut().and_then(|h| h.outbox.as_mut()) {
             outbox.arrived.clear();
         }
-        let mut effects = Vec::new();
         if was_away && outbox.offline_since.is_none() {
             self.list.failed = None;
             effects.extend(self.want_rows(&Want::Refresh, true));
@@ -60,7 +68,7 @@ impl State {
 
     /// A verdict that had waited was answered.
     fn arrived(&mut self, arrived: &Arrived) {
-        let Arrived { item, verdict, fate } = arrived;
+        let Arrived { item, verdict, fate, .. } = arrived;
         self.dirty = true;
         let done = past(*verdict);
         // That it waits is old news.

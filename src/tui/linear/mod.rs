@@ -140,6 +140,7 @@ impl<W: Write> Linear<W> {
                 Effect::Submit { ticket, command, sign } => {
                     self.tasks.submit(ticket, command, sign);
                 }
+                Effect::Shown(numbers) => self.tasks.shown(numbers),
                 Effect::Cancel { ticket } => self.tasks.cancel(ticket),
                 Effect::Verify { ticket, ask } => self.tasks.verify(ticket, ask),
                 Effect::Edit { text, suffix } => {

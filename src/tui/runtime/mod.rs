@@ -283,6 +283,7 @@ impl<S: Surface> Runtime<S> {
             Effect::Ask { ticket, query } => self.tasks.ask(ticket, query),
             Effect::Tell { ticket, command } => self.tasks.tell(ticket, command),
             Effect::Submit { ticket, command, sign } => self.tasks.submit(ticket, command, sign),
+            Effect::Shown(numbers) => self.tasks.shown(numbers),
             Effect::Cancel { ticket } => self.tasks.cancel(ticket),
             Effect::Verify { ticket, ask } => self.tasks.verify(ticket, ask),
             Effect::Copy(text) => self.surface.copy(&text)?,

@@ -59,6 +59,13 @@ impl Tasks {
         });
     }
 
+    /// Tells the desk that this was shown; nobody waits for it.
+    pub fn shown(&mut self, numbers: Vec<u64>) {
+        self.tidy();
+        let desk = self.desk.clone();
+        self.running.spawn(async move { desk.shown(numbers).await });
+    }
+
     /// Tells the desk a verdict, with the reviewer's signature where it must have one.
     pub fn submit(&mut self, ticket: u64, command: Command, sign: bool) {
         let (Command::Review(request), true) = (&command, sign) else {

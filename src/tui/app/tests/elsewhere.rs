@@ -23,11 +23,25 @@ fn hear(rig: &mut Rig) {
 
 /// The desk is back and has answered this.
 fn back(rig: &mut Rig, fate: Fate) {
-    let arrived = Arrived { item: "lap-2001".into(), verdict: VerdictKind::Accept, fate };
+    let arrived =
+        Arrived { number: 7, item: "lap-2001".into(), verdict: VerdictKind::Accept, fate };
     rig.desk.inside().outbox = Some(OutboxView { arrived: vec![arrived], ..OutboxView::default() });
+    hear(rig);
+    // Until the desk knows that it was shown, headers bring it again.
+    assert_eq!(shown(rig), [7]);
     hear(rig);
     rig.desk.inside().outbox = Some(OutboxView::default());
     hear(rig);
+    assert_eq!(shown(rig), [7], "once");
+}
+
+/// Which fates the desk is told were shown.
+fn shown(rig: &Rig) -> Vec<u64> {
+    let numbers = rig.effects.iter().filter_map(|effect| match effect {
+        Effect::Shown(numbers) => Some(numbers.clone()),
+        _ => None,
+    });
+    numbers.flatten().collect()
 }
 
 #[test]
@@ -87,6 +101,25 @@ fn what_became_of_it_is_told_once_the_desk_is_back() {
         assert!(!screen.contains("not yet sent") && !screen.contains("▲ offline"), "{screen}");
         assert_eq!(rig.state.unsent(), []);
     }
+}
+
+#[test]
+fn a_token_that_is_revoked_meanwhile_is_told_with_what_to_do() {
+    let mut rig = Rig::stocked();
+    away(&mut rig);
+    rig.press("Esc a");
+    hear(&mut rig);
+    {
+        let mut inside = rig.desk.inside();
+        let outbox = inside.outbox.as_mut().unwrap();
+        outbox.why = Some("the desk does not take this token: it was revoked".into());
+        outbox.hint = Some("an admin makes one (overrule token create --for NAME)".into());
+    }
+    hear(&mut rig);
+    let screen = rig.screen();
+    assert!(screen.contains("does not take this token: it was revoked"), "{screen}");
+    assert!(screen.contains("an admin makes one"), "{screen}");
+    assert!(screen.contains("▲ offline") && screen.contains("1 not yet sent"), "{screen}");
 }
 
 #[test]
