@@ -23,7 +23,7 @@ pub(super) fn at(seconds: i64) -> Timestamp {
 }
 
 /// An entry of that kind with one body for each text.
-pub(super) fn entry(kind: EntryKind, item: Option<&str>, texts: &[(&str, &[u8])]) -> EntryDraft {
+pub(crate) fn entry(kind: EntryKind, item: Option<&str>, texts: &[(&str, &[u8])]) -> EntryDraft {
     let mut e = Entry::new(kind, "system", at(0), at(0));
     e.id = item.map(str::to_owned);
     let mut bodies = Vec::new();

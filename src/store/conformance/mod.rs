@@ -30,7 +30,7 @@ pub(crate) use admission::*;
 pub(crate) use coordination::*;
 pub(crate) use crowd::*;
 pub(crate) use erasure::*;
-pub(crate) use fixtures::auto;
+pub(crate) use fixtures::{auto, entry};
 pub(crate) use follow::*;
 pub(crate) use outgoing::*;
 pub(crate) use paging::*;

@@ -30,6 +30,7 @@ const SESSION: &str = "SET application_name = 'overrule';
      SET synchronous_commit = on;
      SET client_min_messages = warning;
      SET standard_conforming_strings = on;
+     SET default_transaction_isolation = 'read committed';
      SET statement_timeout = '60s';
      SET lock_timeout = '30s';
      SET idle_in_transaction_session_timeout = '5s';

@@ -1,14 +1,21 @@
 //! Erasure: every text and salt of a decision goes, every proof stays.
 
-use super::fault::{Done, Fail, int};
+use std::time::Duration;
+
+use deadpool_postgres::ClientWrapper;
+use tokio::time::Instant;
+
+use super::conn::PATIENCE;
+use super::fault::{Done, int};
 use super::text::{Text, stored};
 use super::tx::{Tx, values};
 use super::{conn, items};
+use crate::store::StoreError;
 use crate::store::rows::dead::carries;
 use crate::store::rows::decision::without_messages;
 
-/// Delete what the decision says in entries before `below`, wherever it is kept. The vacuum after the commit takes what was
-/// deleted out of the tables' pages.
+/// Delete what the decision says in entries before `below`, wherever it is kept. The vacuum after
+/// the commit takes what was deleted out of the tables.
 pub(super) async fn erase(tx: &mut Tx<'_>, id: &str, below: u64) -> Done<()> {
     let n = tx.number(id).await?;
     // The texts of its own admission, and of every entry about it.
@@ -66,14 +73,64 @@ async fn dead_letters(tx: &mut Tx<'_>, id: &str) -> Done<()> {
     }
 }
 
-/// Take what was deleted out of the pages of its tables. (Copies in the server's write-ahead log,
-/// its replicas and backups go when those are recycled.)
-pub(super) async fn vacuum(address: &conn::Address) -> Done<()> {
+/// Tables that hold texts of decisions.
+const TABLES: [&str; 7] =
+    ["bodies", "decisions", "items", "reviews", "drafts", "outbox", "dead_letters"];
+
+/// Take what the transaction `xid` deleted out of all that a statement can read: out of the tables,
+/// once nobody sees the state before it any more, and out of what the planner noted of them. What
+/// is left then is for the operator ([`remains`]).
+pub(super) async fn vacuum(address: &conn::Address, xid: &str) -> Done<()> {
     let client = address.connect().await?;
     client.batch_execute("SET statement_timeout = 0").await?;
-    let tables = ["bodies", "decisions", "items", "reviews", "drafts", "outbox", "dead_letters"];
-    for table in tables {
-        client.batch_execute(&format!("VACUUM {table}")).await.map_err(Fail::Sql)?;
+    unseen(&client, xid).await?;
+    for table in TABLES {
+        client.batch_execute(&format!("VACUUM (ANALYZE) {table}")).await?;
     }
     Ok(())
+}
+
+/// Wait, for as long as anybody waits, until nothing sees the state before `xid`.
+async fn unseen(client: &ClientWrapper, xid: &str) -> Done<()> {
+    let since = Instant::now();
+    loop {
+        // Cleaning a table whose one row never changes moves its age to the oldest state that is
+        // still needed: by any transaction, prepared or on a replica, by any slot, and whether
+        // our role may look at them or not.
+        client.batch_execute("VACUUM (FREEZE) meta").await?;
+        let row = client
+            .query_one(
+                "SELECT age(relfrozenxid) < age($1::text::xid8::xid) FROM pg_class
+                 WHERE oid = 'meta'::regclass",
+                &[&xid],
+            )
+            .await?;
+        if row.try_get(0)? {
+            return Ok(());
+        }
+        if since.elapsed() > PATIENCE {
+            return Err(StoreError::Io {
+                doing: "remove the last copies of what was erased".to_owned(),
+                cause: "a transaction, a replica or a replication slot elsewhere still sees the \
+                        old state of the database (pg_stat_activity, pg_prepared_xacts and \
+                        pg_replication_slots say which, by xmin): end it, then erase again"
+                    .to_owned(),
+            }
+            .into());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// What is left after that, and what to do about it.
+pub(super) async fn remains(client: &ClientWrapper) -> Done<String> {
+    let sql =
+        "SELECT string_agg(format('%I.%I', current_schema(), t), ', ') FROM unnest($1::text[]) t";
+    let tables: String = client.query_one(sql, &[&&TABLES[..]]).await?.try_get(0)?;
+    Ok(format!(
+        "no statement can read it any more, but the database server may keep bytes of it: in \
+         unused parts of its files until something else is written there, unless their owner runs \
+         `VACUUM FULL {tables}` (it stops the desk for as long as it takes to copy them); and in \
+         its write-ahead log, replicas and backups for as long as those are kept"
+    ))
 }

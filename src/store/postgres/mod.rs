@@ -266,6 +266,10 @@ impl Store for Postgres {
         self.standing.freshness()
     }
 
+    fn remains(&self) -> Result<Option<String>, StoreError> {
+        self.read("see what an erasure leaves", async |c| erase::remains(c).await.map(Some))
+    }
+
     fn now(&self, local: Timestamp) -> Timestamp {
         self.standing.now(local)
     }

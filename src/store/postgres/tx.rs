@@ -21,7 +21,7 @@ use super::fresh::Rows;
 use super::names::Names;
 use super::read;
 use super::text::{T, Text};
-use crate::audit::{Frontier, leaf_hash};
+use crate::audit::{Frontier, Hash, leaf_hash};
 use crate::domain::Timestamp;
 use crate::store::rows::SLOTS;
 use crate::store::rows::counters::Deltas;
@@ -93,6 +93,8 @@ pub(super) struct Tx<'a> {
     pub(super) known: HashMap<String, Vec<u8>>,
     /// The last entry of this operation, to which rows refer.
     pub(super) entry: Option<Appended>,
+    /// The last entry of all, by its leaf hash.
+    pub(super) last: Option<(u64, Hash)>,
     /// Effects that this operation held or let go.
     pub(super) held: u64,
     /// Somebody's texts are to be removed from where they were.
@@ -108,6 +110,7 @@ pub(super) struct Tx<'a> {
 /// Where a transaction stood before an operation.
 pub(super) struct Mark {
     head: Head,
+    last: Option<(u64, Hash)>,
     erased: bool,
     dirty: bool,
 }
@@ -120,7 +123,9 @@ pub(super) struct Begun {
     pub(super) known: HashMap<String, Vec<u8>>,
 }
 
-const BEGIN: &str = "BEGIN";
+/// Whatever the role's or the database's default: each statement must see what others committed
+/// before it got the head, and nothing but the head may make it wait or fail.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 const STATE: &str = "SELECT size, generation, policy, desk, decisions, automatic,
      pg_current_xact_id()::text FROM state";
 const KNOWN: &str = "SELECT id, content FROM decisions WHERE id = ANY($1)";
@@ -206,6 +211,7 @@ impl<'a> Tx<'a> {
             rows: Rows::default(),
             known: begun.known,
             entry: None,
+            last: None,
             held: 0,
             erased: false,
             changes: 0,
@@ -287,8 +293,9 @@ impl<'a> Tx<'a> {
             }
             .into());
         }
-        let mut full = Vec::new();
-        self.change().frontier.push(leaf_hash(&entry.bytes), &mut full);
+        let (hash, mut full) = (leaf_hash(&entry.bytes), Vec::new());
+        self.change().frontier.push(hash, &mut full);
+        self.last = Some((index, hash));
         self.rows.entry(int(index), item, entry);
         if !full.is_empty() {
             self.rows.tiles(full, &self.head.frontier);
@@ -328,7 +335,8 @@ impl<'a> Tx<'a> {
     /// What an operation may have to be rolled back to. All before it has been sent.
     pub(super) async fn savepoint(&mut self) -> Done<Mark> {
         self.client.batch_execute("SAVEPOINT op").await?;
-        Ok(Mark { head: self.head.clone(), erased: self.erased, dirty: self.dirty })
+        let (head, last) = (self.head.clone(), self.last);
+        Ok(Mark { head, last, erased: self.erased, dirty: self.dirty })
     }
 
     /// The operation since the savepoint happened.
@@ -340,7 +348,8 @@ impl<'a> Tx<'a> {
 
     /// The operation since the savepoint did not happen.
     pub(super) async fn roll_back(&mut self, mark: Mark) -> Done<()> {
-        (self.head, self.erased, self.dirty) = (mark.head, mark.erased, mark.dirty);
+        (self.head, self.last) = (mark.head, mark.last);
+        (self.erased, self.dirty) = (mark.erased, mark.dirty);
         self.deltas = Deltas::default();
         self.rows.forget(int(self.head.frontier.size()));
         self.memory.forget();

@@ -19,14 +19,20 @@ const AFTER: u8 = 1;
 const BEFORE: u8 = 2;
 /// Nothing goes through at all.
 const DOWN: u8 = 3;
+/// The server is told to commit, and the wire breaks while it is at it.
+const DURING: u8 = 4;
 
 /// `COMMIT` as a message.
 const COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT\0";
+/// Part of the question what became of a transaction.
+const STATUS: &[u8] = b"pg_xact_status";
 
 /// A wire to the server that breaks when it is told to.
 struct Wire {
     url: String,
     mode: Arc<AtomicU8>,
+    /// How often it was asked what became of a transaction.
+    asked: Arc<AtomicU8>,
 }
 
 impl Wire {
@@ -37,17 +43,18 @@ impl Wire {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("{head}:{}/{database}", listener.local_addr().unwrap().port());
         let mode = Arc::new(AtomicU8::new(THROUGH));
-        let shared = mode.clone();
+        let asked = Arc::new(AtomicU8::new(0));
+        let (shared, counts) = (mode.clone(), asked.clone());
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 if shared.load(Ordering::SeqCst) != DOWN
                     && let Ok(server) = TcpStream::connect(&server)
                 {
-                    connect(client, server, &shared);
+                    connect(client, server, &shared, &counts);
                 }
             }
         });
-        Self { url, mode }
+        Self { url, mode, asked }
     }
 
     fn set(&self, mode: u8) {
@@ -55,14 +62,17 @@ impl Wire {
     }
 }
 
-fn connect(client: TcpStream, server: TcpStream, mode: &Arc<AtomicU8>) {
+fn connect(client: TcpStream, server: TcpStream, mode: &Arc<AtomicU8>, asked: &Arc<AtomicU8>) {
     let cut = Arc::new(AtomicBool::new(false));
     let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-    let (other, armed) = (cut.clone(), mode.clone());
+    let (other, armed, asked) = (cut.clone(), mode.clone(), asked.clone());
     std::thread::spawn(move || {
         let mut buffer = vec![0; 1 << 16];
         while let Ok(n @ 1..) = from.read(&mut buffer) {
             let bytes = &buffer[..n];
+            if bytes.windows(STATUS.len()).any(|w| w == STATUS) {
+                asked.fetch_add(1, Ordering::SeqCst);
+            }
             let commits = bytes.windows(COMMIT.len()).any(|w| w == COMMIT);
             let now = match armed.load(Ordering::SeqCst) {
                 DOWN => BEFORE,
@@ -71,6 +81,9 @@ fn connect(client: TcpStream, server: TcpStream, mode: &Arc<AtomicU8>) {
             };
             if now != THROUGH {
                 other.store(true, Ordering::SeqCst);
+                if now == DURING {
+                    to.write_all(bytes).unwrap();
+                }
                 if now == AFTER {
                     to.write_all(bytes).unwrap();
                     // The server has what it needs, and all the time to do it.
@@ -155,6 +168,46 @@ fn a_commit_whose_answer_is_lost_happened_once_or_is_done_again() {
         assert_eq!((s.decisions, s.automatic), (head, head));
         assert_eq!(s.generation, round as u64 + 1);
     }
+}
+
+/// Its transaction is then the newest of all, and no other has ended after it began.
+#[test]
+fn a_commit_that_is_still_under_way_is_waited_for() {
+    let name = "a_commit_that_is_still_under_way_is_waited_for";
+    let Some(cluster) = throw_away::own_cluster(name) else { return };
+    let database = Arc::new(cluster).database();
+    let wire = Wire::to(&database.url());
+    let store = open(&wire.url);
+    database.psql(
+        "CREATE TABLE gate(open BOOLEAN); INSERT INTO gate VALUES (true);
+         CREATE FUNCTION pass() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             WHILE NOT (SELECT open FROM gate) LOOP PERFORM pg_sleep(0.02); END LOOP;
+             RETURN NULL;
+         END $$;
+         CREATE CONSTRAINT TRIGGER gated AFTER INSERT ON log DEFERRABLE INITIALLY DEFERRED
+             FOR EACH ROW EXECUTE FUNCTION pass();",
+    );
+    for round in 0..3 {
+        database.psql("UPDATE gate SET open = false");
+        let before = wire.asked.load(Ordering::SeqCst);
+        wire.set(DURING);
+        let id = format!("a{round}");
+        let answer = store.admit(batch(&[&id]));
+        until("nobody asks what became of it", || wire.asked.load(Ordering::SeqCst) > before + 2);
+        database.psql("UPDATE gate SET open = true");
+        assert_eq!(answer.wait(), Ok(vec![AdmitResult::New(round)]));
+        let s = store.snapshot().unwrap();
+        assert_eq!((s.head, s.decisions, s.automatic), (round + 1, round + 1, round + 1));
+    }
+    assert_eq!(
+        database
+            .psql(
+                "SELECT string_agg(idx || ' ' || id, ', ' ORDER BY idx) FROM log
+         JOIN decisions ON n = idx"
+            )
+            .trim(),
+        "0 a0, 1 a1, 2 a2"
+    );
 }
 
 #[test]

@@ -15,13 +15,15 @@ use std::time::Duration;
 use deadpool_postgres::ClientWrapper;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
+use tokio_postgres::error::SqlState;
 
 use super::conn::{PATIENCE, Shared};
-use super::fault::{Done, Fail};
+use super::fault::{Done, Fail, int};
 use super::jobs::{Answer, Job, Work};
 use super::text::T;
 use super::tx::{self, Memory, Pace, Tx};
 use super::{admit, erase, ops};
+use crate::audit::{Hash, leaf_hash};
 use crate::store::StoreError;
 
 /// Rows in one transaction of people's operations: bounds how long the first waits for the last.
@@ -219,13 +221,13 @@ impl Writer {
             };
             let Ran { outcomes, end } =
                 transaction(&client, &mut self.memory, &jobs, most, pace).await;
-            let (fail, xid) = match end {
-                End::Committed(frontier) => {
+            let (fail, known) = match end {
+                End::Committed(frontier, xid) => {
                     self.memory.frontier = frontier;
                     self.client = Some(client);
-                    return self.settle(jobs, outcomes);
+                    return self.settle(jobs, outcomes, &xid);
                 }
-                End::Failed(fail, xid) => (fail, xid),
+                End::Failed(fail, known) => (fail, known),
             };
             self.memory.forget();
             if !fail.is_lost() {
@@ -240,14 +242,14 @@ impl Writer {
                 return Vec::new();
             }
             drop(client);
-            let fate = match xid {
-                Some(xid) => self.fate_of(&xid).await,
+            let (fate, xid) = match known {
+                Some(known) => (self.fate_of(&known).await, known.xid),
                 // The server was never told to commit.
-                None => Fate::Gone,
+                None => (Fate::Gone, String::new()),
             };
             tracing::warn!(error = %fail.told("commit"), ?fate, "the connection that writes was lost");
             match fate {
-                Fate::Committed => return self.settle(jobs, outcomes),
+                Fate::Committed => return self.settle(jobs, outcomes, &xid),
                 Fate::Gone => return not_now(jobs, &away(&self.address.shown)),
                 Fate::Unknown => {
                     for job in jobs {
@@ -260,17 +262,18 @@ impl Writer {
         }
     }
 
-    /// Tell those whose operations are durable; gives back what there is more of.
-    fn settle(&self, jobs: Vec<Job>, outcomes: Vec<Outcome>) -> Vec<Job> {
+    /// Tell those whose operations are durable since the transaction `xid`; gives back what there
+    /// is more of.
+    fn settle(&self, jobs: Vec<Job>, outcomes: Vec<Outcome>, xid: &str) -> Vec<Job> {
         let mut more = Vec::new();
         for (job, outcome) in jobs.into_iter().zip(outcomes) {
             match outcome {
                 Outcome::Done(answer) => more.extend(job.done(answer)),
                 Outcome::Erased(answer) => {
                     // The others need not wait for the tables to be cleaned.
-                    let address = self.address.clone();
+                    let (address, xid) = (self.address.clone(), xid.to_owned());
                     tokio::spawn(async move {
-                        match erase::vacuum(&address).await {
+                        match erase::vacuum(&address, &xid).await {
                             Ok(()) => drop(job.done(answer)),
                             Err(e) => {
                                 job.refuse(e.told("remove the last copies of what was erased"));
@@ -300,10 +303,10 @@ impl Writer {
     }
 
     /// What became of a transaction of ours; asked until the server knows.
-    async fn fate_of(&self, xid: &str) -> Fate {
+    async fn fate_of(&self, known: &Known) -> Fate {
         let since = Instant::now();
         while since.elapsed() < ASKED {
-            match self.ask(xid).await {
+            match self.ask(known).await {
                 Ok(Some(fate)) => return fate,
                 // Still at it, or not there: a moment later.
                 Ok(None) | Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
@@ -312,22 +315,32 @@ impl Writer {
         Fate::Unknown
     }
 
-    async fn ask(&self, xid: &str) -> Done<Option<Fate>> {
+    async fn ask(&self, known: &Known) -> Done<Option<Fate>> {
         let client = self.address.connect().await?;
-        // One that lies ahead of all the server has begun: it lost everything since, by restoring
-        // an older state or by promoting a replica that was behind.
-        let row = client
-            .query_one(
-                "SELECT CASE WHEN $1::text::xid8 >= pg_snapshot_xmax(pg_current_snapshot())
-                     THEN 'aborted' ELSE pg_xact_status($1::text::xid8) END",
-                &[&xid],
-            )
-            .await?;
-        Ok(match row.try_get::<_, Option<&str>>(0)? {
-            Some("committed") => Some(Fate::Committed),
-            Some("aborted") => Some(Fate::Gone),
-            _ => None,
-        })
+        let row = client.query_one("SELECT pg_xact_status($1::text::xid8)", &[&known.xid]).await;
+        let row = match row {
+            // It lies ahead of all the server has begun: that lost everything since, by a crash, by
+            // restoring an older state or by promoting a replica that was behind.
+            Err(e) if e.code() == Some(&SqlState::INVALID_PARAMETER_VALUE) => {
+                return Ok(Some(Fate::Gone));
+            }
+            row => row?,
+        };
+        match row.try_get::<_, Option<&str>>(0)? {
+            Some("committed") => {}
+            Some("aborted") => return Ok(Some(Fate::Gone)),
+            // One that is being committed still counts as in progress.
+            _ => return Ok(None),
+        }
+        // What was lost so may have left its number to another's transaction: then the entry that
+        // stands there is not ours.
+        let Some((index, hash)) = known.last else { return Ok(Some(Fate::Committed)) };
+        let sql = "SELECT bytes FROM log WHERE idx = $1";
+        let ours = match client.query_opt(sql, &[&int(index)]).await? {
+            Some(row) => leaf_hash(row.try_get(0)?) == hash,
+            None => false,
+        };
+        Ok(Some(if ours { Fate::Committed } else { Fate::Gone }))
     }
 
     /// Sign the head in a transaction of its own: the signature is made once.
@@ -384,10 +397,17 @@ struct Ran {
     end: End,
 }
 
+/// By what the server can be asked about a transaction.
+struct Known {
+    xid: String,
+    /// The last entry that it appended, by its leaf hash.
+    last: Option<(u64, Hash)>,
+}
+
 enum End {
-    Committed(crate::audit::Frontier),
-    /// With the transaction's id, if the server had been told to commit it.
-    Failed(Fail, Option<String>),
+    Committed(crate::audit::Frontier, String),
+    /// With what it is known by, if the server had been told to commit it.
+    Failed(Fail, Option<Known>),
 }
 
 /// Run jobs in one transaction.
@@ -402,7 +422,7 @@ async fn transaction(
     let mut asked = None;
     let ended = run(client, memory, jobs, most, pace, &mut outcomes, &mut asked).await;
     let end = match ended {
-        Ok(frontier) => End::Committed(frontier),
+        Ok((frontier, xid)) => End::Committed(frontier, xid),
         Err(fail) => {
             if !fail.is_lost() {
                 // Nothing is left of it; without it the next one could not begin.
@@ -421,8 +441,8 @@ async fn run(
     most: usize,
     pace: Pace,
     outcomes: &mut Vec<Outcome>,
-    asked: &mut Option<String>,
-) -> Done<crate::audit::Frontier> {
+    asked: &mut Option<Known>,
+) -> Done<(crate::audit::Frontier, String)> {
     let ids = jobs.iter().flat_map(|job| ids(job, most)).collect();
     let begun = tx::begin(client, memory, ids).await?;
     let xid = begun.xid.clone();
@@ -443,7 +463,9 @@ async fn run(
         }
         outcomes.push(outcome);
     }
-    tx.commit(|| *asked = Some(xid)).await
+    let known = Known { xid: xid.clone(), last: tx.last };
+    let frontier = tx.commit(|| *asked = Some(known)).await?;
+    Ok((frontier, xid))
 }
 
 /// Ids that a job is about to admit.

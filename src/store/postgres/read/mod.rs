@@ -35,6 +35,8 @@ pub(super) use self::page::page;
 pub(super) use self::queues::{graces_over, lease_of, needed, overdue, queues};
 pub(super) use self::reviews::{blind_answer, corrections, review, reviews};
 pub(super) use self::scopes::{automatic, open_in_cohort, seen, tally};
+#[cfg(test)]
+pub(super) use self::standing::{STATES, after};
 pub(super) use self::standing::{
     counts, draft, head, last_checkpoint, policy, reviewer, reviewers, snapshot, state, states,
 };

@@ -5,7 +5,7 @@ use deadpool_postgres::ClientWrapper;
 use super::{get, maybe, one, row, rows, text};
 use crate::domain::{Reviewer, Timestamp};
 use crate::store::postgres::fault::{Done, count, damaged};
-use crate::store::postgres::text::T;
+use crate::store::postgres::text::{T, stored};
 use crate::store::rows::{time, unjson};
 use crate::store::{Counts, Snapshot, StoredPolicy, StoredState};
 
@@ -112,18 +112,36 @@ pub(in crate::store::postgres) async fn state(
     Ok(Some(StoredState { version: count(get(&row, 0)?), value: get(&row, 1)? }))
 }
 
+/// Small states whose key begins with `$1`; no such key comes before it, and none after `$2`
+/// ([`after`]). As an index sees it, which holds the beginnings of keys.
+pub(in crate::store::postgres) const STATES: &str = "SELECT key, version, value FROM states
+     WHERE left(key, 200) >= left($1, 200) AND left(key, 200) < $2
+         AND starts_with(key, $1) AND value IS NOT NULL";
+
+/// A text after the first 200 characters of every text that begins so, and before all others that
+/// come after those. Both as they are stored.
+pub(in crate::store::postgres) fn after(prefix: &str) -> String {
+    let mut chars: Vec<char> = prefix.chars().take(200).collect();
+    while let Some(last) = chars.pop() {
+        // Between these lie no characters.
+        let next = if last == '\u{D7FF}' { '\u{E000}' } else { last };
+        let next = if next == last { char::from_u32(u32::from(last) + 1) } else { Some(next) };
+        if let Some(next) = next {
+            chars.push(next);
+            return chars.into_iter().collect();
+        }
+    }
+    // After whatever 200 characters can be.
+    char::MAX.to_string().repeat(201)
+}
+
 /// All small states whose key begins so, by key.
 pub(in crate::store::postgres) async fn states(
     client: &ClientWrapper,
     prefix: &str,
 ) -> Done<Vec<(String, StoredState)>> {
-    let found = rows(
-        client,
-        "SELECT key, version, value FROM states
-         WHERE starts_with(key, $1) AND value IS NOT NULL",
-        &[&T(prefix)],
-    )
-    .await?;
+    let prefix = stored(prefix);
+    let found = rows(client, STATES, &[&&*prefix, &after(&prefix)]).await?;
     let mut states = Vec::with_capacity(found.len());
     for row in &found {
         let state = StoredState { version: count(get(row, 1)?), value: get(row, 2)? };

@@ -8,7 +8,7 @@ use crate::audit::Frontier;
 use crate::store::{Fresh, StoreError};
 
 /// Step `n` leads from version `n` to `n + 1`. A released step is never changed: add another.
-const STEPS: &[&str] = &[include_str!("1.sql")];
+pub(super) const STEPS: &[&str] = &[include_str!("1.sql"), include_str!("2.sql")];
 
 /// The version this program writes.
 pub(super) fn version() -> u32 {
@@ -52,7 +52,7 @@ pub(super) async fn migrate(client: &ClientWrapper, fresh: &Fresh, clock: bool) 
     migrate_with(client, STEPS, fresh, clock).await
 }
 
-async fn migrate_with(
+pub(super) async fn migrate_with(
     client: &ClientWrapper,
     steps: &[&str],
     fresh: &Fresh,
@@ -66,7 +66,7 @@ async fn migrate_with(
     if refuse_newer(found(client).await?)? == known {
         return Ok(());
     }
-    client.batch_execute("BEGIN").await?;
+    client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
     let steps = async {
         // However much there is to bring along.
         client.batch_execute("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0").await?;
