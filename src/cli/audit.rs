@@ -368,17 +368,12 @@ impl Erase {
                 "the text of {id} is gone from this store; the trail still proves that it was decided"
             ),
         })?;
-        if let Some(remains) = &done.remains {
-            app.out.note(clean_line(remains));
-        }
         app.out.note(format!("copies elsewhere ({}) are yours to erase", COPIES.join(", ")));
-        if database {
-            app.out.note(
-                "this store is PostgreSQL: its write-ahead log, archived WAL, replicas, base backups \
-                 and dumps hold the text until they are recycled, and old page versions until \
-                 nothing reads them any more; assets/postgres.md (\"After an erasure\") says what \
-                 to do",
-            );
+        if let Some(remains) = &done.remains {
+            app.out.note(format!(
+                "{}; assets/postgres.md (\"After an erasure\") says more",
+                clean_line(remains)
+            ));
         }
         Ok(())
     }

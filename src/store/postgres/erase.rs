@@ -128,9 +128,10 @@ pub(super) async fn remains(client: &ClientWrapper) -> Done<String> {
         "SELECT string_agg(format('%I.%I', current_schema(), t), ', ') FROM unnest($1::text[]) t";
     let tables: String = client.query_one(sql, &[&&TABLES[..]]).await?.try_get(0)?;
     Ok(format!(
-        "no statement can read it any more, but the database server may keep bytes of it: in \
-         unused parts of its files until something else is written there, unless their owner runs \
-         `VACUUM FULL {tables}` (it stops the desk for as long as it takes to copy them); and in \
-         its write-ahead log, replicas and backups for as long as those are kept"
+        "this store is PostgreSQL: no statement can read the text any more, but the server may keep \
+         bytes of it: old page versions, in unused parts of its files, until something else is \
+         written there, unless the tables' owner runs `VACUUM FULL {tables}` (which locks them \
+         while they are copied); and its write-ahead log, archived WAL, replicas, base backups and \
+         dumps for as long as those are kept"
     ))
 }
