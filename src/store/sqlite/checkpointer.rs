@@ -18,6 +18,9 @@ use super::open;
 const ROWS: usize = 8_000;
 /// What a person's operation counts for: the frontier alone is two pages.
 const PERSON: usize = 16;
+/// What a row counts for that somebody waits for, as those who submit to a server do: a small part
+/// is moved sooner than their flushes have to wait behind a large one.
+const WAITED: usize = 4;
 
 /// The writer's end of the thread.
 pub(super) struct Checkpointer {
@@ -45,10 +48,10 @@ impl Checkpointer {
         Self { wake: Some(wake), thread, since: 0 }
     }
 
-    /// So much was committed. While others wait (`crowded`) it is moved in smaller parts: their
+    /// So much was committed: operations of people with their rows, and rows of bulk. While others wait (`crowded`) it is moved in smaller parts: their
     /// small flushes queue behind our large ones.
-    pub(super) fn written(&mut self, people: usize, bulk: usize, crowded: bool) {
-        self.since += people * PERSON + if crowded { bulk * 16 } else { bulk };
+    pub(super) fn written(&mut self, people: usize, rows: usize, bulk: usize, crowded: bool) {
+        self.since += people * PERSON + rows * WAITED + if crowded { bulk * 16 } else { bulk };
         if self.since >= ROWS
             && let Some(wake) = &self.wake
         {

@@ -217,13 +217,13 @@ impl Writer {
         let Some(conn) = self.conn.take() else { return };
         let raised = (self.interactive && !people.is_empty()).then(|| self.want.raise());
         let n_people = people.len();
-        let Ended { jobs, bulk_rows, failure } = self.transaction(&conn, people);
+        let Ended { jobs, people_rows, bulk_rows, failure } = self.transaction(&conn, people);
         drop(raised);
         let Some(failure) = failure else {
             self.conn = Some(conn);
             jobs.into_iter().for_each(|ended| ended.job.settle(ended.outcome));
             let crowded = self.crowded.is_some_and(|at| at.elapsed() < POLITE);
-            self.checkpointer.written(n_people, bulk_rows, crowded);
+            self.checkpointer.written(n_people, people_rows, bulk_rows, crowded);
             return;
         };
         let grave = failure.is_grave();
@@ -326,6 +326,8 @@ impl Writer {
 #[derive(Default)]
 struct Ended {
     jobs: Vec<EndedJob>,
+    /// Rows of people's operations, and of bulk.
+    people_rows: usize,
     bulk_rows: usize,
     failure: Option<Fail>,
 }
@@ -349,7 +351,10 @@ fn run_all(tx: &mut Tx<'_>, ended: &mut Ended, people: Vec<Box<dyn Job>>) -> Opt
     while let Some(mut job) = people.next() {
         tx.erased = false;
         match tx.all_or_nothing(|tx| job.run(tx, usize::MAX)) {
-            Ok(_) => ended.add(job, Ok(()), tx.erased),
+            Ok(rows) => {
+                ended.people_rows += rows;
+                ended.add(job, Ok(()), tx.erased);
+            }
             Err(e) if e.is_grave() => {
                 ended.add(job, Ok(()), false);
                 people.for_each(|job| ended.add(job, Ok(()), false));
