@@ -63,14 +63,14 @@ impl Inner {
     /// What another process on this machine left here, or sent.
     async fn look_on_disk(&self) {
         match self.kept(|kept| Ok(kept.changed())).await {
-            Ok(true) => self.reload().await,
+            Ok(true) => drop(self.reload().await),
             Ok(false) => {}
             Err(refused) => tracing::warn!(why = refused.message, "the outbox cannot be read"),
         }
     }
 
-    /// What waits, as it is on disk. Only while nothing is under way.
-    async fn reload(&self) {
+    /// What waits, as it is on disk. Only while nothing is under way. `false`: it cannot be read.
+    async fn reload(&self) -> bool {
         loop {
             let look = self.state().outbox.look();
             let me = self.me.clone();
@@ -78,7 +78,7 @@ impl Inner {
                 Ok(waiting) => waiting,
                 Err(refused) => {
                     tracing::warn!(why = refused.message, "the outbox cannot be read");
-                    return;
+                    return false;
                 }
             };
             let mut state = self.state();
@@ -90,7 +90,7 @@ impl Inner {
                 if changed {
                     self.tell();
                 }
-                return;
+                return true;
             }
         }
     }
@@ -122,7 +122,9 @@ impl Inner {
             Ok(true) => self.send(&job).await,
             // Another process sent it, or it was taken back.
             Ok(false) => {
-                self.reload().await;
+                if !self.reload().await {
+                    self.heard(job, Heard::Lost).await;
+                }
                 return Duration::ZERO;
             }
             Err(refused) => {

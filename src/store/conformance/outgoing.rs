@@ -150,4 +150,18 @@ pub(crate) fn effects_of_a_scope_are_held_and_let_go(open: Open<'_>) {
     // Delivered in the end: no longer held.
     apply(&*store, vec![Op::EffectDone { key: "reply/l".to_owned() }]);
     assert_eq!(held(), Vec::<String>::new());
+    // What is decided while an older word is held is said in its place, not before it.
+    assert_eq!(hold("all", true, &[]), 1);
+    apply(
+        &*store,
+        vec![effect("reply/m/5", "reply", "m", 1), effect("reply/l/2", "reply", "l", 1)],
+    );
+    assert_eq!(hold("domain=loan", true, &[]), 1);
+    apply(&*store, vec![effect("reply/l/3", "reply", "l", 2)]);
+    assert_eq!(hold("domain=loan", true, &[]), 1);
+    assert_eq!(held(), ["reply/m", "reply/l/2", "reply/l/3"]);
+    assert_eq!(hold("all", false, &[]), 2);
+    let replies = OutgoingAsk { kind: Some("reply".to_owned()), ..waiting(9) };
+    assert_eq!(keys(&*store, &replies), ["reply/", "reply/m/5", "reply/l/2", "reply/l/3"]);
+    assert_eq!(held(), Vec::<String>::new());
 }

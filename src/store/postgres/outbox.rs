@@ -55,7 +55,8 @@ pub(super) async fn retry(tx: &mut Tx<'_>, key: &str) -> Done<()> {
     }
 }
 
-/// Hold what waits for decisions in a scope, or let it go; says how many they were.
+/// Hold what waits for decisions in a scope, or let it go; says how many they were. A held reply
+/// that a later one about its item follows is not let go: it need not go out any more.
 pub(super) async fn hold(
     tx: &mut Tx<'_>,
     scope: &ControlScope,
@@ -63,6 +64,18 @@ pub(super) async fn hold(
     held: bool,
     except: &[ControlScope],
 ) -> Done<u64> {
+    if !held {
+        // What was decided before is not said after what was decided since.
+        tx.send(
+            "UPDATE outbox SET done = true, payload = 'null', error = NULL
+             WHERE NOT done AND held AND kind = 'reply' AND EXISTS (
+                 SELECT 1 FROM outbox later
+                 WHERE later.kind = 'reply' AND later.item = outbox.item
+                     AND later.number > outbox.number AND NOT later.held)",
+            values![],
+        )
+        .await?;
+    }
     let mut sql = Sql::new(format!(
         "UPDATE outbox SET held = {held} WHERE NOT done AND held <> {held} AND kind = "
     ));

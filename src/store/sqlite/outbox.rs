@@ -69,7 +69,8 @@ pub(super) fn retry(tx: &Tx<'_>, key: &str) -> Done<()> {
     }
 }
 
-/// Hold what waits for decisions in a scope, or let it go; says how many they were.
+/// Hold what waits for decisions in a scope, or let it go; says how many they were. A held reply
+/// that a later one about its item follows is not let go: it need not go out any more.
 pub(super) fn hold(
     tx: &Tx<'_>,
     scope: &ControlScope,
@@ -77,6 +78,18 @@ pub(super) fn hold(
     held: bool,
     except: &[ControlScope],
 ) -> Done<u64> {
+    if !held {
+        // What was decided before is not said after what was decided since.
+        tx.conn
+            .prepare_cached(
+                "UPDATE outbox SET done = 1, payload = 'null', error = NULL
+                 WHERE done = 0 AND dead IN (0, 1) AND held = 1 AND kind = 'reply' AND EXISTS (
+                     SELECT 1 FROM outbox later
+                     WHERE later.kind = 'reply' AND later.item = outbox.item
+                         AND later.number > outbox.number AND later.held = 0)",
+            )?
+            .execute(())?;
+    }
     let mut given = vec![Sql::from(held), Sql::from(!held), Sql::from(kind.to_owned())];
     let (within, values) = scopes::sql(scope);
     given.extend(values);
