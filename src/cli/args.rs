@@ -18,8 +18,8 @@ use clap::{Args, Parser, Subcommand};
   overrule ingest decisions.jsonl        admit decisions into your own desk
   overrule                               review what waits
 
-OVERRULE_STORE, OVERRULE_POLICY, OVERRULE_REVIEWER and OVERRULE_CONFIG say what --store, --policy,
---as and --config say.
+OVERRULE_STORE, OVERRULE_POLICY, OVERRULE_REVIEWER, OVERRULE_CONFIG and OVERRULE_CA say what
+--store, --policy, --as, --config and --ca say.
 
 Exit codes: 0 done · 1 failed · 2 usage · 3 refused by a rule · 4 a verification failed"
 )]
@@ -57,6 +57,10 @@ pub struct Common {
         hide_env = true
     )]
     pub by: Option<String>,
+
+    /// Trust the certificates in this file (PEM), too, where the store is a server
+    #[arg(long, global = true, value_name = "FILE", env = "OVERRULE_CA", hide_env = true)]
+    pub ca: Option<PathBuf>,
 
     /// JSON on standard output, JSON errors on standard error
     #[arg(long, global = true)]

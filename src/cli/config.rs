@@ -4,6 +4,7 @@
 //! store = "~/desks/loans.db"     # a path; relative ones count from this file
 //! reviewer = "ann"               # who acts, where --as says nothing
 //! key = "~/.ssh/id_ed25519"      # signs verdicts in queues that want signatures
+//! ca = "~/desk-ca.pem"           # certificates that are trusted, too, where the store is a server
 //! theme = "dark"                 # a shipped theme, or themes/NAME.toml beside this file
 //! keymap = "default"             # a shipped keymap, or keymaps/NAME.toml beside this file
 //!
@@ -31,6 +32,8 @@ pub struct Config {
     pub reviewer: Option<String>,
     /// The ssh key (a private key file, or a public one that ssh-agent holds) that signs verdicts.
     pub key: Option<PathBuf>,
+    /// Certificates (PEM) that are trusted beside the system's, where the store is a server.
+    pub ca: Option<PathBuf>,
     pub theme: Option<String>,
     pub keymap: Option<String>,
     pub log_file: Option<PathBuf>,
@@ -47,7 +50,7 @@ struct Fault {
     help: Option<String>,
 }
 
-const KEYS: [&str; 6] = ["store", "reviewer", "key", "theme", "keymap", "log"];
+const KEYS: [&str; 7] = ["store", "reviewer", "key", "ca", "theme", "keymap", "log"];
 const LOG_KEYS: [&str; 2] = ["file", "filter"];
 
 impl Config {
@@ -96,6 +99,10 @@ impl Config {
                 "reviewer" => config.reviewer = text_of("reviewer", value, &mut faults),
                 "key" => {
                     config.key = text_of("key", value, &mut faults)
+                        .map(|path| places.resolve(&path, folder));
+                }
+                "ca" => {
+                    config.ca = text_of("ca", value, &mut faults)
                         .map(|path| places.resolve(&path, folder));
                 }
                 "theme" => config.theme = text_of("theme", value, &mut faults),
@@ -228,12 +235,13 @@ mod tests {
     #[test]
     fn a_whole_file() {
         let config = parse(
-            "store = 'a.db'\nreviewer = 'ann'\ntheme = 'dark'\nkeymap = 'vim'\n\
+            "store = 'a.db'\nreviewer = 'ann'\nca = 'ca.pem'\ntheme = 'dark'\nkeymap = 'vim'\n\
              [log]\nfile = 'x.log'\nfilter = 'info'\n",
         )
         .unwrap();
         assert_eq!(config.store.as_deref(), Some("/c/a.db"));
         assert_eq!(config.reviewer.as_deref(), Some("ann"));
+        assert_eq!(config.ca.as_deref(), Some(Path::new("/c/ca.pem")));
         assert_eq!(config.theme.as_deref(), Some("dark"));
         assert_eq!(config.keymap.as_deref(), Some("vim"));
         assert_eq!(config.log_file.as_deref(), Some(Path::new("/c/x.log")));
@@ -268,7 +276,7 @@ mod tests {
             (
                 "zzz = 1",
                 "/c/config.toml:1:1: there is no setting `zzz`",
-                "the settings here are store, reviewer, key, theme, keymap, log",
+                "the settings here are store, reviewer, key, ca, theme, keymap, log",
             ),
             ("store = ''", "/c/config.toml:1:9: `store` is empty", "give it a value"),
             ("theme = 'a", "/c/config.toml:1:11: ", "correct the file"),

@@ -235,7 +235,8 @@ impl App {
             }
         };
         let state = self.places.state.as_deref().ok_or_else(|| nowhere("an outbox"))?;
-        let remote = Remote::open(address, &token, state).await?;
+        let ca = self.common.ca.as_deref().or(self.config.ca.as_deref());
+        let remote = Remote::open_trusting(address, &token, state, ca).await?;
         if remote.in_clear() {
             self.out.note("http:// sends your token in clear; a server with TLS is https://");
         }

@@ -26,6 +26,7 @@ mod offline;
 pub mod outbox;
 mod said;
 mod token;
+mod trust;
 mod wire;
 
 use std::path::Path;
@@ -95,7 +96,7 @@ struct Away {
 ///
 /// Refused where it is no address of a server.
 pub fn host(address: &str) -> Result<String, Refused> {
-    Wire::new(address, &Token::new("")).map(|wire| wire.host())
+    Wire::new(address, &Token::new(""), None).map(|wire| wire.host())
 }
 
 /// The name under which what is kept remembers whose token this is.
@@ -116,7 +117,22 @@ impl Remote {
     /// Refused where the address is none, the token is not good, another version answers, or the
     /// desk is away and nothing is known of it here.
     pub async fn open(address: &str, token: &Token, folder: &Path) -> Result<Self, Refused> {
-        let wire = Wire::new(address, token)?;
+        Self::open_trusting(address, token, folder, None).await
+    }
+
+    /// [`Self::open`], where the certificates in the file `ca` (PEM) are trusted beside the
+    /// system's.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Self::open`]; also where the file holds no certificate.
+    pub async fn open_trusting(
+        address: &str,
+        token: &Token,
+        folder: &Path,
+        ca: Option<&Path>,
+    ) -> Result<Self, Refused> {
+        let wire = Wire::new(address, token, ca)?;
         let mut kept = Kept::open(folder, wire.address(), &wire.host())?;
         let name = token_name(token);
         let now = Timestamp::now();
@@ -134,10 +150,8 @@ impl Remote {
             Err(Failed::Trouble(Trouble::Token(refused))) => return Err(refused),
             Err(Failed::Trouble(Trouble::Away { why, .. })) => {
                 let Some(me) = kept.last::<String>(&name)? else {
-                    return Err(Refused::new(Why::Unavailable, why).hint(
-                        "is the server running, and is this the right address? overrule doctor \
-                         looks closer",
-                    ));
+                    let hint = trust::hint(&why);
+                    return Err(Refused::new(Why::Unavailable, why).hint(hint));
                 };
                 (me, 0, Some(Away { since: now, why, hint: None }))
             }

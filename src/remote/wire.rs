@@ -1,6 +1,7 @@
 //! One exchange with a desk's server: JSON there, JSON back, and why nothing came.
 
 use std::error::Error as _;
+use std::path::Path;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, DATE, HeaderValue};
@@ -12,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::said::{Failed, Trouble, read, refusal, token_refused};
 use super::token::Token;
+use super::trust::{certificates, mistrust};
 use crate::domain::Timestamp;
 use crate::protocol::{Refused, Why};
 
@@ -41,7 +43,8 @@ pub struct Answered<T> {
 
 impl Wire {
     /// A wire to the server at `address` (`https://desk.example`, a path is kept as a prefix).
-    pub fn new(address: &str, token: &Token) -> Result<Self, Refused> {
+    /// The certificates in the file `ca` (PEM) are trusted beside the system's.
+    pub fn new(address: &str, token: &Token, ca: Option<&Path>) -> Result<Self, Refused> {
         let odd = |why: String| {
             Refused::new(Why::Invalid, format!("{address} is no address of a desk: {why}"))
                 .hint("it looks like https://desk.example")
@@ -60,11 +63,15 @@ impl Wire {
         value.set_sensitive(true);
         // Somebody else in this process may have chosen already; that is as good.
         let _ = ring::default_provider().install_default();
-        let client = Client::builder()
+        let mut client = Client::builder()
             .redirect(Policy::none())
             .connect_timeout(CONNECT)
             .tcp_nodelay(true)
-            .user_agent(concat!("overrule/", env!("CARGO_PKG_VERSION")))
+            .user_agent(concat!("overrule/", env!("CARGO_PKG_VERSION")));
+        if let Some(file) = ca {
+            client = client.tls_certs_merge(certificates(file)?);
+        }
+        let client = client
             .build()
             .map_err(|e| Refused::new(Why::Internal, format!("no HTTPS here: {e}")))?;
         Ok(Self { client, base, token: value })
@@ -143,6 +150,9 @@ impl Wire {
 
     fn away(&self, error: reqwest::Error) -> Trouble {
         let sent = !error.is_connect() && !error.is_builder();
+        if let Some(why) = mistrust(&error) {
+            return Trouble::Away { why: format!("{} is not trusted: {why}", self.address()), sent };
+        }
         let why = match error.is_timeout() {
             true => "no answer in time".to_owned(),
             false => innermost(&error),
@@ -189,7 +199,7 @@ mod tests {
     use super::*;
 
     fn wire(address: &str) -> Wire {
-        Wire::new(address, &Token::new("ovr_x")).unwrap()
+        Wire::new(address, &Token::new("ovr_x"), None).unwrap()
     }
 
     #[test]
@@ -199,7 +209,8 @@ mod tests {
         let joined = wire("https://desk.example/team").url("v1/desk/queries").unwrap();
         assert_eq!(joined.as_str(), "https://desk.example/team/v1/desk/queries");
         for odd in ["ftp://desk", "https://", "https://me:secret@desk.example", "desk"] {
-            assert_eq!(Wire::new(odd, &Token::new("t")).unwrap_err().kind, Why::Invalid, "{odd}");
+            let refused = Wire::new(odd, &Token::new("t"), None).unwrap_err();
+            assert_eq!(refused.kind, Why::Invalid, "{odd}");
         }
         assert!(wire("http://desk.example").in_clear());
         assert!(!wire("http://127.0.0.1:7400").in_clear());

@@ -15,6 +15,7 @@ mod support;
 
 mod commands;
 mod desks;
+mod front;
 mod node;
 mod nodes;
 mod tamper;

@@ -10,18 +10,24 @@ use crate::support::{Home, postgres::Database, record};
 /// A process that serves a database.
 pub struct Node {
     child: Child,
-    url: String,
+    pub url: String,
     pub token: String,
 }
 
 impl Node {
     /// Serve `database` from this home. The first node of all makes the token that all use.
     pub fn start(home: &Home, database: &Database) -> Self {
+        Self::with(home, database, &[])
+    }
+
+    /// The same with more said to `serve`.
+    pub fn with(home: &Home, database: &Database, more: &[&str]) -> Self {
         let file = home.path("token");
         let url = database.url();
         let mut args = vec!["--store", &url, "serve", "--listen", "127.0.0.1:0", "--json"];
         let first = file.to_string_lossy().into_owned();
         args.extend(["--first-token", &first]);
+        args.extend(more);
         let mut command = home.command(&args);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();

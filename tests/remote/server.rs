@@ -17,13 +17,19 @@ pub struct Server {
 impl Server {
     /// Serve the home's store; `at` names an address (port 0: any).
     pub fn start(home: &Home, at: &str) -> Self {
+        Self::with(home, at, &[])
+    }
+
+    /// The same with more said to `serve`.
+    pub fn with(home: &Home, at: &str, args: &[&str]) -> Self {
         let mut command = home.command(&["serve", "--listen", at, "--json"]);
+        command.args(args);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let said: Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
         let url = said["listening"].as_str().unwrap();
-        let at = url.strip_prefix("http://").unwrap().to_owned();
+        let at = url.split_once("://").unwrap().1.to_owned();
         Self { child, at }
     }
 
