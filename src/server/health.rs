@@ -1,5 +1,7 @@
 //! Is it there, may it be sent work, and how is it: for load balancers and Prometheus.
 
+use std::time::Duration;
+
 use axum::extract::FromRequestParts as _;
 use axum::extract::Request;
 use axum::extract::State;
@@ -18,6 +20,9 @@ use crate::protocol::Refused;
 
 /// The windows whose figures are shown.
 const WINDOWS: [&str; 2] = ["1h", "24h"];
+
+/// How long a ready store may take to say how things stand.
+const READ: Duration = Duration::from_secs(3);
 
 /// The process answers.
 pub(super) async fn alive() -> Json<serde_json::Value> {
@@ -45,7 +50,13 @@ pub(super) async fn ready(State(served): State<Served>) -> Result<Response, Prob
         return Err(problem.retry_after(1));
     }
     let desk = served.desk().clone();
-    let header = blocking(move || desk.standing()).await?;
+    let reading = blocking(move || desk.standing());
+    let Ok(header) = tokio::time::timeout(READ, reading).await else {
+        let what = format!("the store did not answer within {} s", READ.as_secs());
+        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", what);
+        return Err(problem.retry_after(1));
+    };
+    let header = header?;
     Ok(Json(json!({
         "status": "ready", "automation": header.automation, "generation": header.generation,
         "policy": header.policy, "head": header.head,

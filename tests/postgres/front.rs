@@ -338,29 +338,21 @@ async fn a_database_that_goes_away_is_told_and_comes_back() {
     let (status, ready) = door.get("/readyz", "").await;
     assert_eq!((status, &ready["status"]), (200, &json!("ready")));
     door.post("/v1/decisions", &model, &record("g-1")).await;
-    for mode in ["fast", "immediate"] {
-        cluster.stop(mode);
-        let problem = ready_is(&door, 503).await;
-        assert!(
-            [json!("urn:overrule:problem:unconfirmed"), json!("urn:overrule:problem:unavailable")]
-                .contains(&problem["type"]),
-            "{problem}"
-        );
-        assert_eq!(problem["status"], 503);
-        // The process is well; what it cannot make durable it does not take.
-        assert_eq!(door.get("/healthz", "").await.0, 200);
-        let id = format!("g-{mode}");
-        let (status, problem) = door.post("/v1/decisions", &model, &record(&id)).await;
-        assert_eq!(status, 503, "{problem}");
-        let told = problem.to_string();
-        assert!(!told.contains(database.password()), "{told}");
-        assert!(cluster.restart());
-        let ready = ready_is(&door, 200).await;
-        assert_eq!(ready["status"], "ready");
-        let (status, route) = door.post("/v1/decisions", &model, &record(&id)).await;
-        assert_eq!((status, &route["queue"]), (200, &json!("level1")), "{route}");
-    }
-    assert_eq!(database.psql("SELECT count(*) FROM decisions"), "3\n");
+    cluster.stop("immediate");
+    let problem = ready_is(&door, 503).await;
+    let kinds = ["unconfirmed", "unavailable"].map(|kind| format!("urn:overrule:problem:{kind}"));
+    assert!(kinds.iter().any(|kind| problem["type"] == *kind), "{problem}");
+    // It stays so, and the process is well; what it cannot make durable it does not take.
+    assert_eq!(ready_is(&door, 503).await["status"], 503);
+    assert_eq!(door.get("/healthz", "").await.0, 200);
+    let (status, problem) = door.post("/v1/decisions", &model, &record("g-2")).await;
+    assert_eq!(status, 503, "{problem}");
+    assert!(!problem.to_string().contains(database.password()), "{problem}");
+    assert!(cluster.restart());
+    assert_eq!(ready_is(&door, 200).await["status"], "ready");
+    let (status, route) = door.post("/v1/decisions", &model, &record("g-2")).await;
+    assert_eq!((status, &route["queue"]), (200, &json!("level1")), "{route}");
+    assert_eq!(database.psql("SELECT count(*) FROM decisions"), "2\n");
     node.end();
     assert_eq!(verify(&home, &database.url())["ok"], true);
 }
