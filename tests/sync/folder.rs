@@ -8,12 +8,12 @@ use sha2::{Digest as _, Sha256};
 use super::desk::{admitted, once, stands, sync};
 use super::support::Home;
 
-fn backend(folder: &Path, more: &str) -> String {
+pub fn backend(folder: &Path, more: &str) -> String {
     format!("[sync.archive]\nkind = \"file\"\npath = {:?}\n{more}", folder.to_str().unwrap())
 }
 
 /// Every line in the folder, in its order; the manifest's hashes hold.
-fn lines(folder: &Path) -> Vec<Value> {
+pub fn lines(folder: &Path) -> Vec<Value> {
     let Ok(manifest) = std::fs::read(folder.join("manifest.json")) else { return Vec::new() };
     let manifest: Value = serde_json::from_slice(&manifest).unwrap();
     let mut all = Vec::new();

@@ -10,6 +10,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod database;
 mod desk;
 mod folder;
 mod label_studio;

@@ -11,14 +11,14 @@ use super::support::Home;
 
 const SECRETS: [(&str, &str); 1] = [("LABELS_SECRET", WHSEC)];
 
-fn backend(url: &str) -> String {
+pub fn backend(url: &str) -> String {
     format!(
         "[sync.labels]\nkind = \"webhook\"\nurl = \"{url}\"\nsecret_env = \"LABELS_SECRET\"\n\
          private = true\n"
     )
 }
 
-fn verified(came: &Came) -> Value {
+pub fn verified(came: &Came) -> Value {
     let header = |name: &str| came.header(name).unwrap();
     let key = SigningKey::read(WHSEC).unwrap();
     let unix = header("webhook-timestamp").parse().unwrap();
