@@ -102,8 +102,8 @@ impl Config {
                         .map(|path| places.resolve(&path, folder));
                 }
                 "ca" => {
-                    config.ca = text_of("ca", value, &mut faults)
-                        .map(|path| places.resolve(&path, folder));
+                    config.ca =
+                        text_of("ca", value, &mut faults).map(|path| places.resolve(&path, folder));
                 }
                 "theme" => config.theme = text_of("theme", value, &mut faults),
                 "keymap" => config.keymap = text_of("keymap", value, &mut faults),

@@ -151,7 +151,10 @@ impl Wire {
     fn away(&self, error: reqwest::Error) -> Trouble {
         let sent = !error.is_connect() && !error.is_builder();
         if let Some(why) = mistrust(&error) {
-            return Trouble::Away { why: format!("{} is not trusted: {why}", self.address()), sent };
+            return Trouble::Away {
+                why: format!("{} is not trusted: {why}", self.address()),
+                sent,
+            };
         }
         let why = match error.is_timeout() {
             true => "no answer in time".to_owned(),

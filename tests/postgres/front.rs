@@ -140,7 +140,10 @@ async fn a_day_at_a_served_database() {
 
     // One, the same again, another under its name, and many.
     let (status, route) = door.post("/v1/decisions", &model, &record("d-1")).await;
-    assert_eq!((status, &route["queue"], &route["duplicate"]), (200, &json!("level1"), &json!(false)));
+    assert_eq!(
+        (status, &route["queue"], &route["duplicate"]),
+        (200, &json!("level1"), &json!(false))
+    );
     let (_, again) = door.post("/v1/decisions", &model, &record("d-1")).await;
     assert_eq!((&again["duplicate"], &again["reason"]), (&json!(true), &route["reason"]));
     let mut other = record("d-1");
@@ -150,8 +153,7 @@ async fn a_day_at_a_served_database() {
     let mut body = lines(&[record("d-2"), record("d-3")]);
     body.push_str("nonsense\n");
     body.push_str(&lines(&[record("d-1"), record("d-2")]));
-    let (status, told) =
-        door.send(Method::POST, "/v1/decisions", &model, Body::Lines(body)).await;
+    let (status, told) = door.send(Method::POST, "/v1/decisions", &model, Body::Lines(body)).await;
     assert_eq!(status, 200, "{told}");
     let told: Vec<Value> = told.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     let said: Vec<&Value> = told.iter().map(|t| t.get("duplicate").unwrap_or(&t["line"])).collect();
@@ -159,10 +161,8 @@ async fn a_day_at_a_served_database() {
     assert_eq!(told[2]["error"]["kind"], "invalid_json");
 
     // Somebody waits for an answer while ann takes the item and gives it, twice by accident.
-    let waits = http
-        .get(format!("{}/v1/decisions/d-2?wait=50s", node.url))
-        .bearer_auth(&model)
-        .send();
+    let waits =
+        http.get(format!("{}/v1/decisions/d-2?wait=50s", node.url)).bearer_auth(&model).send();
     let waits = tokio::spawn(waits);
     let (status, taken) = door.post("/v1/leases", &ann, &json!({"item": "d-2"})).await;
     let lease = &taken["leases"][0];

@@ -13,7 +13,7 @@ mod app;
 mod breaking;
 mod late;
 mod server;
-mod tls;
 #[path = "../support/mod.rs"]
 mod support;
+mod tls;
 mod wire;

@@ -132,7 +132,11 @@ async fn a_server_over_a_database_keeps_its_backends_up_to_date() {
     while told.last().is_none_or(|(id, _)| id != "a-3") {
         tokio::time::sleep(Duration::from_millis(50)).await;
         let came = receiver.came();
-        told = came.iter().map(webhook::verified).map(|e| (e["data"]["id"].clone(), e["id"].clone())).collect();
+        told = came
+            .iter()
+            .map(webhook::verified)
+            .map(|e| (e["data"]["id"].clone(), e["id"].clone()))
+            .collect();
     }
     // At least once each, in order, under one name however often.
     told.dedup();
