@@ -3,6 +3,7 @@
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
 use super::counts::float;
+use super::fdr;
 
 /// Reference and current counts compared.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -12,6 +13,13 @@ pub struct Homogeneity {
     pub dof: usize,
     /// Below 5 the p-value is only rough.
     pub min_expected: f64,
+}
+
+impl Homogeneity {
+    /// The chance of a statistic as large at any moment of a sliding window's length.
+    pub fn p_scanned(&self) -> f64 {
+        fdr::scanned_chi2(self.statistic, self.dof)
+    }
 }
 
 /// Compare counts of the same bins; those empty on both sides are left out. `None` with fewer than

@@ -62,10 +62,11 @@ pub(in crate::desk) struct Figure {
     pub(in crate::desk) slice: Slice,
     pub(in crate::desk) facts: WindowFacts,
     /// Features with enough data by PSI, largest first: name (`model: feature` where a slice has
-    /// several models), PSI, Pearson's χ² p-value of the same counts (1 where there is none: PSI's
-    /// own null has no tail to trust that far out), and whether it is an alarm.
+    /// several models), PSI, the chance of Pearson's χ² of the same counts at any moment of a
+    /// window's length (1 where there is none: PSI's own null has no tail to trust that far out),
+    /// and whether it is an alarm.
     pub(in crate::desk) features: Vec<(String, f64, f64, bool)>,
-    /// P-value against "overridden no more than before"; `None` without enough data.
+    /// P-value of one look against "overridden no more than before"; `None` without enough data.
     pub(in crate::desk) p_worse: Option<f64>,
 }
 
@@ -226,7 +227,8 @@ impl Seen {
                     m.feature.to_string()
                 };
                 let alarm = m.population.verdict() == Drift::Drift;
-                let p = chi2::homogeneity(&m.reference, &m.current).map_or(1.0, |test| test.p);
+                let p = chi2::homogeneity(&m.reference, &m.current)
+                    .map_or(1.0, |test| test.p_scanned());
                 (name, m.population.psi, p, alarm)
             })
             .collect();

@@ -52,7 +52,7 @@ impl Core {
         if let Some(terms) = policy.breaker() {
             let window = Window::at_least(terms.window.as_secs());
             let seen = self.look(deeds.sight, window, false)?;
-            let drifts = controlled(seen.figures(Each::Model));
+            let drifts = controlled(seen.figures(Each::Model), window);
             let arrivals = self.how_it_stands(now)?.arrivals;
             for judged in &all {
                 let Some(control) = deeds.control() else { return Ok(()) };

@@ -3,7 +3,8 @@
 //! Figures are those that everybody sees, so they are the same whichever process ticks. At one look
 //! the distributions of all live slices and features are one family of tests, and so are the override
 //! rates of all live slices: `drift` and `override_worse` are the verdict on the slice and a place
-//! among the discoveries ([`fdr`]).
+//! among the discoveries ([`fdr`]), at a rate that goes with the window's length and holds however
+//! often one looks.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -36,7 +37,7 @@ impl Core {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(place) => place.insert(self.look(deeds.sight, window, false)?),
             };
-            for figure in controlled(seen.figures(effect.each)) {
+            for figure in controlled(seen.figures(effect.each), window) {
                 let (slice, facts) = (&figure.slice, &figure.facts);
                 let key = format!("{} {slice}", effect.id);
                 let latch = latches.entry(key.clone()).or_default();
@@ -79,11 +80,12 @@ impl Core {
 }
 
 /// Figures of slices looked at together: `drift` and `override_worse` stay only where they count among
-/// so many tests.
-pub(super) fn controlled(mut figures: Vec<Figure>) -> Vec<Figure> {
+/// so many tests, looked at so often.
+pub(super) fn controlled(mut figures: Vec<Figure>, window: Window) -> Vec<Figure> {
+    let rate = fdr::rate(window);
     let p_values: Vec<f64> =
         figures.iter().flat_map(|f| f.features.iter().map(|(_, _, p, _)| *p)).collect();
-    let mut found = fdr::discoveries(&p_values, fdr::Q).into_iter();
+    let mut found = fdr::discoveries(&p_values, rate).into_iter();
     for figure in &mut figures {
         let mut drifted = false;
         for (_, _, _, alarm) in &mut figure.features {
@@ -92,8 +94,9 @@ pub(super) fn controlled(mut figures: Vec<Figure>) -> Vec<Figure> {
         }
         figure.facts.drift = figure.facts.drift.map(|_| drifted);
     }
-    let p_values: Vec<f64> = figures.iter().map(|f| f.p_worse.unwrap_or(f64::NAN)).collect();
-    for (figure, found) in figures.iter_mut().zip(fdr::discoveries(&p_values, fdr::Q_RATES)) {
+    let scanned = |f: &Figure| f.p_worse.map_or(f64::NAN, fdr::scanned_normal);
+    let p_values: Vec<f64> = figures.iter().map(scanned).collect();
+    for (figure, found) in figures.iter_mut().zip(fdr::discoveries(&p_values, rate)) {
         figure.facts.override_worse = figure.facts.override_worse.map(|worse| worse && found);
     }
     figures

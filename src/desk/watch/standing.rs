@@ -53,7 +53,7 @@ impl Core {
             })
             .collect();
         figures.extend(seen.figures(Each::Model));
-        let drift = drifting(&controlled(figures));
+        let drift = drifting(&controlled(figures, Window::Day));
         let standing = Standing { hour: hour(deeds.now()), drift, arrivals };
         let kept = deeds.state::<Standing>(KEY)?;
         if kept.value != standing {

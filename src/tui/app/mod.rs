@@ -281,6 +281,8 @@ impl State {
                 self.signals.choose(&window);
                 self.reread_signals()
             }
+            What::Bar(number) => self.open_bar(number),
+            What::Look(id) => self.open_look(&id),
             What::Woke => self.woke(),
             What::Changed(_) => self.refresh(),
             What::Replied(ticket, reply) => self.replied(ticket, reply.map(|r| *r)),

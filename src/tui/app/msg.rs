@@ -33,6 +33,10 @@ pub enum What {
     Control(ControlAct),
     /// A person named a window of the signals (the linear mode).
     Window(String),
+    /// A person named a bar of drift by its number, from 0 (the linear mode).
+    Bar(usize),
+    /// A person named a decision to look at (the linear mode).
+    Look(String),
     /// The time asked for by `State::wake` has come.
     Woke,
     /// The log grew.

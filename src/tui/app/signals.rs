@@ -14,7 +14,7 @@ use crate::protocol::{
 use crate::tui::keymap::Action;
 
 /// The windows, shortest first.
-pub const WINDOWS: [&str; 4] = ["15m", "1h", "24h", "7d"];
+pub const WINDOWS: [&str; 6] = ["15m", "1h", "24h", "7d", "28d", "90d"];
 /// The dimensions override rates can be sliced by.
 pub const DIMENSIONS: [&str; 7] =
     ["cohort", "model", "domain", "queue", "reviewer", "rule", "overall"];
@@ -335,6 +335,18 @@ impl State {
                 effects
             }
         }
+    }
+
+    /// Opens the drift with this number, from 0, as [`Signals::drift`] orders them.
+    pub(super) fn open_bar(&mut self, number: usize) -> Vec<Effect> {
+        let bar =
+            self.signals.drift().get(number).map(|d| (slice_word(&d.slice), d.feature.clone()));
+        let Some((slice, feature)) = bar else { return Vec::new() };
+        let mut effects = self.go(View::Signals);
+        self.signals.part = Part::Drift;
+        self.signals.select(Part::Drift, number);
+        effects.extend(self.open_distribution(slice, feature));
+        effects
     }
 
     /// What the id under the cursor is, in the signals view.

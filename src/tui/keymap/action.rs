@@ -152,7 +152,7 @@ actions! {
     ViewPrev "view.prev" "previous view" [Global] Plain
         "Go to the view on the left.";
     Window "signals.window" "longer window" [Signals] Plain
-        "Show the next longer window of time: 15m, 1h, 24h, 7d, and again 15m.";
+        "Show the next longer window of time: 15m, 1h, 24h, 7d, 28d, 90d, and again 15m.";
     WindowBack "signals.window-back" "shorter window" [Signals] Plain
         "Show the next shorter window of time.";
     SliceBy "signals.slice" "slice by" [Signals] Plain

@@ -202,13 +202,27 @@ impl<W: Write> Linear<W> {
         match word {
             "signals" => {
                 if !about.is_empty() && !WINDOWS.contains(&about) {
-                    self.line("There are 15m, 1h, 24h and 7d.")?;
+                    let (last, others) = WINDOWS.split_last().unwrap_or((&"", &[]));
+                    self.line(&format!("There are {} and {last}.", others.join(", ")))?;
                     return Ok(true);
                 }
                 if !about.is_empty() {
                     self.tell(What::Window(about.to_owned()));
                 }
                 self.act(Action::ViewSignals);
+                return Ok(true);
+            }
+            "bar" => {
+                let bars = self.state.signals.drift().len();
+                match about.parse::<usize>() {
+                    Ok(number) if (1..=bars).contains(&number) => self.tell(What::Bar(number - 1)),
+                    _ if bars == 0 => self.line("There are no bars yet. Say signals first.")?,
+                    _ => self.line(&format!("Bars are numbered 1 to {bars} in signals."))?,
+                }
+                return Ok(true);
+            }
+            "look" if !about.is_empty() => {
+                self.tell(What::Look(about.to_owned()));
                 return Ok(true);
             }
             "containment" | "switches" => {

@@ -1,14 +1,14 @@
 //! Signals and containment in sentences: every figure with its name, every state with its word.
 
 use super::clean;
-use crate::protocol::{ContainmentView, SignalsView, SwitchState};
+use crate::protocol::{ContainmentView, DistributionView, SignalsView, SwitchState};
 use crate::text::{humanise_key, time};
-use crate::tui::app::signals::slice_word;
+use crate::tui::app::signals::{Signals, slice_word};
 use crate::tui::app::{State, people};
 use crate::tui::screens::{duration, percent, said, statistic};
 
-/// The figures of a window.
-pub fn signals(view: &SignalsView) -> Vec<String> {
+/// The figures of a window, as `seen` orders them.
+pub fn signals(seen: &Signals, view: &SignalsView) -> Vec<String> {
     let mut lines = vec![String::new(), format!("Signals over {}.", view.window)];
     match &view.reference {
         Some(r) => lines.push(format!("Drift is against {}, {} decisions.", r.name, r.decisions)),
@@ -32,9 +32,9 @@ pub fn signals(view: &SignalsView) -> Vec<String> {
             slice.reviewed
         ));
     }
-    for drift in &view.drift {
+    for (number, drift) in (1..).zip(seen.drift()) {
         lines.push(format!(
-            "{} of {}: {}. PSI {}, {} decisions.",
+            "Bar {number}, {} of {}: {}. PSI {}, {} decisions.",
             humanise_key(drift.feature.strip_prefix("input.").unwrap_or(&drift.feature)),
             slice_word(&drift.slice),
             said(&drift.verdict).word,
@@ -77,6 +77,45 @@ pub fn signals(view: &SignalsView) -> Vec<String> {
         flow.decisions_per_hour, flow.arrivals_per_hour, flow.reviews_per_hour
     ));
     lines.into_iter().map(|line| clean(&line)).collect()
+}
+
+/// A bar opened: a table of its bins, a line each, and the decisions behind it.
+pub fn distribution(view: &DistributionView, window: &str) -> Vec<String> {
+    let feature = view.feature.strip_prefix("input.").unwrap_or(&view.feature);
+    let mut lines = vec![
+        String::new(),
+        format!(
+            "{} of {} over {window}: {} decisions in the reference, {} now.",
+            humanise_key(feature),
+            slice_word(&view.slice),
+            view.n_ref,
+            view.n_cur
+        ),
+        "Each line: a range or level, its share in the reference, its share now, the change in \
+         points."
+            .to_owned(),
+    ];
+    for (bin, before, now) in &view.bins {
+        let (was, is) = (percent(Some(*before)), percent(Some(*now)));
+        lines.push(format!("{}: {was}, {is}, {:+.1}", spoken(bin), (now - before) * 100.0));
+    }
+    lines.push(match view.decisions.len() {
+        0 => "No decisions in this time.".to_owned(),
+        n => format!(
+            "The {n} newest decisions behind it: {}. Say look with one of them to hear it.",
+            view.decisions.join(", ")
+        ),
+    });
+    lines.into_iter().map(|line| clean(&line)).collect()
+}
+
+/// A bin's name without signs that a speech synthesiser leaves out.
+fn spoken(bin: &str) -> String {
+    match bin.split_once(' ') {
+        Some(("<=", value)) => format!("up to {value}"),
+        Some((">", value)) => format!("above {value}"),
+        _ => bin.to_owned(),
+    }
 }
 
 /// Everything that contains automation.
@@ -174,8 +213,11 @@ pub fn containment(state: &State, view: &ContainmentView) -> Vec<String> {
 }
 
 /// What can be said of containment besides the keys.
-pub const WORDS: [&str; 6] = [
-    "signals, or signals with 15m, 1h, 24h or 7d: override rates, drift, calibration, service.",
+pub const WORDS: [&str; 8] = [
+    "signals, or signals with 15m, 1h, 24h, 7d, 28d or 90d: override rates, drift, calibration, \
+     service.",
+    "bar, with its number in signals: the distribution then and now, and the decisions behind it.",
+    "look, with a decision's id: tells it, whoever decides it.",
     "containment: switches, incidents, canaries, freezes and the rest.",
     "kill, or kill with all, domain=D, model=M, action=A or cohort=DIM:GROUP: stops automation.",
     "resume and requeue, each with a scope: ask to restart it; review again what was automatic.",

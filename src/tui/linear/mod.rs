@@ -22,7 +22,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use self::ask::Ask;
 use super::app::item::Hold;
-use super::app::{Effect, Msg, Painted, State, View, What};
+use super::app::{Effect, Msg, Overlay, Painted, State, View, What};
 use super::keymap::{Action, Context};
 use super::runtime::tasks::{Signer, Tasks};
 use super::runtime::{Clock, RunError, editor};
@@ -193,7 +193,9 @@ impl<W: Write> Linear<W> {
             self.ask = ask;
             self.asked = false;
         }
-        if self.ask == Ask::Command && (!self.speak_figures()? || !self.speak_item()?) {
+        if self.ask == Ask::Command
+            && (!self.speak_look()? || !self.speak_figures()? || !self.speak_item()?)
+        {
             return Ok(());
         }
         if !self.asked {
@@ -205,16 +207,37 @@ impl<W: Write> Linear<W> {
         Ok(())
     }
 
+    /// Tells the decision that was asked for; `false` while it is on its way.
+    fn speak_look(&mut self) -> Result<bool, RunError> {
+        let Some(Overlay::Look(look)) = self.state.overlays.last() else { return Ok(true) };
+        let lines = match look.seen.ready() {
+            None => return Ok(false),
+            Some(Ok(view)) => told::item(&self.state, None, &view),
+            Some(Err(refused)) => refusal(&refused),
+        };
+        for line in lines {
+            self.line(&line)?;
+        }
+        self.act(Action::Back);
+        self.asked = false;
+        Ok(true)
+    }
+
     /// Tells the figures that were asked for and goes back to the queue; `false` while they are
     /// on their way.
     fn speak_figures(&mut self) -> Result<bool, RunError> {
-        let lines = match self.state.view {
-            View::Signals => match self.state.signals_ready() {
+        let lines = match (self.state.view, &self.state.signals.opened) {
+            (View::Signals, Some(opened)) => match opened.seen.ready() {
                 None => return Ok(false),
-                Some(Ok(view)) => figures::signals(&view),
+                Some(Ok(view)) => figures::distribution(&view, self.state.signals.window()),
                 Some(Err(refused)) => refusal(&refused),
             },
-            View::Containment => match self.state.containment_ready() {
+            (View::Signals, None) => match self.state.signals_ready() {
+                None => return Ok(false),
+                Some(Ok(view)) => figures::signals(&self.state.signals, &view),
+                Some(Err(refused)) => refusal(&refused),
+            },
+            (View::Containment, _) => match self.state.containment_ready() {
                 None => return Ok(false),
                 Some(Ok(view)) => figures::containment(&self.state, &view),
                 Some(Err(refused)) => refusal(&refused),
@@ -223,6 +246,12 @@ impl<W: Write> Linear<W> {
         };
         for line in lines {
             self.line(&line)?;
+        }
+        // The first takes news away that is told already.
+        for _ in 0..2 {
+            if self.state.signals.opened.is_some() {
+                self.act(Action::Back);
+            }
         }
         self.act(Action::ViewQueue);
         self.asked = false;
@@ -259,7 +288,7 @@ impl<W: Write> Linear<W> {
         self.idle.clear();
         let key = (view.id.clone(), view.revision, view.blind);
         if self.told.as_ref() != Some(&key) {
-            for line in told::item(&self.state, shown, &view) {
+            for line in told::item(&self.state, Some(shown), &view) {
                 self.line(&line)?;
             }
             self.told = Some(key);

@@ -14,8 +14,8 @@ use crate::tui::keymap::Action;
 /// Characters of one text that are told.
 const MOST: usize = 20_000;
 
-/// Everything about an item.
-pub fn item(state: &State, shown: &Shown, view: &ItemView) -> Vec<String> {
+/// Everything about an item: the one on show, or any that is looked at.
+pub fn item(state: &State, shown: Option<&Shown>, view: &ItemView) -> Vec<String> {
     let mut lines = vec![String::new()];
     let text = |name: &str| view.record.pointer(name).and_then(Value::as_str).unwrap_or_default();
     let mut head = format!("{}. {}", clean(&view.id), clean(text("/domain")));
@@ -35,13 +35,13 @@ pub fn item(state: &State, shown: &Shown, view: &ItemView) -> Vec<String> {
         });
     }
     lines.push(head);
-    match &shown.hold {
-        Hold::Theirs => {
+    match shown.map(|shown| &shown.hold) {
+        Some(Hold::Theirs) => {
             let who = view.lease.as_ref().map_or("somebody else", |l| l.reviewer.as_str());
             lines.push(format!("It is leased to {}: read only.", clean(who)));
         }
-        Hold::Denied(refused) | Hold::Lost(refused) => lines.push(clean(&refused.message)),
-        Hold::Mine { .. } | Hold::Wanted(_) | Hold::Asking(_) => {}
+        Some(Hold::Denied(refused) | Hold::Lost(refused)) => lines.push(clean(&refused.message)),
+        Some(Hold::Mine { .. } | Hold::Wanted(_) | Hold::Asking(_)) | None => {}
     }
     match view.kind {
         Kind::Quarantine => lines.push("It is a broken record: repair it or reject it.".into()),
@@ -65,7 +65,7 @@ pub fn item(state: &State, shown: &Shown, view: &ItemView) -> Vec<String> {
     if view.blind {
         lines.push("It is blind: give your own answer first.".into());
     }
-    let hidden = shown.hidden;
+    let hidden = shown.map_or(0, |shown| shown.hidden);
     if hidden > 0 {
         lines.push(format!("Warning: it hides {hidden} characters; code points tells them."));
     }
