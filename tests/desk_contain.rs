@@ -248,6 +248,36 @@ fn a_kill_holds_for_the_very_next_admission_in_every_process() {
 }
 
 #[test]
+fn a_stop_waits_for_no_signature_while_others_write_and_theirs_is_over_it() {
+    let signed = |desk: &Local| {
+        let report = desk.verify_blocking(&VerifyAsk::default(), &|_, _| {}).unwrap();
+        assert!(report.ok, "{:?}", report.faults);
+        let size: u64 = report.checkpoint.unwrap().lines().nth(1).unwrap().parse().unwrap();
+        (size, report.entries)
+    };
+    let kill = |desk: &Local, reason: &str| {
+        let (scope, mode) = ("model=m".parse().unwrap(), KillMode::Human);
+        let command = Command::Kill { scope, mode, reason: reason.into() };
+        desk.execute_blocking("root", command).unwrap();
+    };
+    let desk = Desk::new("");
+    let alone = desk.beside();
+    kill(&alone, "nobody else writes");
+    alone.leave();
+    let (size, entries) = signed(&desk.desk);
+    assert_eq!(size, entries, "it signs what it did itself");
+    let brief = desk.beside();
+    let many: Vec<Value> = (0..20).map(|n| sure(&format!("b{n}"))).collect();
+    admit(&desk.desk, &many);
+    kill(&brief, "they write");
+    brief.leave();
+    assert_eq!(said(&desk.admit(&sure("c"))), (Outcome::Review, "kill", Some("level1")));
+    desk.desk.close().unwrap();
+    let (size, entries) = signed(&desk.beside());
+    assert_eq!(size, entries, "whoever wrote signs for both");
+}
+
+#[test]
 fn a_violation_freezes_what_is_like_it_at_once_and_until_it_is_released() {
     let desk = Desk::new(
         r#"

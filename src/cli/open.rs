@@ -57,6 +57,8 @@ pub struct How {
     pub database: bool,
     /// Another file than the one the flags name.
     pub path: Option<PathBuf>,
+    /// It ends as soon as what it does is durable.
+    pub brief: bool,
     /// The app itself tells what became of verdicts that waited.
     pub app: bool,
 }
@@ -73,6 +75,7 @@ impl How {
             who: Who::Registered,
             database: false,
             path: None,
+            brief: false,
             app: false,
         }
     }
@@ -80,7 +83,7 @@ impl How {
     /// Contain automation: nothing stands between the command and the desk, which says itself who
     /// may not and keeps that.
     pub fn contain() -> Self {
-        Self { who: Who::DeskSays, ..Self::inspect() }
+        Self { who: Who::DeskSays, brief: true, ..Self::inspect() }
     }
 
     /// Look at the store and leave it as it is.
@@ -173,7 +176,10 @@ impl App {
 
     /// Speak to an open desk, as `how` says.
     fn session(&self, local: Local, by: String, how: &How) -> Result<Session, Failure> {
-        let session = Session::new(local, by, runtime()?);
+        let mut session = Session::new(local, by, runtime()?);
+        if how.brief {
+            session.briefly();
+        }
         // Unknown and disabled reviewers are refused here, before anything is done in their name.
         let looked_up = match how.who {
             Who::Registered => true,

@@ -24,6 +24,8 @@ pub struct Session {
     runtime: Runtime,
     /// Something was done: the store gets a last checkpoint when the session ends.
     wrote: Cell<bool>,
+    /// … but nobody waits for that while other processes write.
+    brief: bool,
 }
 
 /// Take one variant out of an answer; any other is a defect of the desk.
@@ -43,14 +45,20 @@ impl Session {
     /// Speak to `local` in the name of `by`.
     pub fn new(local: Local, by: String, runtime: Runtime) -> Self {
         let desk: Arc<dyn Desk> = Arc::new(local.clone());
-        Self { desk, local: Some(local), remote: None, by, runtime, wrote: Cell::new(false) }
+        let wrote = Cell::new(false);
+        Self { desk, local: Some(local), remote: None, by, runtime, wrote, brief: false }
+    }
+
+    /// The command is over when what it did is durable, whoever else writes.
+    pub fn briefly(&mut self) {
+        self.brief = true;
     }
 
     /// Speak to a server, in the name that its token has.
     pub fn elsewhere(remote: Remote, runtime: Runtime) -> Self {
         let desk: Arc<dyn Desk> = Arc::new(remote.clone());
         let (by, wrote) = (remote.me(), Cell::new(false));
-        Self { desk, local: None, remote: Some(remote), by, runtime, wrote }
+        Self { desk, local: None, remote: Some(remote), by, runtime, wrote, brief: false }
     }
 
     /// The desk as one that a server has; `None`: its store is here.
@@ -157,9 +165,13 @@ impl Drop for Session {
         // would make the tampering look right. Everything acknowledged is durable already, so a
         // failure here loses nothing.
         if self.wrote.get()
-            && let Some(local) = &self.local
+            && let Some(local) = self.local.take()
         {
-            let _ = local.close();
+            if self.brief {
+                local.leave();
+            } else {
+                let _ = local.close();
+            }
         }
     }
 }

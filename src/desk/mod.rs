@@ -66,6 +66,9 @@ use crate::protocol::{
 use crate::store::sqlite::{Fresh, OpenMode, Sqlite};
 use crate::store::{Store, StoredPolicy};
 
+/// Entries that a command writes itself, at most: more than these since it opened the store are
+/// somebody else's.
+const OWN: u64 = 8;
 /// How often a desk looks whether another process wrote to the same store.
 const LOOK: Duration = Duration::from_millis(250);
 
@@ -109,6 +112,8 @@ impl OpenOptions {
 #[derive(Clone)]
 pub struct Local {
     core: Arc<Core>,
+    /// The head of the log when the store was opened.
+    opened: u64,
 }
 
 impl Local {
@@ -149,7 +154,7 @@ impl Local {
             core.found(owner)?;
         }
         core.keys.founded(core.named_key()?);
-        Ok(Self { core })
+        Ok(Self { core, opened: snapshot.head })
     }
 
     /// How well this process knows the control state, without asking the store. While it
@@ -197,6 +202,24 @@ impl Local {
             tracing::warn!(why = refused.message, "no last checkpoint");
         }
         self.core.store.close().map_err(refuse)
+    }
+}
+
+impl Local {
+    /// Let go of the store like [`Local::close`], at the end of a command that nobody should wait
+    /// for: what it did is durable, and while another process is writing nobody waits for the
+    /// writer again only to sign. Signing is left to that process then: its next checkpoint, a
+    /// second or 1,000 entries on or when it ends, is over everything that was committed by then.
+    /// Should it die before, whoever writes next signs, as after any death.
+    pub fn leave(self) {
+        let others_write =
+            self.core.store.head().is_ok_and(|head| head > self.opened.saturating_add(OWN));
+        if others_write {
+            // Dropping the store would wait for what its writer has in hand.
+            std::mem::forget(self);
+        } else {
+            let _ = self.close();
+        }
     }
 }
 
