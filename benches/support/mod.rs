@@ -13,6 +13,7 @@
 pub mod desk;
 pub mod other;
 pub mod rows;
+pub mod terminal;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

@@ -60,7 +60,8 @@ struct Cohort {
     /// Decisions in `now`, and what [`Cohort::pearson`] is made of.
     seen: u64,
     squares: f64,
-    changed: bool,
+    /// Something was reviewed since the last look.
+    reviewed: bool,
     /// The last look: (p, alarm) of distributions, of rates, and of rates alone.
     drift: (f64, bool),
     worse: (f64, bool),
@@ -80,7 +81,7 @@ impl Cohort {
             before: Arm::default(),
             seen: 0,
             squares: 0.0,
-            changed: false,
+            reviewed: false,
             drift: (f64::NAN, false),
             worse: (f64::NAN, false),
             alone: false,
@@ -99,8 +100,8 @@ impl Cohort {
             let overridden = random.unit() < 1.0 / 12.0;
             newest.reviews.observe(overridden);
             self.now.reviews.observe(overridden);
+            self.reviewed = true;
         }
-        self.changed = true;
     }
 
     /// A bucket is full: the view keeps `window` full ones and the open one, the past `before` more.
@@ -121,12 +122,11 @@ impl Cohort {
         }
         self.seen = self.now.bins.iter().sum();
         self.squares = (0..BINS).map(|bin| self.square(bin)).sum();
-        self.changed = true;
+        self.reviewed = true;
     }
 
     /// Looks again. A Pearson statistic up to `harmless` counts for nothing, not even alone.
     fn look(&mut self, harmless: f64) {
-        self.changed = false;
         self.drift = (1.0, false);
         if self.pearson() > harmless {
             let found = Population::compare(&self.reference, &self.now.bins);
@@ -135,6 +135,9 @@ impl Cohort {
             if verdict != Drift::NotEnoughData {
                 self.drift = (test.map_or(1.0, |t| t.p_scanned()), verdict == Drift::Drift);
             }
+        }
+        if !std::mem::take(&mut self.reviewed) {
+            return;
         }
         let (now, before) = (self.now.reviews, self.before);
         (self.worse, self.alone) = ((1.0, false), false);
@@ -230,34 +233,36 @@ fn year(world: World, seed: u64) -> Raised {
     // Two windows' time goes by before the year begins: then the first is full, and has a past.
     let start = length * 2.0;
     let (mut now, mut turn, mut next_look) = (0.0, step, start);
-    let mut silent = (true, true);
+    let (mut touched, mut loud, mut silent) = (Vec::new(), (0_usize, 0_usize), (true, true));
     while now < start + YEAR {
         now -= gap * (1.0 - random.unit()).ln();
         while now >= turn {
             cohorts.iter_mut().for_each(|cohort| cohort.turn(window, before));
+            touched.extend(0..COHORTS);
             turn += step;
         }
         let decided = random.below(COHORTS);
         cohorts[decided].decision(&mut random);
+        touched.push(decided);
         if now < next_look {
             continue;
         }
         if let Some(every) = world.every {
             next_look = (now / every).floor() * every + every;
         }
-        let mut loud = (false, false);
-        for (i, cohort) in cohorts.iter_mut().enumerate() {
-            if cohort.changed {
-                cohort.look(harmless);
-                alone.look(i, cohort.alone, now);
-            }
-            loud.0 |= cohort.drift.1;
-            loud.1 |= cohort.worse.1;
+        // What nothing was added to stands as it did.
+        for i in touched.drain(..) {
+            let cohort = &mut cohorts[i];
+            let before = (cohort.drift.1, cohort.worse.1);
+            cohort.look(harmless);
+            loud.0 = loud.0 + usize::from(cohort.drift.1) - usize::from(before.0);
+            loud.1 = loud.1 + usize::from(cohort.worse.1) - usize::from(before.1);
+            alone.look(i, cohort.alone, now);
         }
         // Where no verdict stands nothing counts.
         for (loud, silent, kind, of) in [
-            (loud.0, &mut silent.0, &mut drift, (|c| c.drift) as fn(&Cohort) -> (f64, bool)),
-            (loud.1, &mut silent.1, &mut worse, |c| c.worse),
+            (loud.0 > 0, &mut silent.0, &mut drift, (|c| c.drift) as fn(&Cohort) -> (f64, bool)),
+            (loud.1 > 0, &mut silent.1, &mut worse, |c| c.worse),
         ] {
             if loud || !*silent {
                 let p: Vec<f64> = cohorts.iter().map(|c| of(c).0).collect();

@@ -24,8 +24,39 @@ use crate::signals::{
 /// Entries that a look takes in by itself, when nobody ticks.
 const TAIL: u64 = 200_000;
 const PAGE: usize = 1_000;
+/// So many slices are read one by one; more in one go with all others.
+const ONE_BY_ONE: usize = 32;
 /// Known outcomes that an ECE needs.
 pub(super) const MIN_OUTCOMES: u64 = 100;
+
+/// Of which slices a look takes in distributions and times; of the others it takes counts alone,
+/// which are a small part of what is stored.
+#[derive(Clone, Copy)]
+pub(in crate::desk) struct Detail<'a> {
+    pub(in crate::desk) kinds: &'a [&'static str],
+    pub(in crate::desk) slice: Option<&'a Slice>,
+}
+
+impl<'a> Detail<'a> {
+    /// Of slices of these kinds.
+    pub(in crate::desk) fn of(kinds: &'a [&'static str]) -> Self {
+        Self { kinds, slice: None }
+    }
+
+    fn takes(&self, slice: &Slice) -> bool {
+        self.kinds.contains(&slice.kind()) || self.slice == Some(slice)
+    }
+}
+
+/// The kind of slices that a rule is asked about.
+pub(in crate::desk) fn kind(each: Each) -> &'static str {
+    match each {
+        Each::Overall => "overall",
+        Each::Domain => "domain",
+        Each::Model => "model",
+        Each::Cohort => "cohort",
+    }
+}
 
 /// A view, and what was before it.
 pub(in crate::desk) struct Seen {
@@ -76,11 +107,12 @@ impl Core {
         &self,
         sight: &Sight,
         window: Window,
+        detail: Detail<'_>,
         parts: bool,
     ) -> Result<Seen, Refused> {
         for _ in 0..8 {
             let before = keeper::cursor(self)?;
-            let seen = self.look_from(sight, window, parts, before.0.next)?;
+            let seen = self.look_from(sight, window, detail, parts, before.0.next)?;
             if keeper::cursor(self)?.1 == before.1 {
                 return Ok(seen);
             }
@@ -93,6 +125,7 @@ impl Core {
         &self,
         sight: &Sight,
         window: Window,
+        detail: Detail<'_>,
         parts: bool,
         from: u64,
     ) -> Result<Seen, Refused> {
@@ -127,8 +160,21 @@ impl Core {
         }
         let spans = window.spans(now);
         for span in &spans {
-            for (start, slice, part, sums) in read(self, span.tier, span.from, span.to, None)? {
+            let rows = read(self, span.tier, span.from, span.to, None, Some(""))?;
+            for (start, slice, part, sums) in rows {
                 seen.add(start, &slice, &part, &sums);
+            }
+        }
+        // Whatever has distributions or times has counts.
+        let detailed: Vec<Option<Slice>> =
+            seen.view.slices.keys().filter(|s| detail.takes(s)).cloned().map(Some).collect();
+        let detailed = if detailed.len() > ONE_BY_ONE { vec![None] } else { detailed };
+        for (span, of) in spans.iter().flat_map(|span| detailed.iter().map(move |of| (span, of))) {
+            let rows = read(self, span.tier, span.from, span.to, of.as_ref(), None)?;
+            for (start, slice, part, sums) in rows {
+                if part != Part::Counts && detail.takes(&slice) {
+                    seen.add(start, &slice, &part, &sums);
+                }
             }
         }
         for Row { start, slice, part, sums, .. } in tail.windows.rows(&spans) {
@@ -136,7 +182,7 @@ impl Core {
         }
         let before = window.before(now);
         for span in &before {
-            for (_, slice, _, sums) in read(self, span.tier, span.from, span.to, Some(""))? {
+            for (_, slice, _, sums) in read(self, span.tier, span.from, span.to, None, Some(""))? {
                 seen.before.entry(slice).or_default().add_sums(&sums);
             }
         }
@@ -195,12 +241,7 @@ impl Seen {
 
     /// The figures of every slice of a kind, as `[[effect]] on = "window"` reads them.
     pub(in crate::desk) fn figures(&self, each: Each) -> Vec<Figure> {
-        let kind = match each {
-            Each::Overall => "overall",
-            Each::Domain => "domain",
-            Each::Model => "model",
-            Each::Cohort => "cohort",
-        };
+        let kind = kind(each);
         let slices = self.view.slices.iter().filter(|(slice, _)| slice.kind() == kind);
         slices.map(|(slice, figures)| self.figure(slice, figures)).collect()
     }

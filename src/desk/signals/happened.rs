@@ -378,7 +378,7 @@ impl Follower {
     pub(super) fn flush(&mut self, core: &Core) -> Result<(), Refused> {
         if self.kept {
             for (tier, start) in self.windows.wanted() {
-                let rows = read(core, tier, start, start + 1, None)?;
+                let rows = read(core, tier, start, start + 1, None, None)?;
                 let rows = rows.into_iter().map(|(_, slice, part, sums)| (slice, part, sums));
                 self.windows.load(tier, start, rows);
             }
@@ -395,6 +395,7 @@ pub(super) fn read(
     tier: Tier,
     from: i64,
     to: i64,
+    slice: Option<&Slice>,
     part: Option<&str>,
 ) -> Result<Vec<(i64, Slice, Part, Sums)>, Refused> {
     let time = |second: i64| Timestamp::from_second(second).unwrap_or(Timestamp::MAX);
@@ -402,7 +403,7 @@ pub(super) fn read(
         tier: tier.number(),
         from: time(from),
         to: time(to),
-        slice: None,
+        slice: slice.map(Slice::to_string),
         part: part.map(str::to_owned),
     };
     let rows = core.store.windows(&ask).map_err(refuse)?;

@@ -11,6 +11,6 @@ mod keeper;
 mod show;
 mod usual;
 
-pub(super) use figures::{Figure, Seen};
+pub(super) use figures::{Detail, Figure, Seen, kind};
 pub(super) use frozen::Frozen;
 pub(super) use keeper::Keeper;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::core::{Core, Sight, refuse};
-use super::figures::{MIN_OUTCOMES, Moved, Seen, moved, share};
+use super::figures::{Detail, MIN_OUTCOMES, Moved, Seen, moved, share};
 use super::frozen;
 use crate::audit::{Entry, EntryKind};
 use crate::protocol::{
@@ -34,7 +34,8 @@ impl Core {
         }
         let of = ask.slice.as_deref().map(slice).transpose()?;
         let sight = self.sight()?;
-        let seen = self.look(&sight, window, true)?;
+        let detail = Detail { kinds: &["overall", "model", "queue"], slice: of.as_ref() };
+        let seen = self.look(&sight, window, detail, true)?;
         let slices = seen.view.slices.keys();
         let drift = slices
             .clone()
@@ -78,7 +79,8 @@ impl Core {
         span: &str,
     ) -> Result<DistributionView, Refused> {
         let (window, of) = (window(span)?, slice(name)?);
-        let seen = self.look(&self.sight()?, window, false)?;
+        let detail = Detail { kinds: &[], slice: Some(&of) };
+        let seen = self.look(&self.sight()?, window, detail, false)?;
         let list = seen.moved(&of);
         let Some(found) = list.iter().find(|m| m.feature.to_string() == feature) else {
             let known: Vec<String> = list.iter().map(|m| m.feature.to_string()).collect();

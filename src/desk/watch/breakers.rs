@@ -7,7 +7,7 @@ use super::deeds::{Deeds, short};
 use super::follow::{JUDGED, Judged};
 use crate::containment::{Evidence, Step, Tightened, tighten};
 use crate::desk::core::{Core, refuse};
-use crate::desk::signals::Figure;
+use crate::desk::signals::{Detail, Figure};
 use crate::domain::ControlScope;
 use crate::policy::Each;
 use crate::protocol::{Refused, Why};
@@ -51,7 +51,7 @@ impl Core {
         let since = now.checked_sub(window).unwrap_or(now);
         if let Some(terms) = policy.breaker() {
             let window = Window::at_least(terms.window.as_secs());
-            let seen = self.look(deeds.sight, window, false)?;
+            let seen = self.look(deeds.sight, window, Detail::of(&["model"]), false)?;
             let drifts = controlled(seen.figures(Each::Model), window);
             let arrivals = self.how_it_stands(now)?.arrivals;
             for judged in &all {

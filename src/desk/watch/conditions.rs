@@ -14,8 +14,8 @@ use super::deeds::Deeds;
 use super::incidents;
 use super::latch::{Latch, quiet};
 use crate::desk::core::Core;
-use crate::desk::signals::{Figure, Seen};
-use crate::policy::WindowFacts;
+use crate::desk::signals::{Detail, Figure, Seen, kind};
+use crate::policy::{WindowEffect, WindowFacts};
 use crate::protocol::Refused;
 use crate::signals::{Window, fdr};
 
@@ -35,7 +35,13 @@ impl Core {
             let window = Window::at_least(effect.window.as_secs());
             let seen = match looks.entry(window) {
                 Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(place) => place.insert(self.look(deeds.sight, window, false)?),
+                Entry::Vacant(place) => {
+                    let same =
+                        |e: &WindowEffect<'_>| Window::at_least(e.window.as_secs()) == window;
+                    let kinds: Vec<&'static str> =
+                        policy.window_effects().filter(same).map(|e| kind(e.each)).collect();
+                    place.insert(self.look(deeds.sight, window, Detail::of(&kinds), false)?)
+                }
             };
             for figure in controlled(seen.figures(effect.each), window) {
                 let (slice, facts) = (&figure.slice, &figure.facts);

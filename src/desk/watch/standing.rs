@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::conditions::controlled;
 use super::deeds::Deeds;
 use crate::desk::core::{Core, refuse};
-use crate::desk::signals::Figure;
+use crate::desk::signals::{Detail, Figure};
 use crate::domain::Timestamp;
 use crate::policy::Each;
 use crate::protocol::Refused;
@@ -43,7 +43,7 @@ impl Core {
 
     /// See how things stand, and keep it where it has changed.
     pub(super) fn stand(&self, deeds: &mut Deeds<'_>) -> Result<(), Refused> {
-        let seen = self.look(deeds.sight, Window::Day, true)?;
+        let seen = self.look(deeds.sight, Window::Day, Detail::of(&["domain", "model"]), true)?;
         let mut figures = seen.figures(Each::Domain);
         let arrivals = figures
             .iter()

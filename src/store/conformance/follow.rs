@@ -5,9 +5,13 @@ use std::collections::BTreeMap;
 use super::Open;
 use super::fixtures::*;
 use crate::audit::{Entry, EntryKind};
-use crate::domain::{ControlScope, Item, ItemState, Kind, VerdictKind};
+use crate::domain::{
+    Contained, ControlScope, Frozen, Item, ItemState, Kind, TurnedAway, VerdictKind,
+};
 use crate::protocol::Filter;
-use crate::store::{Automatic, AutomaticAsk, EntryDraft, Lately, Op, Store, Tally};
+use crate::store::{
+    Admission, Automatic, AutomaticAsk, EntryDraft, Flowed, Lately, Op, Store, Tally,
+};
 
 pub(crate) fn following_names_what_each_entry_is_about(open: Open<'_>) {
     let store = open();
@@ -223,4 +227,68 @@ pub(crate) fn what_happened_lately_is_counted_by_kind_and_queue(open: Open<'_>) 
     assert_eq!(lately.automatic, [kind]);
     assert_eq!(lately.arrivals, BTreeMap::from([("level1".to_owned(), 3)]));
     assert_eq!(lately.per_hour, BTreeMap::from([("level1".to_owned(), 4.0 / 3.0)]));
+}
+
+pub(crate) fn what_flowed_is_counted_by_kind_limit_and_freeze(open: Open<'_>) {
+    let store = open();
+    let hour = 3600;
+    assert_eq!(store.flowed(at(0), None).unwrap(), Flowed::default());
+    let contained = |mut a: Admission, seconds, by: Contained| {
+        a.facts.now = at(seconds);
+        a.facts.containment = (!by.is_clear()).then(|| Box::new(by));
+        a
+    };
+    let limit = |name: &str| Contained {
+        limit: Some(TurnedAway {
+            name: name.to_owned(),
+            per_minute: 60.0,
+            effective: 30.0,
+            by: None,
+        }),
+        ..Contained::default()
+    };
+    let freeze = |id: &str| Contained {
+        freeze: Some(Frozen {
+            id: id.to_owned(),
+            like: "z".to_owned(),
+            similarity: None,
+            by: "ann".to_owned(),
+            reason: "bias".to_owned(),
+        }),
+        ..Contained::default()
+    };
+    let mut rows = Vec::new();
+    // Long ago, just an hour ago (that hour is over), and twice within it.
+    for (n, seconds) in [10, 5 * hour, 5 * hour + 1, 6 * hour - 5].into_iter().enumerate() {
+        rows.push(contained(auto(&format!("a{n}")), seconds, Contained::default()));
+        let mut newer = auto(&format!("b{n}"));
+        newer.columns.version = "2".to_owned();
+        rows.push(contained(newer, seconds, limit("fast")));
+        rows.push(contained(waiting(&format!("w{n}"), "level1", None, 0), seconds, freeze("f1")));
+    }
+    rows.push(contained(auto("a9"), 6 * hour - 5, limit("slow")));
+    rows.push(contained(waiting("w9", "level1", None, 0), 6 * hour - 5, freeze("f2")));
+    admit(&*store, rows);
+    let kind = |version: &str, decisions| Automatic {
+        domain: "loan".to_owned(),
+        action: "approve".to_owned(),
+        model: "lap".to_owned(),
+        version: version.to_owned(),
+        decisions,
+    };
+    let named = |pairs: [(&str, u64); 2]| -> BTreeMap<String, u64> {
+        pairs.into_iter().map(|(name, n)| (name.to_owned(), n)).collect()
+    };
+    let now = at(6 * hour);
+    let mut flowed = store.flowed(now, None).unwrap();
+    flowed.decisions.sort_by(|a, b| a.version.cmp(&b.version));
+    assert_eq!(flowed.decisions, [kind("1", 6), kind("2", 2)]);
+    assert_eq!(flowed.turned_away, named([("fast", 2), ("slow", 1)]));
+    assert_eq!(flowed.held, named([("f1", 3), ("f2", 1)]));
+    // Freezes may be older than the hour; what else is counted is not.
+    for (since, held) in [(10, 4), (11, 3), (6 * hour - 1, 3)] {
+        let seen = store.flowed(now, Some(at(since))).unwrap();
+        assert_eq!(seen.held, named([("f1", held), ("f2", 1)]), "since {since}");
+        assert_eq!(seen.turned_away, flowed.turned_away, "since {since}");
+    }
 }

@@ -81,6 +81,7 @@ macro_rules! suite {
             automatic_decisions_of_a_scope,
             tallies_equal_a_recount,
             what_happened_lately_is_counted_by_kind_and_queue,
+            what_flowed_is_counted_by_kind_limit_and_freeze,
             words_of_any_kind_come_back,
             automatic_decisions_are_found_by_any_word,
             names_of_any_kind_come_back,

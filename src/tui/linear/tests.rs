@@ -139,7 +139,7 @@ fn signals_and_containment_are_told_and_the_item_comes_back() {
     for said in [
         "Signals over 1h.",
         "cohort:race:black: over limit. Override rate 27 %, between",
-        "Bar 1, income thousands of model:mortgage-preapproval@3.1: drift. PSI .12, 1204 decisions.",
+        "Bar 2, income thousands of model:mortgage-preapproval@3.1: drift. PSI .12, 1204 decisions.",
         "Queue level1: 94 % in time, 1 late, 3 at risk",
         "model=mortgage-preapproval@3.1: killed to human, by ann",
         "2 people to restart it.",
@@ -154,18 +154,19 @@ fn signals_and_containment_are_told_and_the_item_comes_back() {
 #[test]
 fn a_bar_is_opened_to_its_two_distributions_and_the_decisions_behind_it() {
     let (heard, _) =
-        talk(&["bar 1", "signals 28d", "bar 99", "bar 1", "look lap-2002", "look nobody", "quit"]);
+        talk(&["bar 1", "signals 28d", "bar 99", "bar 2", "look lap-2044", "look nobody", "quit"]);
     for said in [
         "There are no bars yet. Say signals first.",
         "Signals over 28d.",
         "Bars are numbered 1 to ",
         "income thousands of model:mortgage-preapproval@3.1 over 28d: 12040 decisions in the \
          reference, 1204 now.",
-        "up to 12.5: 10 %, 2 %, -7.9\n",
-        "above 47: 10 %, 18 %, +8.7\n",
-        "missing: 1 %, 1 %, +0.3\n",
-        "newest decisions behind it: lap-2001, lap-2002",
-        "lap-2002. loan, ",
+        "up to 12.5: 10 %, 2.1 %, -7.9\n",
+        "above 47: 9.5 %, 18 %, +8.7\n",
+        "missing: 0.5 %, 0.8 %, +0.3\n",
+        "newest decisions behind it: lap-0007, lap-1664, lap-2001, lap-2044. Say look",
+        "lap-2044. loan, ",
+        "there is no nobody",
     ] {
         assert!(heard.contains(said), "{said}\n{heard}");
     }

@@ -56,9 +56,9 @@ fn figures_that_did_not_change_paint_nothing() {
 fn window_and_dimension_turn_and_an_old_answer_is_dropped() {
     let mut rig = Rig::stocked();
     rig.hold = true;
-    rig.press("2 w w s");
+    rig.press("2 w w w w s");
     let cancelled = rig.effects.iter().filter(|e| matches!(e, Effect::Cancel { .. })).count();
-    assert_eq!(cancelled, 3);
+    assert_eq!(cancelled, 5);
     assert!(rig.screen().contains("[15m]"), "{}", rig.screen());
     assert!(rig.screen().contains("reading…"), "{}", rig.screen());
     rig.let_go();
