@@ -189,7 +189,8 @@ fn at(found: &Found, shift: usize, firsts: &[(&str, std::ops::RangeInclusive<i64
 #[test]
 fn new_groups_among_the_loans() {
     let Some(found) = found("loan_boston") else { return };
-    at(&found, 511, &[("drift-model-28d", 1..=150)]);
+    let worse = [("worse-cohort-28d", 1..=120), ("worse-model-28d", 1..=260)];
+    at(&found, 511, &[&[("drift-model-28d", 1..=150)][..], &worse].concat());
 }
 
 #[test]

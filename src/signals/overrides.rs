@@ -51,7 +51,8 @@ pub struct Overrides {
     pub rate: Option<f64>,
     /// 95 % Wilson.
     pub interval: Option<Interval>,
-    /// The slice's own rate before the window; `None` with fewer than [`MIN_REVIEWED`] verdicts.
+    /// The rate before the window, of the slice itself or of those it is held against; `None` with
+    /// fewer than [`MIN_REVIEWED`] verdicts.
     pub baseline: Option<f64>,
     pub standing: Standing,
     /// One-sided, against "not higher than before"; `None` without enough data. By the pooled z
@@ -59,8 +60,8 @@ pub struct Overrides {
     pub p_higher: Option<f64>,
 }
 
-/// The override rate of `now` against the same slice's `before`. With no baseline of its own a
-/// slice is not judged.
+/// The override rate of `now` against `before`: the same slice's, or that of those it is held
+/// against. Without a baseline nothing is judged.
 pub fn overrides(now: Arm, before: Arm) -> Overrides {
     let baseline = if before.n >= MIN_REVIEWED { before.rate() } else { None };
     let interval = wilson(now.k, now.n, ALPHA);

@@ -14,7 +14,7 @@ use crate::domain::Timestamp;
 use crate::policy::{Each, WindowFacts};
 use crate::protocol::{Refused, Why};
 use crate::signals::calibration::{self, Calibration};
-use crate::signals::overrides::{Overrides, overrides};
+use crate::signals::overrides::{MIN_REVIEWED, Overrides, overrides};
 use crate::signals::sequential::Arm;
 use crate::signals::{
     Count, Counts, Drift, Feature, Figures, ModelReference, Part, Population, Reference, Row,
@@ -66,6 +66,8 @@ pub(in crate::desk) struct Seen {
     pub(super) view: View,
     /// Counts of the 28 days before the view.
     pub(super) before: BTreeMap<Slice, Counts>,
+    /// Overridden of reviewed in the 28 days before the view: all groups of a dimension together.
+    dimensions: BTreeMap<String, Arm>,
     /// Equal parts of the view, oldest first.
     pub(super) parts: Vec<View>,
     /// Names that have no figures of their own.
@@ -151,6 +153,7 @@ impl Core {
             reference: tail.reference.clone(),
             view: View::default(),
             before: BTreeMap::new(),
+            dimensions: BTreeMap::new(),
             parts: Vec::new(),
             capped: tail.windows.registry().capped(),
             uncounted: head.saturating_sub(next),
@@ -189,6 +192,7 @@ impl Core {
         for row in tail.windows.rows(&before).iter().filter(|r| r.part == Part::Counts) {
             seen.before.entry(row.slice.clone()).or_default().add_sums(&row.sums);
         }
+        seen.dimensions = by_dimension(&seen.before);
         Ok(seen)
     }
 }
@@ -205,14 +209,19 @@ impl Seen {
         }
     }
 
-    /// The override rate of a slice against its own before.
+    /// The override rate of a slice against its own before. A group that hardly has a past is held
+    /// against all groups of its dimension before the view: who comes new is where shifts begin.
     pub(super) fn overrides(&self, slice: &Slice) -> Overrides {
         let arm = |c: &Counts| Arm::new(c.overridden(), c.reviewed());
-        let none = Arm::new(0, 0);
-        overrides(
-            self.view.slices.get(slice).map_or(none, |f| arm(&f.counts)),
-            self.before.get(slice).map_or(none, arm),
-        )
+        let none = Arm::default();
+        let own = self.before.get(slice).map_or(none, arm);
+        let before = match slice {
+            Slice::Cohort { dimension, .. } if own.n < MIN_REVIEWED => {
+                self.dimensions.get(dimension).copied().unwrap_or(own)
+            }
+            _ => own,
+        };
+        overrides(self.view.slices.get(slice).map_or(none, |f| arm(&f.counts)), before)
     }
 
     /// Arrivals in a slice in the last whole part of the view, in standard deviations from the parts
@@ -295,6 +304,18 @@ impl Seen {
     }
 }
 
+/// Overridden of reviewed, all groups of a dimension together.
+fn by_dimension(slices: &BTreeMap<Slice, Counts>) -> BTreeMap<String, Arm> {
+    let mut found = BTreeMap::<String, Arm>::new();
+    for (slice, counts) in slices {
+        if let Slice::Cohort { dimension, .. } = slice {
+            let all = found.entry(dimension.clone()).or_default();
+            *all = Arm::new(all.k + counts.overridden(), all.n + counts.reviewed());
+        }
+    }
+    found
+}
+
 /// How the features of a slice stand against its reference, those of the largest PSI first.
 pub(super) fn moved(reference: &Reference, slice: &Slice, figures: &Figures) -> Vec<Moved> {
     let mut list = Vec::new();
@@ -337,4 +358,58 @@ fn moved_in(frozen: &ModelReference, model: &Arc<str>, slice: &Slice, cells: &[u
 #[allow(clippy::cast_precision_loss, reason = "counts below 2^53")]
 pub(super) fn share(part: u64, whole: u64) -> f64 {
     part as f64 / whole as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signals::overrides::Standing;
+
+    #[test]
+    fn a_group_without_a_past_is_held_against_all_groups_of_its_dimension() {
+        let group = |dimension: &str, group: &str| Slice::Cohort {
+            dimension: dimension.into(),
+            group: group.into(),
+        };
+        let counts = |k, n| {
+            let mut counts = Counts::default();
+            counts.add(Count::Edited, k);
+            counts.add(Count::Accepted, n - k);
+            counts
+        };
+        let before: BTreeMap<Slice, Counts> = [
+            (group("race", "white"), counts(20, 200)),
+            (group("race", "asian"), counts(20, 100)),
+            (group("race", "black"), counts(9, 29)),
+            (group("region", "north"), counts(29, 29)),
+        ]
+        .into();
+        let mut view = View::default();
+        for slice in ["white", "asian", "black", "new"].map(|g| group("race", g)) {
+            view.add(&slice, &Part::Counts, &counts(15, 60).to_sums());
+        }
+        view.add(&group("region", "south"), &Part::Counts, &counts(30, 60).to_sums());
+        let seen = Seen {
+            now: Timestamp::UNIX_EPOCH,
+            window: Window::Week,
+            reference: Arc::default(),
+            view,
+            dimensions: by_dimension(&before),
+            before,
+            parts: Vec::new(),
+            capped: Vec::new(),
+            uncounted: 0,
+        };
+        let of = |dimension: &str, name: &str| {
+            let found = seen.overrides(&group(dimension, name));
+            (found.baseline, found.standing)
+        };
+        assert_eq!(of("race", "white"), (Some(0.1), Standing::Over));
+        assert_eq!(of("race", "asian"), (Some(0.2), Standing::Stable));
+        let all = Some(49.0 / 329.0);
+        assert_eq!(of("race", "new"), (all, Standing::Watch));
+        assert_eq!(of("race", "black"), (all, Standing::Watch), "29 verdicts are no past");
+        let none = (None, Standing::NotEnoughData);
+        assert_eq!(of("region", "south"), none, "of another dimension nothing is said");
+    }
 }
