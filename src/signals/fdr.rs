@@ -19,7 +19,7 @@
 //! window's length ([`rate`]): where nothing drifts, a rule on a window raises something once in
 //! [`YEARS`] years at most, whether its window is 15 minutes or 90 days long. So the chance of
 //! more than two false ones in a year is a tenth of a percent (Poisson, mean 0.2). That it is so is
-//! simulated (`healthy_year.rs`), with looks after every decision.
+//! simulated (`tests/healthy_year.rs`), with looks after every decision.
 //!
 //! Override rates are a family of their own, of one p-value a slice, judged exactly (Fisher).
 //! Distributions enter with Pearson's χ² of reference against window, at the desk as in that

@@ -14,8 +14,6 @@ pub mod estimate;
 pub mod fdr;
 mod features;
 pub mod flow;
-#[cfg(test)]
-mod healthy_year;
 mod histogram;
 pub mod intervals;
 pub mod ks;

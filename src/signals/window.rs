@@ -130,7 +130,7 @@ impl Window {
         }
     }
 
-    pub(super) fn tier(self) -> Tier {
+    fn tier(self) -> Tier {
         match self {
             Self::Quarter | Self::Hour => Tier::Minute,
             Self::Day | Self::Week | Self::Month => Tier::Hour,

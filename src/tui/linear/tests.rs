@@ -165,7 +165,8 @@ fn a_bar_is_opened_to_its_two_distributions_and_the_decisions_behind_it() {
         "above 47: 9.5 %, 18 %, +8.7\n",
         "missing: 0.5 %, 0.8 %, +0.3\n",
         "newest decisions behind it: lap-0007, lap-1664, lap-2001, lap-2044. Say look",
-        "lap-2044. loan, ",
+        "lap-2044. loan. By mortgage-preapproval 3.1.",
+        "It is blind: give your own answer first.",
         "there is no nobody",
     ] {
         assert!(heard.contains(said), "{said}\n{heard}");

@@ -66,7 +66,7 @@ fn window_and_dimension_turn_and_an_old_answer_is_dropped() {
     assert_eq!(view.window, "15m");
     assert!(view.slices.iter().all(|s| s.slice.contains_key("model")), "{:?}", view.slices);
     rig.press("W S S S");
-    assert_eq!(asked(&rig).pop(), Some(ask("7d", "rule", None)));
+    assert_eq!(asked(&rig).pop(), Some(ask("90d", "rule", None)));
 }
 
 #[test]

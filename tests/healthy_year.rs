@@ -6,11 +6,18 @@
 //! moves with its buckets. No ticker sees more. Windows, their past, the verdicts, the family and the
 //! time after which an incident is over are those of the desk.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 use std::collections::VecDeque;
 
-use super::overrides::{Standing, overrides};
-use super::sequential::Arm;
-use super::{Drift, Population, Window, chi2, fdr};
+use overrule::signals::overrides::{Standing, overrides};
+use overrule::signals::sequential::Arm;
+use overrule::signals::{Drift, Population, Tier, Window, chi2, fdr};
 
 const COHORTS: usize = 40;
 const BINS: usize = 10;
@@ -214,7 +221,9 @@ struct Raised {
 fn year(world: World, seed: u64) -> Raised {
     let mut random = Random(seed);
     let mut cohorts: Vec<Cohort> = (0..COHORTS).map(|_| Cohort::new(&mut random)).collect();
-    let (length, tier) = (world.window.seconds(), world.window.tier());
+    // What a view of this length is made of.
+    let tier = if world.window == Window::Season { Tier::Day } else { Tier::Hour };
+    let length = world.window.seconds();
     let buckets = |seconds: i64| usize::try_from(seconds / tier.seconds()).unwrap();
     let (window, before) = (buckets(length), buckets(28 * 86_400));
     let seconds = |n: i64| f64::from(i32::try_from(n).unwrap());
