@@ -520,8 +520,10 @@ impl Core {
     /// Let what is due happen: grace times, whoever ticks, and what one process at a time does
     /// ([`super::watch`]). Returns how much happened.
     pub(super) fn tick(&self) -> Result<u64, Refused> {
-        let settled = self.graces()?;
-        Ok(settled + self.watch()?.len() as u64)
+        let settled = self.graces();
+        // Verdicts that cannot take effect hold up nothing else that is due.
+        let happened = self.watch()?;
+        Ok(settled? + happened.len() as u64)
     }
 
     /// Let verdicts whose grace time is over take effect. Any process may call it at any time: each

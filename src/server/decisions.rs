@@ -198,7 +198,8 @@ fn lines_of(form: Form, answers: &[Admitted]) -> Response {
 #[utoipa::path(
     get, path = "/v1/decisions/{id}", tag = "decisions",
     description = "The route with the state that holds now, and the result once it is settled. A \
-        verdict whose grace time runs is not told.",
+        verdict whose grace time runs is not told. A token without `ingest` is told what a reviewer \
+        may see: nothing of a blind proposal, and redacted paths covered.",
     params(("id" = String, Path, description = "The decision's id, percent-encoded"), Waiting),
     responses(
         (status = 200, description = "Where it stands", body = openapi::Decision),

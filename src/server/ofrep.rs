@@ -185,7 +185,8 @@ fn failure(status: StatusCode, key: Option<&str>, why: &NoFlag) -> Response {
 #[utoipa::path(
     post, path = "/ofrep/v1/evaluate/flags/{key}", tag = "flags",
     description = "OpenFeature remote evaluation 0.3. `automation` and `automation.<domain>`: may it \
-        be automatic? `model.<name>`: the version to use for this `targetingKey` (the decision's id).",
+        be automatic? (While a breaker is half open that is drawn by the `targetingKey`.) \
+        `model.<name>`: the version to use for this `targetingKey` (the decision's id).",
     params(("key" = String, Path, description = "`automation`, `automation.loan`, `model.loan-gb`")),
     request_body(content = Object, description = "`{\"context\":{\"targetingKey\":…}}`"),
     responses(
