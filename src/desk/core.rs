@@ -44,6 +44,8 @@ pub(super) struct Core {
     pub(super) gauges: Mutex<Option<Gauges>>,
     /// Until when effects stay quiet, as far as this process knows it to be stored.
     pub(super) quiet: Cooldowns,
+    /// Who has which queues open.
+    pub(super) here: Mutex<super::presence::Known>,
     /// Refused attempts that are counted.
     pub(super) denials: Denials,
     /// Tokens, as this process knows them.
@@ -121,6 +123,7 @@ impl Core {
             keeper: Mutex::default(),
             gauges: Mutex::new(None),
             quiet: Cooldowns::default(),
+            here: Mutex::new(None),
             denials: Denials::default(),
             tokens: Tokens::default(),
             watch: Watch::new(),

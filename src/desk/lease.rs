@@ -106,7 +106,7 @@ impl Core {
     }
 
     /// Queues this person may take from; an unknown or too high named one is refused.
-    fn open_to(
+    pub(super) fn open_to(
         &self,
         sight: &Sight,
         actor: &Reviewer,

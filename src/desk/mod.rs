@@ -28,6 +28,7 @@ pub mod outbox;
 mod people;
 mod policy;
 mod prepare;
+mod presence;
 mod queue;
 mod review;
 mod salts;

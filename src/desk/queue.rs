@@ -82,6 +82,10 @@ impl Core {
         for count in counts {
             views.push(view(&count.queue.clone(), Some(count), by));
         }
+        for view in &mut views {
+            let holders = std::mem::take(&mut view.people);
+            view.people = self.with_those_here(sight.wall, &view.name, holders)?;
+        }
         views.sort_by(|a, b| {
             let key = |q: &QueueView| (q.name == DATAOPS, q.level, q.name.clone());
             key(a).cmp(&key(b))
@@ -101,6 +105,9 @@ impl Core {
                 return Err(Refused::new(Why::NotFound, format!("there is no queue {name}"))
                     .hint(format!("the queues are {}", names.join(", "))));
             }
+        }
+        if ask.here {
+            self.here(&sight, &actor, f.queue.as_deref());
         }
         let wanted = f.clone();
         let text = f.text.clone();
@@ -292,8 +299,7 @@ fn view(name: &str, count: Option<QueueCount>, by: &str) -> QueueView {
         waiting: count.waiting,
         leased,
         held_by_others: leased - held_by_me,
-        // Whoever works on a queue has one of its items in hand; a lease that is not kept alive
-        // runs out by itself. So every node tells the same, and nothing more need be stored.
+        // Those who have one of its items in hand; who only looks is added by whoever asks.
         people: count.leased.into_keys().collect(),
         skills: Vec::new(),
         capacity: None,

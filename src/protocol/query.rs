@@ -104,6 +104,10 @@ pub struct PageAsk {
     pub from_end: bool,
     /// 1..=500.
     pub limit: usize,
+    /// The asker has this queue open (all of theirs, where none is named) and looks again within a
+    /// minute: others are told that they are there. Scripts leave it out.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub here: bool,
 }
 
 /// A place in queue order: `(due_minute, priority descending, due_at, id)` as one ascending key.

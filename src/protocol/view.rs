@@ -122,7 +122,7 @@ pub struct QueueView {
     /// Verdicts must carry a signature.
     pub signed: bool,
     pub escalates_to: Option<String>,
-    /// Who has one of its items in hand now, by name.
+    /// Who has one of its items in hand now, or has the queue open, by name.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub people: Vec<String>,
     /// What a reviewer must have learned to work here.

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use overrule::desk::{Local, OpenOptions};
 use overrule::domain::{ItemState, Kind, Timestamp, Verdict, VerdictKind};
 use overrule::protocol::{
-    Answer, Command, ItemView, LeaseAsk, Line, Offline, Query, Refused, Reply, ReviewRequest,
-    Reviewed, VerifyAsk, Why,
+    Answer, Command, Filter, ItemView, LeaseAsk, Line, Offline, PageAsk, Query, Refused, Reply,
+    ReviewRequest, Reviewed, VerifyAsk, Why,
 };
 
 use super::support::{Home, record};
@@ -347,6 +347,46 @@ fn a_queue_gives_its_items_to_who_has_its_skills() {
     assert_eq!(refused.message, "ann has not the skill french that french asks for");
     let view = desk.lease("fay", None).unwrap().unwrap();
     assert_eq!(view.id, "d0");
+    desk.verified();
+}
+
+#[test]
+fn who_has_a_queue_open_is_told_until_they_are_gone() {
+    let desk = Desk::new(&[("d0", &["few"]), ("d1", &["french"]), ("d2", &[])]);
+    let look = |by: &str, queue: Option<&str>, here: bool| {
+        let filter = Filter { queue: queue.map(str::to_owned), mine: true, ..Filter::default() };
+        let ask = PageAsk { filter, limit: 10, here, ..PageAsk::default() };
+        desk.desk.ask_blocking(by, Query::Page(ask)).unwrap();
+    };
+    let header = || match desk.desk.ask_blocking("root", Query::Header).unwrap() {
+        Reply::Header(header) => *header,
+        other => panic!("{other:?}"),
+    };
+    let people = |queue: &str| {
+        let queue = header().queues.into_iter().find(|q| q.name == queue).unwrap();
+        queue.people.join(" ")
+    };
+    let head = header().head;
+    look("ann", Some("few"), true);
+    look("ben", None, true);
+    look("fay", Some("few"), false);
+    assert_eq!((people("few"), people("level1")), ("ann ben".into(), "ben".into()));
+    assert_eq!(people("french"), "", "ben has not learned what it asks for");
+    assert_eq!(header().head, head, "nobody's looking is an entry of the trail");
+    // Whoever holds an item is there, too, once.
+    desk.lease("ann", Some("d0")).unwrap().unwrap();
+    desk.lease("fay", Some("d1")).unwrap().unwrap();
+    assert_eq!((people("few"), people("french")), ("ann ben".into(), "fay".into()));
+    // Ann goes on looking, at another queue; ben has gone.
+    desk.pass(100);
+    look("ann", Some("level1"), true);
+    desk.pass(60);
+    assert_eq!((people("few"), people("level1")), ("ann".into(), "ann".into()));
+    // The lease lasts longer than the look.
+    desk.pass(100);
+    assert_eq!((people("few"), people("level1")), ("ann".into(), String::new()));
+    desk.pass(60);
+    assert_eq!((people("few"), people("french")), (String::new(), String::new()));
     desk.verified();
 }
 

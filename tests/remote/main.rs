@@ -15,5 +15,6 @@ mod late;
 mod server;
 #[path = "../support/mod.rs"]
 mod support;
+mod team;
 mod tls;
 mod wire;

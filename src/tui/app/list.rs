@@ -69,7 +69,7 @@ impl List {
     pub fn ask(&self, want: &Want) -> PageAsk {
         let limit = (self.height * 3).clamp(SMALLEST, LARGEST);
         let filter = Filter { mine: true, ..self.filter.clone() };
-        let base = PageAsk { filter, limit, ..PageAsk::default() };
+        let base = PageAsk { filter, limit, here: true, ..PageAsk::default() };
         match want {
             Want::Start => base,
             Want::End => PageAsk { from_end: true, ..base },
