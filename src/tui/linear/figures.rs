@@ -73,8 +73,10 @@ pub fn signals(seen: &Signals, view: &SignalsView) -> Vec<String> {
         .automation_share
         .map_or_else(String::new, |s| format!(" {} of decisions are automatic.", percent(Some(s))));
     lines.push(format!(
-        "{:.0} decisions an hour; {:.0} come to people, {:.0} are decided.{share}",
-        flow.decisions_per_hour, flow.arrivals_per_hour, flow.reviews_per_hour
+        "{} decisions an hour; {} come to people, {} are decided.{share}",
+        hourly(flow.decisions_per_hour),
+        hourly(flow.arrivals_per_hour),
+        hourly(flow.reviews_per_hour)
     ));
     lines.into_iter().map(|line| clean(&line)).collect()
 }
@@ -107,6 +109,11 @@ pub fn distribution(view: &DistributionView, window: &str) -> Vec<String> {
         ),
     });
     lines.into_iter().map(|line| clean(&line)).collect()
+}
+
+/// A few an hour with a decimal: over long windows that is what happens.
+fn hourly(rate: f64) -> String {
+    if rate > 0.0 && rate < 9.95 { format!("{rate:.1}") } else { format!("{rate:.0}") }
 }
 
 /// A bin's name without signs that a speech synthesiser leaves out.
