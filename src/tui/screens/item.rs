@@ -199,24 +199,13 @@ pub fn more_note(ui: &Ui<'_, '_>) -> Vec<Span<'static>> {
     vec![ui.span(Role::Dim, text)]
 }
 
-/// From when on a lease that runs out warns.
-const ENDING: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
-
 /// `leased to you, 4m left`, for the rule between list and item.
 pub fn lease_note(ui: &mut Ui<'_, '_>) -> Vec<Span<'static>> {
     let Some(shown) = &ui.state.shown else { return Vec::new() };
     match shown.hold {
         Hold::Mine { until, .. } if until > ui.state.now => {
-            let ending = until.duration_since(ui.state.now) <= ENDING;
             let left = ui.until(until);
-            let what = match ui.state.size.0 >= 100 {
-                true => ": any key keeps it",
-                false => "",
-            };
-            vec![match ending {
-                true => ui.span(Role::Warn, format!(" ▲ leased to you, {left} left{what} ")),
-                false => ui.span(Role::Dim, format!(" leased to you, {left} left ")),
-            }]
+            vec![ui.span(Role::Dim, format!(" leased to you, {left} left "))]
         }
         _ => Vec::new(),
     }

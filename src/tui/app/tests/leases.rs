@@ -70,27 +70,6 @@ fn the_heartbeat_keeps_a_lease_while_somebody_works_and_not_after() {
 }
 
 #[test]
-fn a_lease_about_to_run_out_warns_and_any_key_keeps_it() {
-    let mut rig = Rig::stocked();
-    let until = |rig: &Rig| {
-        let inside = rig.desk.inside();
-        inside.items["lap-2001"].lease.as_ref().unwrap().until.duration_since(inside.now).as_secs()
-    };
-    // Nobody presses a key: renewed for four minutes, and not after.
-    rig.pass(4 * 60_000);
-    let left = until(&rig);
-    rig.pass((left - 61) * 1000);
-    assert!(rig.screen().contains(" leased to you, 2m left "), "{}", rig.screen());
-    assert!(!rig.screen().contains("▲ leased to you"), "{}", rig.screen());
-    rig.pass(16_000);
-    let warning = "▲ leased to you, 45s left: any key keeps it";
-    assert!(rig.screen().contains(warning), "{}", rig.screen());
-    rig.press("i Esc");
-    assert!(rig.screen().contains(" leased to you, 5m left "), "{}", rig.screen());
-    assert!(!rig.screen().contains("▲ leased to you"), "{}", rig.screen());
-}
-
-#[test]
 fn a_lost_lease_refuses_the_verdict_and_says_who_holds_it() {
     let mut rig = Rig::stocked();
     // Taken back behind our back, and given to bob.
