@@ -1,7 +1,7 @@
 //! Admission for a server: what many callers submit at once is routed by one sequencer and
 //! committed together.
 //!
-//! Records are parsed where they arrive, on the callers' own threads. One thread takes whatever
+//! Records are parsed where they arrive, on the callers' own threads ([`super::submit`]). One thread takes whatever
 //! waits at the moment, routes it in order on one look at what holds, and hands it to the store as
 //! a few batches, one a name; while they are on their way to the disk the next ones gather. So a
 //! commit is shared by as many as wait for it, and nobody waits for company.
@@ -11,22 +11,21 @@
 //! raced by what was already on its way.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::Receiver;
 use tokio::sync::oneshot;
 
 use super::Local;
 use super::admit::{Tally, admission, answer_of, letters, moment, would_route};
-use super::core::{Core, Sight, lock, millis, refuse};
+use super::core::{Core, Sight, millis, refuse};
 use super::prepare::{Prepared, Ready, prepare};
 use super::salts::Salts;
+use super::submit::{Admissions, Ask, Shared, Turned};
 use super::tokens::{Identity, Known, TABLE, Unknown};
 use crate::authority::{self, Subject};
 use crate::domain::{Reviewer, Timestamp};
-use crate::policy::Policy;
 use crate::protocol::{Act, Admitted, Refusal, Refused, Why};
 use crate::store::{Admission, AdmitBatch, AdmitResult, DeadLetter, Premises, StoreError, Ticket};
 
@@ -35,86 +34,17 @@ const AT_ONCE: usize = 1000;
 const ROWS: usize = 200;
 /// Batches on their way to the disk while the next ones are routed: more would be smaller ones.
 const AHEAD: usize = 1;
-/// Lines, and bytes of them, that may wait; beyond, callers are told to come again.
-const MOST: usize = 20_000;
-const MOST_BYTES: usize = 256 << 20;
 /// How old a look at counts and clocks may be. (Control, policy, people and tokens are premises.)
 const LOOK: Duration = Duration::from_millis(250);
 /// How often one record is decided again before its caller is told to come again.
 const ATTEMPTS: u8 = 16;
-/// Bytes up to which lines are parsed without a thread of their own.
-const INLINE: usize = 32 << 10;
-
-/// Why a submission was not taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Turned {
-    /// The token opens nothing any more.
-    Unknown(Unknown),
-    Refused(Refused),
-}
-
-impl From<Refused> for Turned {
-    fn from(refused: Refused) -> Self {
-        Self::Refused(refused)
-    }
-}
-
-/// What is submitted together.
-#[derive(Clone, Debug)]
-pub struct Submission {
-    pub who: Identity,
-    /// Where it came from; shown with dead letters.
-    pub source: String,
-    pub lines: Vec<Vec<u8>>,
-    /// Say what the routes would be; store nothing.
-    pub dry_run: bool,
-}
-
-/// The way in for many callers at once. Cheap to clone; the thread ends with the last clone.
-#[derive(Clone)]
-pub struct Admissions {
-    to: Sender<Ask>,
-    shared: Arc<Shared>,
-}
-
-struct Shared {
-    terms: Mutex<Arc<Terms>>,
-    /// Lines on their way, and their bytes.
-    waiting: AtomicUsize,
-    bytes: AtomicUsize,
-    /// The thread holds the other one.
-    alive: Arc<()>,
-}
-
-/// What lines are made ready under.
-struct Terms {
-    key: [u8; 32],
-    policy: Option<Arc<Policy>>,
-    hash: Option<String>,
-}
-
-/// A submission whose lines are parsed.
-struct Ask {
-    who: Identity,
-    source: String,
-    prepared: Vec<Prepared>,
-    under: Arc<Terms>,
-    dry_run: bool,
-    reply: oneshot::Sender<Result<Vec<Admitted>, Turned>>,
-}
-
 impl Local {
     /// Begin to take submissions.
     pub fn admissions(&self) -> Result<Admissions, Refused> {
         let core = self.core.clone();
         let sight = core.sight()?;
         let alive = Arc::new(());
-        let shared = Arc::new(Shared {
-            terms: Mutex::new(terms(&sight)),
-            waiting: AtomicUsize::new(0),
-            bytes: AtomicUsize::new(0),
-            alive: alive.clone(),
-        });
+        let shared = Arc::new(Shared::new(&sight, alive.clone()));
         let (to, from) = crossbeam_channel::unbounded();
         let sequencer = Sequencer {
             tally: Tally::load(&core, &sight)?,
@@ -140,76 +70,6 @@ impl Local {
             .map_err(|e| Refused::new(Why::Unavailable, format!("no thread for admission: {e}")))?;
         Ok(Admissions { to, shared })
     }
-}
-
-impl Admissions {
-    /// Admit; the answers stand in the order of the lines, and what they say is durable.
-    pub async fn admit(&self, submission: Submission) -> Result<Vec<Admitted>, Turned> {
-        let Submission { who, source, lines, dry_run } = submission;
-        let bytes: usize = lines.iter().map(Vec::len).sum();
-        let _room = Room::take(&self.shared, lines.len(), bytes)?;
-        let under = lock(&self.shared.terms).clone();
-        let prepared = if bytes <= INLINE {
-            ready(lines, &under)?
-        } else {
-            let terms = under.clone();
-            super::blocking(move || ready(lines, &terms)).await?
-        };
-        let (reply, answer) = oneshot::channel();
-        let ask = Ask { who, source, prepared, under, dry_run, reply };
-        let ended = || {
-            Refused::new(Why::Unavailable, "admission has ended")
-                .hint("the server is shutting down or has a defect; nothing was stored")
-        };
-        self.to.send(ask).map_err(|_| ended())?;
-        answer.await.unwrap_or_else(|_| Err(ended().into()))
-    }
-
-    /// Does the sequencer still take submissions?
-    pub fn is_alive(&self) -> bool {
-        Arc::strong_count(&self.shared.alive) > 1
-    }
-}
-
-/// A place among those that wait, given back when the caller has the answer or has gone.
-struct Room {
-    shared: Arc<Shared>,
-    lines: usize,
-    bytes: usize,
-}
-
-impl Room {
-    fn take(shared: &Arc<Shared>, lines: usize, bytes: usize) -> Result<Self, Refused> {
-        let room = Self { shared: shared.clone(), lines, bytes };
-        let many = shared.waiting.fetch_add(lines, Ordering::Relaxed) > MOST;
-        let much = shared.bytes.fetch_add(bytes, Ordering::Relaxed) > MOST_BYTES;
-        if many || much {
-            return Err(Refused::new(
-                Why::Unavailable,
-                "more decisions are waiting than can be stored soon",
-            )
-            .hint("send them again in a moment; the same id is admitted once"));
-        }
-        Ok(room)
-    }
-}
-
-impl Drop for Room {
-    fn drop(&mut self) {
-        self.shared.waiting.fetch_sub(self.lines, Ordering::Relaxed);
-        self.shared.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
-}
-
-fn terms(sight: &Sight) -> Arc<Terms> {
-    let Sight { snapshot, policy, .. } = sight;
-    Arc::new(Terms { key: snapshot.key, policy: policy.clone(), hash: snapshot.policy.clone() })
-}
-
-fn ready(lines: Vec<Vec<u8>>, terms: &Terms) -> Result<Vec<Prepared>, Refused> {
-    let mut salts = Salts::of(lines.len());
-    let policy = terms.policy.as_deref();
-    lines.into_iter().map(|line| prepare(line, &terms.key, policy, &mut salts)).collect()
 }
 
 /// A submission some lines of which have no answer yet.
@@ -399,10 +259,7 @@ impl Sequencer {
         self.people.clear();
         self.tokens = self.core.tokens_now()?;
         self.looked = Instant::now();
-        let mut terms = lock(&self.shared.terms);
-        if terms.hash != self.sight.snapshot.policy {
-            *terms = self::terms(&self.sight);
-        }
+        self.shared.renew(&self.sight);
         Ok(())
     }
 
