@@ -7,6 +7,7 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::expect_used,
+    clippy::panic,
     reason = "each benchmark uses its own part, and one that cannot go on says so and stops"
 )]
 

@@ -25,7 +25,9 @@ pub(super) const LOCK: &str =
     "SELECT pg_advisory_xact_lock(1870033516, hashtext(current_schema()))";
 
 /// What every session is told. A node that dies or hangs within a transaction is noticed within
-/// seconds, so that it does not keep the head of the log from others.
+/// seconds, so that it does not keep the head of the log from others. Rows are looked up by their
+/// keys and walked in their order: a plan that was made while the tables were empty, and kept for
+/// a prepared statement, would go through all of them later.
 const SESSION: &str = "SET application_name = 'overrule';
      SET synchronous_commit = on;
      SET client_min_messages = warning;
@@ -36,7 +38,9 @@ const SESSION: &str = "SET application_name = 'overrule';
      SET idle_in_transaction_session_timeout = '5s';
      SET tcp_keepalives_idle = 5;
      SET tcp_keepalives_interval = 2;
-     SET tcp_keepalives_count = 3";
+     SET tcp_keepalives_count = 3;
+     SET enable_seqscan = off;
+     SET jit = off";
 
 /// Where the server is and how to talk to it.
 #[derive(Clone)]
@@ -66,8 +70,7 @@ impl Address {
         Ok(Self { config, tls, shown })
     }
 
-    /// A connection of one's own, for statements that look rows up by their keys. A plan that was
-    /// made while the tables were empty would go through all of them later.
+    /// A connection of one's own.
     pub(super) async fn connect(&self) -> Done<ClientWrapper> {
         let connected = tokio::time::timeout(CONNECT * 2, self.config.connect(self.tls.clone()));
         let (client, connection) = connected
@@ -80,7 +83,6 @@ impl Address {
         });
         let client = ClientWrapper::new(client, task);
         client.batch_execute(SESSION).await?;
-        client.batch_execute("SET enable_seqscan = off; SET jit = off").await?;
         Ok(client)
     }
 
