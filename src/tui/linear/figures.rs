@@ -5,7 +5,7 @@ use crate::protocol::{ContainmentView, DistributionView, SignalsView, SwitchStat
 use crate::text::{humanise_key, time};
 use crate::tui::app::signals::{Signals, slice_word};
 use crate::tui::app::{State, people};
-use crate::tui::screens::{duration, percent, said, statistic};
+use crate::tui::screens::{duration, percent, said, standing, statistic};
 
 /// The figures of a window, as `seen` orders them.
 pub fn signals(seen: &Signals, view: &SignalsView) -> Vec<String> {
@@ -26,7 +26,7 @@ pub fn signals(seen: &Signals, view: &SignalsView) -> Vec<String> {
         lines.push(format!(
             "{}: {}. Override rate {}{interval}{baseline}, {} of {} reviewed.",
             slice_word(&slice.slice),
-            said(&slice.verdict).word,
+            standing(slice).word,
             percent(slice.override_rate),
             slice.overridden,
             slice.reviewed

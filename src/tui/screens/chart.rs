@@ -4,6 +4,8 @@
 use ratatui::text::Span;
 
 use super::paint::span;
+use crate::protocol::SliceView;
+use crate::signals::overrides::MIN_REVIEWED;
 use crate::text::Clean;
 use crate::tui::theme::{Role, Theme};
 
@@ -36,6 +38,21 @@ pub fn said(verdict: &str) -> Said {
             let word = Clean::line_first(&other.replace('_', " "), 24).to_string();
             make("○", &word, &word, Role::Dim)
         }
+    }
+}
+
+/// How a slice's override rate is said to stand. Enough verdicts and nothing before them to hold
+/// them against is not the same as too few.
+pub fn standing(slice: &SliceView) -> Said {
+    let enough = slice.reviewed >= MIN_REVIEWED && slice.baseline.is_none();
+    match slice.verdict.as_str() {
+        "not_enough_data" if enough => Said {
+            sign: "○",
+            word: "no baseline yet".to_owned(),
+            short: "no past".to_owned(),
+            role: Role::Dim,
+        },
+        other => said(other),
     }
 }
 
@@ -275,5 +292,28 @@ mod tests {
             let said = said(verdict);
             assert_eq!((said.sign, said.word.as_str()), (sign, word));
         }
+    }
+
+    #[test]
+    fn enough_verdicts_without_a_past_are_not_called_too_few() {
+        let slice = |reviewed, baseline, verdict: &str| SliceView {
+            slice: Default::default(),
+            decisions: 0,
+            auto: 0,
+            reviewed,
+            overridden: 0,
+            override_rate: None,
+            override_interval: None,
+            baseline,
+            verdict: verdict.into(),
+            reversals: 0,
+            auto_error: None,
+            history: Vec::new(),
+        };
+        let word = |reviewed, baseline, verdict| standing(&slice(reviewed, baseline, verdict)).word;
+        assert_eq!(word(297, None, "not_enough_data"), "no baseline yet");
+        assert_eq!(word(29, None, "not_enough_data"), "not enough data");
+        assert_eq!(word(29, Some(0.1), "not_enough_data"), "not enough data");
+        assert_eq!(word(297, Some(0.1), "over"), "over limit");
     }
 }

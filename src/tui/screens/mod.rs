@@ -25,7 +25,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 
 pub use cache::{Cache, ItemKey};
-pub use chart::{duration, percent, said, statistic};
+pub use chart::{duration, percent, said, standing, statistic};
 pub use containment::{slice_of, state_look};
 pub use difference::diff_lines;
 pub use paint::*;

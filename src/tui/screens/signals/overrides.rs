@@ -6,7 +6,7 @@ use super::{Section, heading, mark, skeleton, verdict};
 use crate::protocol::SliceView;
 use crate::text::{Clean, pad, pad_left, width};
 use crate::tui::app::signals::{Part, slice_word};
-use crate::tui::screens::chart::{Dot, axis, dot, percent, said, sparkline};
+use crate::tui::screens::chart::{Dot, axis, dot, percent, sparkline, standing};
 use crate::tui::screens::paint::{Ui, cells, count, fit, selected};
 use crate::tui::theme::Role;
 
@@ -84,7 +84,7 @@ fn row(
     widths: &Widths,
     cols: usize,
 ) -> Line<'static> {
-    let said = said(&slice.verdict);
+    let said = standing(slice);
     let unsure = said.role == Role::Uncertain;
     let role = match said.role {
         Role::Ok | Role::Dim => Role::Chart,
