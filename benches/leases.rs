@@ -12,15 +12,16 @@
 
 #[path = "support/admissions.rs"]
 mod admissions;
+#[path = "support/leases.rs"]
+mod many;
 mod support;
 
-use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use overrule::domain::Timestamp;
-use overrule::store::{AdmitBatch, Fresh, OpenMode, Premises, Sqlite, Store, TakeLease};
+use many::drain;
+use overrule::store::{Fresh, OpenMode, Sqlite};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 use support::{goal, head, note};
 
@@ -55,54 +56,11 @@ fn main() {
     goal("longest wait of any caller", format!("{longest:?}"), "< 100 ms", longest < most);
 }
 
-/// Leases a second through the store, none given twice, and the longest wait for one.
+/// The store's leases, over a file of its own.
 fn leases(path: &Path) -> (f64, Duration) {
     let mode = OpenMode { create: true, ..OpenMode::default() };
     let fresh = Fresh { key: [7; 32], origin: "bench.example/log".to_owned() };
-    let store = Sqlite::open(path, mode, &fresh).unwrap();
-    let now = Timestamp::from_second(1_700_000_000).unwrap();
-    for (k, part) in admissions::records(ITEMS).chunks(500).enumerate() {
-        let rows = part.iter().enumerate();
-        let rows = rows.map(|(i, (id, raw))| admissions::row(id, raw, k * 500 + i, true)).collect();
-        let premises = Premises { generation: Some(0), policy: Some(None), ..Premises::default() };
-        let batch =
-            AdmitBatch { premises, now, rows: Arc::new(rows), dead: Vec::new(), bulk: false };
-        store.admit(batch).wait().unwrap();
-    }
-    let given = Mutex::new((Vec::with_capacity(ITEMS), Duration::ZERO));
-    let start = Instant::now();
-    std::thread::scope(|scope| {
-        for person in 0..CALLERS {
-            let (store, given) = (&store, &given);
-            scope.spawn(move || {
-                let ask = TakeLease {
-                    reviewer: format!("p{person}"),
-                    item: None,
-                    queues: vec!["level1".to_owned()],
-                    skip: Vec::new(),
-                    most: Vec::new(),
-                    wall: now,
-                    until: now + jiff::SignedDuration::from_hours(1),
-                };
-                let (mut mine, mut longest) = (Vec::new(), Duration::ZERO);
-                loop {
-                    let asked = Instant::now();
-                    let lease = store.lease(ask.clone()).wait().unwrap();
-                    longest = longest.max(asked.elapsed());
-                    let Some(lease) = lease else { break };
-                    mine.push(lease.item);
-                }
-                let mut given = given.lock().unwrap();
-                given.0.extend(mine);
-                given.1 = given.1.max(longest);
-            });
-        }
-    });
-    let rate = ITEMS as f64 / start.elapsed().as_secs_f64();
-    let (given, longest) = given.into_inner().unwrap();
-    assert_eq!(given.len(), ITEMS, "an item was not given");
-    assert_eq!(given.iter().collect::<BTreeSet<_>>().len(), ITEMS, "an item was given twice");
-    (rate, longest)
+    drain(&Sqlite::open(path, mode, &fresh).unwrap(), ITEMS, CALLERS)
 }
 
 /// Eight connections that take the next free row, each in a transaction of its own.

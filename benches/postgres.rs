@@ -14,20 +14,22 @@
     reason = "a benchmark may stop"
 )]
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use overrule::domain::Timestamp;
-use overrule::store::{AdmitBatch, Fresh, OpenMode, Postgres, Premises, Sqlite, Store, TakeLease};
+use overrule::store::{AdmitBatch, Fresh, OpenMode, Postgres, Premises, Sqlite, Store};
 
 #[path = "support/admissions.rs"]
 mod admissions;
+#[path = "support/leases.rs"]
+mod many;
 #[path = "../tests/support/postgres.rs"]
 mod throw_away;
 
 use admissions::{records, row};
+use many::drain;
 
 /// Items to lease, and callers who do.
 const ITEMS: usize = 20_000;
@@ -107,41 +109,9 @@ fn admit(store: &dyn Store, records: &[(String, Vec<u8>)], callers: usize, size:
     records.len() as f64 / start.elapsed().as_secs_f64()
 }
 
-/// Leases a second through the store; none given twice.
+/// Leases a second through the store.
 fn leases(url: &str) -> f64 {
-    let store = Postgres::open(url, mode(), &fresh()).unwrap();
-    for (k, part) in records(ITEMS).chunks(500).enumerate() {
-        store.admit(batch(part, k * 500, true)).wait().unwrap();
-    }
-    let given = Mutex::new(Vec::with_capacity(ITEMS));
-    let wall = Timestamp::from_second(1_700_000_000).unwrap();
-    let start = Instant::now();
-    std::thread::scope(|scope| {
-        for person in 0..PEOPLE {
-            let (store, given) = (&store, &given);
-            scope.spawn(move || {
-                let ask = TakeLease {
-                    reviewer: format!("p{person}"),
-                    item: None,
-                    queues: vec!["level1".to_owned()],
-                    skip: Vec::new(),
-                    most: Vec::new(),
-                    wall,
-                    until: wall + jiff::SignedDuration::from_hours(1),
-                };
-                let mut mine = Vec::new();
-                while let Some(lease) = store.lease(ask.clone()).wait().unwrap() {
-                    mine.push(lease.item);
-                }
-                given.lock().unwrap().extend(mine);
-            });
-        }
-    });
-    let rate = ITEMS as f64 / start.elapsed().as_secs_f64();
-    let given = given.into_inner().unwrap();
-    assert_eq!(given.len(), ITEMS, "an item was not given");
-    assert_eq!(given.iter().collect::<BTreeSet<_>>().len(), ITEMS, "an item was given twice");
-    rate
+    drain(&Postgres::open(url, mode(), &fresh()).unwrap(), ITEMS, PEOPLE).0
 }
 
 /// The least that a lease can be, by as many callers through 8 connections.

@@ -166,7 +166,7 @@ pub(super) fn roll_back(
 }
 
 /// Open the incidents that effects on decisions and reviews asked for; how many rows they were.
-pub(super) fn rows(core: &Core, deeds: &mut Deeds<'_>) -> Result<usize, Refused> {
+pub(super) fn rows(core: &Core, deeds: &mut Deeds<'_>) -> Result<(), Refused> {
     let ask = OutgoingAsk {
         state: EffectState::Waiting,
         kind: Some(OPEN.to_owned()),
@@ -175,12 +175,11 @@ pub(super) fn rows(core: &Core, deeds: &mut Deeds<'_>) -> Result<usize, Refused>
         limit: BATCH,
     };
     let rows = core.store.outgoing(&ask).map_err(refuse)?;
-    let taken = rows.len();
     for row in rows {
         open(core, deeds, &row)?;
         deeds.op(Op::EffectDone { key: row.key });
     }
-    Ok(taken)
+    Ok(())
 }
 
 fn open(core: &Core, deeds: &mut Deeds<'_>, row: &StoredEffect) -> Result<(), Refused> {

@@ -177,21 +177,24 @@ impl Core {
         let kept = lock(&self.keeper).advance(self, std::slice::from_ref(&fence));
         failed.step("windows", kept.map(drop).map_err(Trouble::from))?;
         failed.step("log", self.follow_on(now, &fence, &mut said))?;
-        failed.step("incidents", self.incidents_asked_for(now, &fence, &mut said))?;
+        // Those that effects asked for.
+        let opened = self.step(now, &fence, &mut said, |deeds| acts::rows(self, deeds));
+        failed.step("incidents", opened)?;
         failed.step("clocks", self.overdue(now, &fence, &mut said))?;
-        failed.step("warnings", self.warn_of(now, &fence, &mut said))?;
+        let warned = self.step(now, &fence, &mut said, |deeds| self.warn(deeds));
+        failed.step("warnings", warned)?;
         let at = self.sight_at(now)?.now;
         if memory.asked.is_none_or(|before| at.duration_since(before) >= LOOK) {
             memory.asked = Some(at);
             failed.step("what is soon due", self.forewarn(now, &fence, &mut said))?;
         }
         if memory.looked.is_none_or(|before| at.duration_since(before) >= LOOK) {
-            let looks = [
-                failed.step("conditions", self.look_at_conditions(now, &fence, &mut said))?,
-                failed.step("breakers", self.look_at_breakers(now, &fence, &mut said))?,
-            ];
+            let found = self.step(now, &fence, &mut said, |deeds| self.look_at_conditions(deeds));
+            let conditions = failed.step("conditions", found)?;
+            let found = self.step(now, &fence, &mut said, |deeds| self.look_at_breakers(deeds));
+            let breakers = failed.step("breakers", found)?;
             // What is put off is looked at again at once.
-            if looks.into_iter().all(|done| done) {
+            if conditions && breakers {
                 memory.looked = Some(at);
             }
         }
@@ -217,62 +220,34 @@ impl Core {
         Ok(())
     }
 
-    /// Open the incidents that effects asked for.
-    fn incidents_asked_for(
+    /// One step: decide on a look of its own, and commit.
+    fn step(
         &self,
         now: Option<Timestamp>,
         fence: &Fence,
         said: &mut Vec<Occurrence>,
+        decide: impl FnOnce(&mut Deeds<'_>) -> Result<(), Refused>,
     ) -> Result<(), Trouble> {
         let sight = self.sight_at(now)?;
         let mut deeds = Deeds::new(self, &sight);
-        match acts::rows(self, &mut deeds)? {
-            0 => Ok(()),
-            _ => self.done(deeds, fence, said),
-        }
-    }
-
-    fn warn_of(
-        &self,
-        now: Option<Timestamp>,
-        fence: &Fence,
-        said: &mut Vec<Occurrence>,
-    ) -> Result<(), Trouble> {
-        let sight = self.sight_at(now)?;
-        let mut deeds = Deeds::new(self, &sight);
-        self.warn(&mut deeds)?;
+        decide(&mut deeds)?;
         self.done(deeds, fence, said)
     }
 
-    fn look_at_conditions(
-        &self,
-        now: Option<Timestamp>,
-        fence: &Fence,
-        said: &mut Vec<Occurrence>,
-    ) -> Result<(), Trouble> {
-        let sight = self.sight_at(now)?;
-        if sight.policy.is_none() {
+    /// What rules on windows say. Without a policy there are none.
+    fn look_at_conditions(&self, deeds: &mut Deeds<'_>) -> Result<(), Refused> {
+        if deeds.sight.policy.is_none() {
             return Ok(());
         }
-        let mut deeds = Deeds::new(self, &sight);
-        self.stand(&mut deeds)?;
-        self.conditions(&mut deeds)?;
-        self.done(deeds, fence, said)
+        self.stand(deeds)?;
+        self.conditions(deeds)
     }
 
-    fn look_at_breakers(
-        &self,
-        now: Option<Timestamp>,
-        fence: &Fence,
-        said: &mut Vec<Occurrence>,
-    ) -> Result<(), Trouble> {
-        let sight = self.sight_at(now)?;
-        if sight.policy.is_none() {
+    fn look_at_breakers(&self, deeds: &mut Deeds<'_>) -> Result<(), Refused> {
+        if deeds.sight.policy.is_none() {
             return Ok(());
         }
-        let mut deeds = Deeds::new(self, &sight);
-        self.breakers(&mut deeds)?;
-        self.done(deeds, fence, said)
+        self.breakers(deeds)
     }
 
     /// Commit a step. Where something it was decided on has changed, the next tick decides again.
