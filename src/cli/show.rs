@@ -82,6 +82,9 @@ pub fn print(out: &Out, item: &ItemView, now: Timestamp) -> Outcome {
             clean_line(&fault.message)
         ))?;
     }
+    if let Some(why) = &item.covered {
+        out.line(format!("{} {}", label("COVERED"), out.tone(Tone::Warn, clean_line(why))))?;
+    }
     if item.erased {
         out.line("\nIts text has been erased; the trail still proves what was decided.")?;
     } else if item.blind {

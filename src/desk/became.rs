@@ -2,7 +2,7 @@
 
 use super::core::{Core, no_decision, record_value, refuse};
 use super::eyes::Eyes;
-use super::view::{content, proposed, redact_sent, withhold_route};
+use super::view::{content, proposed, withhold_route};
 use crate::domain::{Item, ItemState, Kind, Outcome, Review, Route, VerdictKind};
 use crate::protocol::{DecisionView, Refused, ResultView};
 use crate::store::StoredDecision;
@@ -17,20 +17,21 @@ impl Core {
         let mut result = settled.then(|| self.result(&stored)).transpose()?;
         let mut route = stored.route.clone();
         route.state = state;
+        let mut covered = None;
         if !eyes.acts_on_it() {
-            self.cover(&stored, eyes.by, &mut route, result.as_mut())?;
+            covered = self.cover(&stored, eyes.by, &mut route, result.as_mut())?;
         }
-        Ok(DecisionView { id: id.to_owned(), route, state, settled, result })
+        Ok(DecisionView { id: id.to_owned(), route, state, settled, result, covered })
     }
 
-    /// Take out what `by` may not see.
+    /// Take out what `by` may not see; why that is everything, where it is.
     fn cover(
         &self,
         stored: &StoredDecision,
         by: &str,
         route: &mut Route,
         result: Option<&mut ResultView>,
-    ) -> Result<(), Refused> {
+    ) -> Result<Option<String>, Refused> {
         let blind = match &stored.item {
             Some(item) => self.withheld(item, by)?,
             None => false,
@@ -38,14 +39,16 @@ impl Core {
         if blind {
             withhold_route(route);
         }
-        let Some(result) = result else { return Ok(()) };
-        if blind {
-            (result.action, result.output) = (None, None);
+        let sight = self.sight()?;
+        if let Some(result) = result {
+            if blind {
+                (result.action, result.output) = (None, None);
+            }
+            if let Some(output) = &mut result.output {
+                sight.cover().sent(output);
+            }
         }
-        if let (Some(policy), Some(output)) = (&self.sight()?.policy, &mut result.output) {
-            redact_sent(policy, output);
-        }
-        Ok(())
+        Ok(sight.cover().why())
     }
 
     fn result(&self, stored: &StoredDecision) -> Result<ResultView, Refused> {
@@ -54,8 +57,8 @@ impl Core {
         let Some(item) = reviewed else { return Ok(automatic(stored, proposed(&record))) };
         let reviews = self.store.reviews(&item.id).map_err(refuse)?;
         let reviews = self.counting(&item.id, reviews)?;
-        let policy = self.sight()?.policy;
-        let now = content(policy.as_deref(), &record, item, &reviews, stored.facts.now);
+        let sight = self.sight()?;
+        let now = content(sight.cover(), &record, item, &reviews, stored.facts.now);
         Ok(decided(stored, item, &reviews, now))
     }
 }

@@ -25,6 +25,7 @@ impl Core {
             return Err(Refused::new(Why::NotFound, format!("the text of {id} has been erased"))
                 .hint("overrule audit prove ID still shows what happened to it"));
         }
+        self.sight()?.cover().known("an explanation quotes the record")?;
         let policy = match stored.route.policy.as_str() {
             "none" => None,
             hash => Some(self.load_policy(hash)?),

@@ -1,10 +1,10 @@
 //! Learning from people: settled overrides and confirmed samples as labelled examples.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::core::{Core, Sight, record_value, refuse};
 use super::settle::decision_of;
-use super::view::{content, proposed, redact, redact_output};
+use super::view::{content, proposed};
 use crate::domain::{Content, Corrected, Correction, Item, RouteRef, Timestamp, VerdictKind};
 use crate::protocol::{Refused, Reply};
 use crate::store::StoredCorrection;
@@ -20,6 +20,7 @@ impl Core {
     ) -> Result<Reply, Refused> {
         self.actor(by)?;
         let sight = self.sight()?;
+        sight.cover().known("no correction leaves")?;
         let limit = limit.clamp(1, 1_000);
         let stored = self.store.corrections(since, after, limit).map_err(refuse)?;
         let next = stored.last().filter(|_| stored.len() == limit).map(|c| c.number);
@@ -45,8 +46,7 @@ impl Core {
         // What stood when it was given: the edit itself, or the last one before.
         let stood = |edit: Option<String>| {
             let item = Item { content: edit, ..decision.item.clone()? };
-            let policy = sight.policy.as_deref();
-            content(policy, &record, &item, &reviews, decision.facts.now)
+            content(sight.cover(), &record, &item, &reviews, decision.facts.now)
         };
         let whole =
             |Content { action, output }| Corrected { action: Some(action), output: Some(output) };
@@ -65,22 +65,24 @@ impl Core {
                 stood(edit.map(|r| r.request_id.clone())).map(whole)
             }
         };
-        if let Some(policy) = &sight.policy {
-            redact(policy, &mut record);
-            redact_output(policy, &mut proposal.output);
-            if let Some(output) = corrected.as_mut().and_then(|c| c.output.as_mut()) {
-                redact_output(policy, output);
-            }
+        let cover = sight.cover();
+        cover.record(&mut record);
+        cover.output(&mut proposal.output);
+        if let Some(output) = corrected.as_mut().and_then(|c| c.output.as_mut()) {
+            cover.output(output);
         }
+        let mut cohort = d.cohort;
+        cover.cohort(&mut cohort);
+        // One that is covered as a whole has no fields left.
         let input = match record.get_mut("input").map(Value::take) {
             Some(Value::Object(map)) => map,
-            _ => d.input,
+            _ => Map::new(),
         };
         Ok(Some(Correction {
             id: d.id,
             domain: d.domain,
             model: d.model,
-            cohort: d.cohort,
+            cohort,
             input,
             proposed: proposal,
             corrected,

@@ -10,6 +10,7 @@ mod became;
 mod combine;
 mod contain;
 mod core;
+mod cover;
 mod database;
 mod denials;
 mod explain;

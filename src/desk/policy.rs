@@ -40,7 +40,8 @@ impl Core {
         })?;
         self.retry(|sight| {
             match &sight.snapshot.policy {
-                Some(hash) if hash == policy.hash() => {
+                // One that cannot be read is put there again, by whoever may.
+                Some(hash) if hash == policy.hash() && (install || sight.policy.is_some()) => {
                     return Ok(policy.hash().to_owned());
                 }
                 Some(hash) if install => {

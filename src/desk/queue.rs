@@ -1,7 +1,7 @@
 //! What waits: the header, pages of the queue, dead letters.
 
 use super::core::{Core, Sight, record_value, refuse};
-use super::view::{BLIND_REASON, redact, withhold};
+use super::view::{BLIND_REASON, withhold};
 use crate::domain::{DATAOPS, Kind, Reviewer, Role};
 use crate::protocol::{
     Filter, Header, Page, PageAsk, QueueView, Refused, RefusedLine, Reply, Row, Why,
@@ -196,15 +196,13 @@ impl Core {
         blind: bool,
         text: Option<&str>,
     ) -> Result<bool, Refused> {
-        let redacts = sight.policy.as_ref().filter(|p| !p.redact().is_empty());
-        let Some(text) = text.filter(|t| !t.is_empty() && (blind || redacts.is_some())) else {
+        let cover = sight.cover();
+        let Some(text) = text.filter(|t| !t.is_empty() && (blind || cover.hides())) else {
             return Ok(true);
         };
         let stored = self.store.decision(id).map_err(refuse)?;
         let mut record = record_value(stored.and_then(|s| s.raw).as_deref());
-        if let Some(policy) = redacts {
-            redact(policy, &mut record);
-        }
+        cover.record(&mut record);
         if blind {
             withhold(&mut record);
         }

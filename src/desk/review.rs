@@ -313,6 +313,12 @@ impl Core {
         verdict: &Verdict,
     ) -> Result<Verdict, Refused> {
         let verdict = plainly(verdict);
+        if verdict.verdict == VerdictKind::Edit
+            && verdict.output.as_ref().is_some_and(super::cover::holds_cover)
+        {
+            // It would stand for the words later, when nobody can tell any more where it came from.
+            sight.cover().known("an edit holds what covers it")?;
+        }
         let Some(policy) = &sight.policy else { return Ok(verdict) };
         for id in &verdict.tags {
             let tag = policy.tag(id).ok_or_else(|| {
@@ -349,7 +355,7 @@ impl Core {
         let Some(output) = &verdict.output else { return Ok(verdict) };
         if item.kind == Kind::Quarantine {
             let before = super::core::record_value(stored.raw.as_deref());
-            let parsed = repaired(Some(policy), &before, &item.id, output)?.parsed;
+            let parsed = repaired(sight.cover(), &before, &item.id, output)?.parsed;
             let faults = match &parsed {
                 Ok(d) => policy.check_record(d, sight.now),
                 Err(faults) => faults.clone(),
@@ -362,7 +368,7 @@ impl Core {
         }
         let mut whole = serde_json::json!({ "output": output });
         let before = super::core::record_value(stored.raw.as_deref());
-        super::view::uncover(policy, &before, &mut whole);
+        sight.cover().put_back(&before, &mut whole);
         let output = whole.get("output").unwrap_or(output);
         let faults = policy.check_output(&stored.columns.domain, output);
         faulty("the edited output breaks the domain's schema", &faults).map_or(Ok(verdict), Err)
@@ -400,7 +406,7 @@ impl Core {
         };
         let (stored, _) = self.with_item(id)?;
         let before = super::core::record_value(stored.raw.as_deref());
-        Ok(match repaired(sight.policy.as_deref(), &before, id, output) {
+        Ok(match repaired(sight.cover(), &before, id, output) {
             Ok(record) => match (record.parsed, &sight.policy) {
                 (Ok(d), Some(policy)) => policy.check_record(&d, sight.now),
                 (Ok(_), None) => Vec::new(),

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::admit::{describe, item_of, routed, short};
 use super::contain::{EffectSubject, canary_verdict, contained, cools};
 use super::core::{Core, Sight, Trouble, draft, draft_of, refuse};
+use super::cover::Cover;
 use super::prepare::{columns, texts};
 use crate::audit::{Entry, EntryKind};
 use crate::domain::life::{self, Effect};
@@ -15,7 +16,7 @@ use crate::domain::{
     Content, Decision, Facts, Fault, Item, ItemState, Kind, Outcome, Pending, Review, Timestamp,
     VerdictKind,
 };
-use crate::policy::{EffectAction, Firing, Policy, Routing};
+use crate::policy::{EffectAction, Firing, Routing};
 use crate::protocol::{Refused, Why};
 use crate::store::{Columns, Op, StoredDecision, Write, form};
 
@@ -355,8 +356,7 @@ fn settled(
     let may_be_done = !matches!(stored.route.outcome, Outcome::Block | Outcome::Fallback);
     if news && (may_be_done || effect == Effect::Refused) {
         let record = super::core::record_value(stored.raw.as_deref());
-        let policy = sight.policy.as_deref();
-        let content = super::view::content(policy, &record, next, reviews, stored.facts.now);
+        let content = super::view::content(sight.cover(), &record, next, reviews, stored.facts.now);
         ops.extend(reply(&record, next, outcome, content, reversal, Some(pending), now));
     }
     ops
@@ -418,7 +418,7 @@ fn readmit(
     let pending = item.pending.as_ref();
     let output = pending.and_then(|p| p.verdict.output.clone()).unwrap_or_default();
     let before = super::core::record_value(stored.raw.as_deref());
-    let Repaired { bytes, parsed } = repaired(sight.policy.as_deref(), &before, &item.id, &output)?;
+    let Repaired { bytes, parsed } = repaired(sight.cover(), &before, &item.id, &output)?;
     let mut facts = Facts {
         control_readable: sight.control.is_some(),
         ..Facts::at(now, sight.snapshot.generation)
@@ -482,7 +482,7 @@ pub(super) struct Repaired {
 
 /// The bytes and meaning of a repaired record; refused where it is no record of this id.
 pub(super) fn repaired(
-    policy: Option<&Policy>,
+    cover: Cover<'_>,
     before: &Value,
     id: &str,
     output: &Value,
@@ -492,10 +492,11 @@ pub(super) fn repaired(
         other => super::core::json(other)?,
     };
     // What the repairer could not see stays as it was.
-    if let Some(policy) = policy.filter(|p| !p.redact().paths_in(before).is_empty())
+    if cover.hides()
         && let Ok(mut record) = serde_json::from_slice::<Value>(&bytes)
+        && super::cover::holds_cover(&record)
     {
-        super::view::uncover(policy, before, &mut record);
+        cover.put_back(before, &mut record);
         bytes = super::core::json(&record)?;
     }
     let invalid = |what: String| {

@@ -1,19 +1,15 @@
 //! What a reviewer may see of an item: blind proposals withheld, redacted paths covered.
 
 use super::core::{Core, Sight, no_decision, record_value, refuse};
+use super::cover::Cover;
 use super::lease::lease_view;
-use super::prepare::at_path;
 use crate::audit::{Hash, view_hash};
 use crate::domain::{
     Content, DATAOPS, Item, ItemState, Kind, Review, Route, Timestamp, VerdictKind,
 };
-use crate::policy::Policy;
 use crate::protocol::{GuidelineView, ItemView, Refused};
 use crate::store::StoredDecision;
 use serde_json::Value;
-
-/// What stands in place of a redacted value.
-pub(super) const REDACTED: &str = "[redacted]";
 
 /// Fields that give a proposal away.
 const PROPOSAL: [&str; 7] =
@@ -58,19 +54,17 @@ impl Core {
         let mut reviews = self.store.reviews(&item.id).map_err(refuse)?;
         let counting = self.counting(&item.id, reviews.clone())?;
         let mut record = record_value(stored.raw.as_deref());
-        let policy = sight.policy.as_deref();
-        let mut current = content(policy, &record, item, &counting, stored.facts.now);
+        let cover = sight.cover();
+        let mut current = content(cover, &record, item, &counting, stored.facts.now);
         let mut handed_over = handed_over(&counting, current.as_ref());
         let mut route = stored.route.clone();
-        if let Some(policy) = policy {
-            redact(policy, &mut record);
-            for content in [&mut current, &mut handed_over].into_iter().flatten() {
-                redact_sent(policy, &mut content.output);
-            }
-            for review in &mut reviews {
-                if let Some(output) = &mut review.verdict.output {
-                    redact_sent(policy, output);
-                }
+        cover.record(&mut record);
+        for content in [&mut current, &mut handed_over].into_iter().flatten() {
+            cover.sent(&mut content.output);
+        }
+        for review in &mut reviews {
+            if let Some(output) = &mut review.verdict.output {
+                cover.sent(output);
             }
         }
         if blind {
@@ -152,6 +146,7 @@ impl Core {
             erased,
             usual,
             frozen_by: frozen_by(sight, stored, item),
+            covered: sight.cover().why(),
         })
     }
 }
@@ -182,44 +177,12 @@ pub(super) fn withhold_route(route: &mut Route) {
     route.matched.clear();
 }
 
-/// Cover every redacted path of a record.
-pub(super) fn redact(policy: &Policy, record: &mut Value) {
-    for path in policy.redact().paths_in(record) {
-        cover(record, &path);
-    }
-}
-
-/// Redacted paths under `output`, on an output alone.
-pub(super) fn redact_output(policy: &Policy, output: &mut Value) {
-    if !output.is_object() {
-        return;
-    }
-    let mut whole = serde_json::json!({ "output": output.take() });
-    redact(policy, &mut whole);
-    *output = whole.get_mut("output").map(Value::take).unwrap_or_default();
-}
-
-fn cover(value: &mut Value, path: &str) {
-    if let Some(slot) = slot(value, path) {
-        *slot = Value::String(REDACTED.into());
-    }
-}
-
-/// The place at a dotted path.
-fn slot<'a>(value: &'a mut Value, path: &str) -> Option<&'a mut Value> {
-    path.split('.').try_fold(value, |at, key| match at {
-        Value::Object(map) => map.get_mut(key),
-        Value::Array(list) => key.parse::<usize>().ok().and_then(|i| list.get_mut(i)),
-        _ => None,
-    })
-}
-
 /// The content that stands: the model's proposal with the edits that made it what it is.
 ///
 /// `record` is uncovered; `since` is when it went through the route (edits before repaired the
 /// record, they did not change a proposal).
 pub(super) fn content(
-    policy: Option<&Policy>,
+    cover: Cover<'_>,
     record: &Value,
     item: &Item,
     reviews: &[Review],
@@ -241,38 +204,10 @@ pub(super) fn content(
             content.output.clone_from(output);
         }
     }
-    if let Some(policy) = policy {
-        let mut edited = serde_json::json!({ "output": content.output });
-        uncover(policy, record, &mut edited);
-        content.output = edited.get_mut("output").map(Value::take).unwrap_or_default();
-    }
+    let mut edited = serde_json::json!({ "output": content.output });
+    cover.put_back(record, &mut edited);
+    content.output = edited.get_mut("output").map(Value::take).unwrap_or_default();
     Some(content)
-}
-
-/// Put back what stands in `original` wherever `edited` still holds the cover of a redacted path:
-/// who edits a text they may not see in full leaves the rest as it was.
-pub(super) fn uncover(policy: &Policy, original: &Value, edited: &mut Value) {
-    for path in policy.redact().paths_in(original) {
-        let Some(value) = at_path(original, &path) else { continue };
-        if let Some(slot) = slot(edited, &path).filter(|s| s.as_str() == Some(REDACTED)) {
-            slot.clone_from(value);
-        }
-    }
-}
-
-/// Cover redacted paths in an output that somebody sent: of a proposal, or a whole record.
-pub(super) fn redact_sent(policy: &Policy, sent: &mut Value) {
-    if let Value::String(text) = sent
-        && let Ok(mut record) = serde_json::from_str::<Value>(text)
-        && record.is_object()
-        && !policy.redact().paths_in(&record).is_empty()
-    {
-        redact(policy, &mut record);
-        *sent = Value::String(record.to_string());
-        return;
-    }
-    redact(policy, sent);
-    redact_output(policy, sent);
 }
 
 /// What the model proposed.

@@ -76,7 +76,7 @@ pub use nouns::{
     Control, DomainSchemas, EffectAction, Firing, Guideline, Impact, Needs, Queue, ReviewFacts,
     Routing, Schemas, SlaFacts, Tag, WindowFacts,
 };
-pub use redact::Redaction;
+pub use redact::{REDACTABLE, Redaction};
 pub use shipped::{shipped, shipped_names};
 pub use trial::{Mismatch, RuleCoverage, RuleKind, TestReport, TestResult};
 pub use whatif::Change;

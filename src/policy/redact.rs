@@ -3,6 +3,22 @@
 use serde::Serialize;
 use serde_json::Value;
 
+/// The fields of a record that a path may begin with.
+pub const REDACTABLE: [&str; 12] = [
+    "input",
+    "output",
+    "rationale",
+    "cohort",
+    "user_group",
+    "scope",
+    "source",
+    "provenance",
+    "attributions",
+    "logits",
+    "tags",
+    "reply",
+];
+
 /// Dotted paths; `*` stands for one key or one place in a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Redaction {

@@ -232,6 +232,9 @@ pub struct ItemView {
     /// Verdicts that clash, while a third person is to decide.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub clash: Option<Clash>,
+    /// Why everything that can be covered is: the policy that says what to hide cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub covered: Option<String>,
 }
 
 /// A decision as whoever submitted it may see it: nothing before its time.
@@ -245,6 +248,9 @@ pub struct DecisionView {
     pub settled: bool,
     /// What it came to; `null` until it is settled.
     pub result: Option<ResultView>,
+    /// Why everything that can be covered is: the policy that says what to hide cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub covered: Option<String>,
 }
 
 /// What a decision came to.

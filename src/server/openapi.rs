@@ -147,6 +147,8 @@ pub(super) struct Decision {
     state: String,
     settled: bool,
     result: Option<Outcome>,
+    /// Why everything that can be covered is, where the policy in force cannot be read
+    covered: Option<String>,
 }
 
 /// What a decision came to.
@@ -229,6 +231,8 @@ pub(super) struct Item {
     blind: bool,
     /// Hash of what this shows; a verdict names it
     seen: String,
+    /// Why everything that can be covered is, where the policy in force cannot be read
+    covered: Option<String>,
 }
 
 /// Who holds an item.

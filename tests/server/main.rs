@@ -10,6 +10,7 @@
 )]
 
 mod admission;
+mod covered;
 mod endings;
 mod hardness;
 mod hostile;

@@ -8,7 +8,7 @@ use super::collect::pushed;
 use crate::desk::Local;
 use crate::desk::core::{Core, Sight, record_value, refuse};
 use crate::desk::outbox::Parcel;
-use crate::desk::view::{content, redact, redact_output};
+use crate::desk::view::content;
 use crate::domain::{Content, Correction, Model};
 use crate::policy::Backend;
 use crate::protocol::Refused;
@@ -50,6 +50,7 @@ impl Local {
     /// What these rows stand for now, each in its place.
     pub fn cargo(&self, backend: &Backend, parcels: &[Parcel]) -> Result<Vec<Cargo>, Refused> {
         let sight = self.core.sight()?;
+        sight.cover().known("nothing is sent")?;
         parcels.iter().map(|parcel| self.core.cargo(&sight, backend, parcel)).collect()
     }
 }
@@ -87,25 +88,25 @@ impl Core {
         };
         let mut record = record_value(stored.raw.as_deref());
         let reviews = self.store.reviews(id).map_err(refuse)?;
-        let policy = sight.policy.as_deref();
-        let Some(mut current) = content(policy, &record, item, &reviews, stored.facts.now) else {
+        let cover = sight.cover();
+        let Some(mut current) = content(cover, &record, item, &reviews, stored.facts.now) else {
             return Ok(Cargo::Gone);
         };
-        if let Some(policy) = policy {
-            redact(policy, &mut record);
-            redact_output(policy, &mut current.output);
-        }
+        cover.record(&mut record);
+        cover.output(&mut current.output);
         let input = match record.get_mut("input").map(Value::take) {
             Some(Value::Object(map)) => map,
             _ => Map::new(),
         };
         let rationale = record.get("rationale").and_then(Value::as_str).map(str::to_owned);
         let columns = &stored.columns;
+        let mut cohort = columns.cohort.clone();
+        cover.cohort(&mut cohort);
         Ok(Cargo::Item(Box::new(ItemCargo {
             id: id.to_owned(),
             domain: columns.domain.clone(),
             model: Model { name: columns.model.clone(), version: columns.version.clone() },
-            cohort: columns.cohort.clone(),
+            cohort,
             queue: item.queue.clone(),
             revision: item.revision,
             confidence: columns.confidence,

@@ -96,6 +96,7 @@ impl Core {
     ) -> Result<ReferenceView, Refused> {
         let actor = self.actor(by)?;
         crate::authority::may(&actor, Act::SetReference, crate::authority::Subject::default())?;
+        self.sight()?.cover().known("a reference holds values")?;
         let (name, gathered) = match ask {
             ReferenceAsk::Period { from, to } => {
                 (format!("{from} to {to}"), self.period(*from, *to)?)
@@ -179,7 +180,8 @@ impl Core {
             let old = now.as_second() - first.at.as_second() >= FIRST_SECONDS;
             decisions >= FIRST_DECISIONS || (old && decisions >= MIN_REFERENCE)
         };
-        if !enough(first.decisions, sight.now) {
+        // Which values it may hold is for the policy to say.
+        if !enough(first.decisions, sight.now) || sight.cover().known("").is_err() {
             return Ok(None);
         }
         let mut gathered = ReferenceBuilder::default();

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::super::hours::Hours;
 use super::super::nouns::{Control, Guideline, Queue, Tag};
-use super::super::redact::Redaction;
+use super::super::redact::{REDACTABLE, Redaction};
 use super::Loader;
 use super::table::{At, Table};
 use crate::domain::DATAOPS;
@@ -197,20 +197,6 @@ impl Loader<'_> {
     }
 
     pub(super) fn redact(&mut self, top: &mut Table<'_>) -> Redaction {
-        const HEADS: [&str; 12] = [
-            "input",
-            "output",
-            "rationale",
-            "cohort",
-            "user_group",
-            "scope",
-            "source",
-            "provenance",
-            "attributions",
-            "logits",
-            "tags",
-            "reply",
-        ];
         let mut out = Vec::new();
         if let Some(mut table) = top.table("redact", &mut self.sink) {
             for path in table.texts("paths", &mut self.sink).unwrap_or_default() {
@@ -223,9 +209,9 @@ impl Loader<'_> {
                     continue;
                 }
                 let head = parts.first().copied().unwrap_or_default();
-                if !HEADS.contains(&head) {
+                if !REDACTABLE.contains(&head) {
                     let message = format!("\"{head}\" cannot be redacted");
-                    self.sink.error(&path.span, message).nearest(head, HEADS);
+                    self.sink.error(&path.span, message).nearest(head, REDACTABLE);
                     continue;
                 }
                 out.push(path.value);

@@ -276,6 +276,12 @@ pub(crate) fn reviewers_and_policies(open: Open<'_>) {
         assert_eq!(store.snapshot().unwrap().policy.as_deref(), Some(hash));
     }
     assert_eq!(store.policy(Some("p2")).unwrap(), Some(policy("p2")));
+    // Put there again, what was damaged meanwhile is whole.
+    let damaged = StoredPolicy { source: "?".to_owned(), ..policy("p2") };
+    for (put, kept) in [(damaged.clone(), damaged), (policy("p2"), policy("p2"))] {
+        apply(&*store, vec![Op::PutPolicy(put)]);
+        assert_eq!(store.policy(None).unwrap(), Some(kept));
+    }
     assert_eq!(store.policy(Some("p3")).unwrap(), None);
 }
 

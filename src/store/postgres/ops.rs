@@ -146,13 +146,14 @@ async fn put_reviewer(tx: &mut Tx<'_>, reviewer: &Reviewer) -> Done<()> {
     .await
 }
 
-/// Store a policy if it is new, and put it in force.
+/// Store a policy and put it in force. The hash is of source and schemas: one that is there already
+/// changes only where it was damaged.
 async fn put_policy(tx: &mut Tx<'_>, policy: &StoredPolicy) -> Done<()> {
     let StoredPolicy { hash, name, source, schemas } = policy;
     let [hash, name, source] = [hash, name, source].map(|text| stored(text).into_owned());
     tx.send(
         "INSERT INTO policies(hash, name, source, schemas) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (hash) DO NOTHING",
+         ON CONFLICT (hash) DO UPDATE SET source = $3, schemas = $4",
         values![hash, name, source, stored(&json(schemas)?).into_owned()],
     )
     .await?;

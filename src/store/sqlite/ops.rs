@@ -135,11 +135,13 @@ pub(super) fn reviewers(conn: &Connection, name: Option<&str>) -> Done<Vec<Revie
     Ok(found)
 }
 
-/// Store a policy if it is new, and put it in force.
+/// Store a policy and put it in force. The hash is of source and schemas: one that is there already
+/// changes only where it was damaged.
 fn put_policy(tx: &mut Tx<'_>, policy: &StoredPolicy) -> Done<()> {
     tx.conn
         .prepare_cached(
-            "INSERT OR IGNORE INTO policies(hash, name, source, schemas) VALUES (?1, ?2, ?3, ?4)",
+            "INSERT INTO policies(hash, name, source, schemas) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (hash) DO UPDATE SET source = ?3, schemas = ?4",
         )?
         .execute((&policy.hash, &policy.name, &policy.source, json(&policy.schemas)?))?;
     tx.change().policy = Some(policy.hash.clone());

@@ -76,6 +76,7 @@ impl Inside {
             frozen_by: held.frozen_by.clone(),
             record,
             clash: None,
+            covered: None,
         }
     }
 

@@ -80,6 +80,9 @@ pub fn item(state: &State, shown: Option<&Shown>, view: &ItemView) -> Vec<String
     if view.approvals_needed.len() > 1 {
         lines.push(format!("Approvals needed: {}.", clean(&view.approvals_needed.join(", then "))));
     }
+    if let Some(why) = &view.covered {
+        lines.push(format!("Covered: {}.", clean(why)));
+    }
     if view.erased {
         lines.push("Its text has been erased.".into());
         return lines;

@@ -53,6 +53,9 @@ pub fn lines(
     doc.state();
     doc.why();
     doc.faults();
+    if let Some(why) = &view.covered {
+        doc.beside("COVERED", Role::Warn, why);
+    }
     if view.erased {
         doc.section("ERASED", "the text of this decision has been erased; the proofs still hold");
     } else {
