@@ -62,7 +62,9 @@ impl Cover<'_> {
             Self::Nothing | Self::Paths(_) => Ok(()),
             Self::Everything => Err(Refused::new(
                 Why::Unavailable,
-                format!("the policy in force cannot be read, and what it hides is not known: {what}"),
+                format!(
+                    "the policy in force cannot be read, and what it hides is not known: {what}"
+                ),
             )
             .hint("an admin puts a policy in force again: overrule policy activate FILE")),
         }
@@ -81,10 +83,9 @@ impl Cover<'_> {
             }
             Self::Everything => match record {
                 Value::Object(map) => {
-                    for (_, value) in map
-                        .iter_mut()
-                        .filter(|(key, value)| REDACTABLE.contains(&key.as_str()) && !value.is_null())
-                    {
+                    for (_, value) in map.iter_mut().filter(|(key, value)| {
+                        REDACTABLE.contains(&key.as_str()) && !value.is_null()
+                    }) {
                         *value = REDACTED.into();
                     }
                 }
@@ -255,7 +256,8 @@ mod tests {
 
     #[test]
     fn groups_are_covered_as_the_policy_names_them() {
-        let groups = || BTreeMap::from([("race".to_owned(), "b".to_owned()), ("sex".into(), "f".into())]);
+        let groups =
+            || BTreeMap::from([("race".to_owned(), "b".to_owned()), ("sex".into(), "f".into())]);
         let (one, all) = (Redaction::new(["cohort.race"]), Redaction::new(["cohort"]));
         let mut cohort = groups();
         Cover::Paths(&one).cohort(&mut cohort);

@@ -63,7 +63,10 @@ async fn all_is_covered(sql: &str) {
         seen.push(desk.get(&format!("/v1/decisions/{id}"), &ann).await.ok());
         seen.push(desk.home.json(&["queue", "show", id, "--json"]));
     }
-    seen.push(desk.post("/v1/leases", &ann, &json!({"item": "waits"})).await.ok()["leases"][0]["view"].clone());
+    seen.push(
+        desk.post("/v1/leases", &ann, &json!({"item": "waits"})).await.ok()["leases"][0]["view"]
+            .clone(),
+    );
     for view in &seen {
         let text = view.to_string();
         for word in HIDDEN.iter().chain(&UNSURE) {
@@ -82,13 +85,18 @@ async fn all_is_covered(sql: &str) {
     }
     let page = desk.get("/v1/items?text=mortgage-preapproval", &ann).await.ok();
     assert_eq!(page["items"][0]["id"], "waits");
-    desk.post("/v1/desk/queries", &ann, &json!({"ask": "corrections", "since": null, "after": 0, "limit": 9}))
-        .await
-        .is(503, "unavailable");
+    desk.post(
+        "/v1/desk/queries",
+        &ann,
+        &json!({"ask": "corrections", "since": null, "after": 0, "limit": 9}),
+    )
+    .await
+    .is(503, "unavailable");
     let (out, told) = desk.home.exits(&["learn", "export"], 1);
     assert!(out.is_empty() && told.contains(why), "{out}{told}");
     for id in ["waits", "done"] {
-        let explained = desk.post("/v1/desk/queries", &ann, &json!({"ask": "explain", "id": id})).await;
+        let explained =
+            desk.post("/v1/desk/queries", &ann, &json!({"ask": "explain", "id": id})).await;
         explained.is(503, "unavailable");
     }
     // An edit cannot make the cover the text that stands.
@@ -109,7 +117,10 @@ async fn all_is_covered(sql: &str) {
     assert_eq!(waits["record"]["cohort"], "[redacted]");
     let lines = desk.home.ok(&["learn", "export"]);
     let correction: Value = serde_json::from_str(lines.trim()).unwrap();
-    assert_eq!((&correction["id"], &correction["input"]["ssn"]), (&json!("right"), &json!("[redacted]")));
+    assert_eq!(
+        (&correction["id"], &correction["input"]["ssn"]),
+        (&json!("right"), &json!("[redacted]"))
+    );
     assert_eq!(correction["cohort"], json!({"cohort": "[redacted]"}));
     assert_eq!(desk.home.json(&["audit", "verify", "--json"])["ok"], true);
 }
