@@ -37,7 +37,8 @@ enum TokenCommand {
   overrule token create --for ops --scope on-call --scope audit --expires 720h
 
 A token acts in somebody's name: it may do what its scopes and that person's roles both allow. A
-name that nobody has becomes a service when its only scope is ingest.")]
+name that nobody has becomes a service when its only scope is ingest. A service is told all of what
+became of a decision; a person's token, whatever its scopes, only what a reviewer may see.")]
 struct Create {
     /// In whose name it acts [default: you]
     #[arg(long = "for", value_name = "NAME")]

@@ -18,7 +18,7 @@ impl Core {
         let mut route = stored.route.clone();
         route.state = state;
         let mut covered = None;
-        if !eyes.acts_on_it() {
+        if !eyes.acts_on_it(&self.actor(eyes.by)?) {
             covered = self.cover(&stored, eyes.by, &mut route, result.as_mut())?;
         }
         Ok(DecisionView { id: id.to_owned(), route, state, settled, result, covered })

@@ -54,7 +54,6 @@ use self::core::{Core, refuse};
 pub use self::database::DatabaseOptions;
 pub use self::denials::Denial;
 use self::eyes::Eyes;
-pub use self::eyes::plain;
 pub use self::flags::{Confirmed, InForce};
 use self::keys::Keys;
 pub use self::submit::{Admissions, Submission, Turned};

@@ -144,15 +144,6 @@ impl Local {
         Ok(known.find(presented, self.core.wall_now()))
     }
 
-    /// Does a token that is read with on and on still open anything? Not once its owner is
-    /// disabled, either.
-    pub fn is_open(&self, presented: &str) -> Result<bool, Refused> {
-        match self.authenticate(presented)? {
-            Ok(who) => Ok(self.may_ask(&who.name).is_ok()),
-            Err(_) => Ok(false),
-        }
-    }
-
     /// May somebody of this name ask anything at all? For what is no query.
     pub fn may_ask(&self, name: &str) -> Result<(), Refused> {
         authority::may_ask(&self.core.actor(name)?)

@@ -53,6 +53,29 @@ impl Local {
         Ok(found.into_iter().map(one).collect())
     }
 
+    /// As [`Self::tail`], as far as whoever follows the log with this token may see it. `None`: the
+    /// token opens nothing any more, or its owner is disabled.
+    pub fn tail_for(
+        &self,
+        presented: &str,
+        from: u64,
+        limit: usize,
+        domains: bool,
+    ) -> Result<Option<Vec<Tail>>, Refused> {
+        let Ok(who) = self.authenticate(presented)? else { return Ok(None) };
+        let Ok(actor) = self.core.actor(&who.name) else { return Ok(None) };
+        if authority::may_ask(&actor).is_err() {
+            return Ok(None);
+        }
+        let (eyes, mut blind) = (Eyes::behind(&who), HashMap::new());
+        let mut page = self.tail(from, limit, domains)?;
+        for tail in &mut page {
+            let entry = std::mem::take(&mut tail.entry);
+            tail.entry = self.core.followed(eyes, &actor, entry, &mut blind)?;
+        }
+        Ok(Some(page))
+    }
+
     /// A proof file (C2SP tlog-proof) that the entry with this index is in the log.
     pub fn prove_index(&self, index: u64) -> Result<String, Refused> {
         let head = self.head()?;
@@ -148,7 +171,7 @@ impl Core {
 
     /// Would this entry tell `by` what others think of an item on which they are to answer first?
     /// `known`: items looked at already.
-    fn tells_on(
+    pub(super) fn tells_on(
         &self,
         entry: &Value,
         by: &str,

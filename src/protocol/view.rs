@@ -233,7 +233,7 @@ pub struct ItemView {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub clash: Option<Clash>,
     /// Why everything that can be covered is: the policy that says what to hide cannot be read.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(default)]
     pub covered: Option<String>,
 }
 
@@ -249,7 +249,7 @@ pub struct DecisionView {
     /// What it came to; `null` until it is settled.
     pub result: Option<ResultView>,
     /// Why everything that can be covered is: the policy that says what to hide cannot be read.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(default)]
     pub covered: Option<String>,
 }
 

@@ -42,7 +42,10 @@ impl Caller {
     pub async fn execute(&self, command: Command) -> Result<Answer, Problem> {
         let act = command.act();
         self.checked(scope::may_do(self.scopes(), act), authority::name(act)).await?;
-        let done = self.served.desk().execute(self.name(), command).await;
+        let mut done = self.served.desk().execute(self.name(), command).await;
+        if let Ok(Answer::Admitted(answers)) = &mut done {
+            *answers = self.served.desk().told_to(&self.identity, std::mem::take(answers)).await;
+        }
         // Containment puts its own refusals into the trail.
         if keeps_its_own(act) {
             return Ok(done?);

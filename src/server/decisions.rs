@@ -128,7 +128,7 @@ pub(super) async fn submit(
     let who = submitter.identity();
     let submission = Submission { who, source, lines, dry_run };
     let answers = match served.admissions().admit(submission).await {
-        Ok(answers) => answers,
+        Ok(answers) => served.desk().told_to(&submitter.identity(), answers).await,
         Err(turned) => return Err(submitter.turned(turned).await),
     };
     if form != Form::One {
@@ -198,8 +198,9 @@ fn lines_of(form: Form, answers: &[Admitted]) -> Response {
 #[utoipa::path(
     get, path = "/v1/decisions/{id}", tag = "decisions",
     description = "The route with the state that holds now, and the result once it is settled. A \
-        verdict whose grace time runs is not told. A token without `ingest` is told what a reviewer \
-        may see: nothing of a blind proposal, and redacted paths covered.",
+        verdict whose grace time runs is not told. A service (a name without roles) \
+        whose token is for `ingest` alone acts on the decision and is told all of it; any other token \
+        what a reviewer may see: nothing of a blind proposal, and redacted paths covered.",
     params(("id" = String, Path, description = "The decision's id, percent-encoded"), Waiting),
     responses(
         (status = 200, description = "Where it stands", body = openapi::Decision),

@@ -3,8 +3,9 @@
 //!
 //! A stream is read as fast as its client takes it, a page at a time: a slow reader costs a page of
 //! memory and no entry. What an event shows depends on the token: with `audit` or `admin` the entry
-//! as it is hashed; otherwise where things stand, and nothing of who said what of an item, which
-//! would tell a blind reviewer what others thought.
+//! as it is hashed (but where the token reviews, too: not of an item that waits blind for its owner);
+//! otherwise where things stand, and nothing of who said what of an item, which would tell a blind
+//! reviewer what others thought.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -25,7 +26,7 @@ use super::flow::LOOK;
 use super::openapi;
 use super::problem::Problem;
 use super::state::Served;
-use crate::desk::{Tail, plain};
+use crate::desk::Tail;
 use crate::domain::TokenScope;
 
 /// Entries read at a time.
@@ -50,7 +51,8 @@ pub(super) struct Ask {
     get, path = "/v1/events", tag = "events",
     description = "Server-sent events. Each has the log index as its id, the entry's kind as its \
         event, and JSON with `index`; `Last-Event-ID` goes on after that index, on any node. Tokens \
-        with `audit` or `admin` get the entry as it is hashed; others get where things stand.",
+        with `audit` or `admin` get the entry as it is hashed (with `review` beside it: but of what \
+        waits blind for its owner); others get where things stand.",
     params(Ask, ("Last-Event-ID" = Option<u64>, Header, description = "The last index seen")),
     responses(
         (status = 200, description = "A stream that does not end by itself", content_type = "text/event-stream", body = String),
@@ -78,7 +80,6 @@ pub(super) async fn follow(
         None => blocking(move || desk.head()).await?,
     };
     let reader = Reader {
-        all: caller.scopes().iter().any(|s| matches!(s, Audit | Admin)),
         kinds: ask.kind.map(|k| k.split(',').map(|k| k.trim().to_owned()).collect()),
         domain: ask.domain,
         token: bearer(&headers).unwrap_or_default().to_owned(),
@@ -120,7 +121,6 @@ struct Reader {
     /// What authenticated it, looked at again before every page: a revoked token gets no more, and
     /// neither does one whose owner is disabled.
     token: String,
-    all: bool,
     kinds: Option<Vec<String>>,
     domain: Option<String>,
     /// The next index to read.
@@ -155,8 +155,7 @@ impl Reader {
         let (desk, token, from) = (self.served.desk().clone(), self.token.clone(), self.next);
         let domains = self.domain.is_some();
         let read = blocking(move || {
-            let known = desk.is_open(&token)?;
-            if known { desk.tail(from, PAGE, domains).map(Some) } else { Ok(None) }
+            desk.tail_for(&token, from, PAGE, domains)
         });
         let page = match read.await {
             Ok(page) => page?,
@@ -171,7 +170,7 @@ impl Reader {
             // An index is read once: entries never move, and none appears before another.
             self.next = tail.index + 1;
             if self.wants(&tail) {
-                self.page.push_back(shown(&tail, self.all)?);
+                self.page.push_back(shown(&tail)?);
             }
         }
         Some(full)
@@ -185,10 +184,9 @@ impl Reader {
 }
 
 /// An entry as an event. (JSON has no line break that could end it.)
-fn shown(tail: &Tail, all: bool) -> Option<Event> {
+fn shown(tail: &Tail) -> Option<Event> {
     let kind = tail.entry.get("t").and_then(Value::as_str).unwrap_or("entry");
-    let entry = if all { tail.entry.clone() } else { plain(&tail.entry) };
-    let data = json!({ "index": tail.index, "entry": entry });
+    let data = json!({ "index": tail.index, "entry": tail.entry });
     let event = Event::default().id(tail.index.to_string());
     event.event(kind.replace(['\r', '\n'], " ")).json_data(data).ok()
 }

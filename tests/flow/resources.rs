@@ -201,6 +201,39 @@ paths = ["output.iban"]
         (&sampled["result"]["action"], &sampled["result"]["output"]),
         (&Value::Null, &Value::Null)
     );
+    // A token that may do more than submit is a person's, and so is any of somebody with a role.
+    let people = [
+        desk.token(&["ingest", "review"]),
+        desk.token(&["ingest", "review", "on-call", "audit", "admin"]),
+        desk.token(&["ingest", "on-call"]),
+        desk.token_for("root", &["ingest"])["token"].as_str().unwrap().to_owned(),
+    ];
+    for token in &people {
+        for id in ["waits", "sampled", "done"] {
+            assert_eq!(told(id, token).await, told(id, &review).await, "{id}");
+            let (status, polled) = desk.get(&format!("/v1/decisions/{id}?wait=1ms"), token).await;
+            assert_eq!((status, &polled), (200, &told(id, &review).await), "{id}");
+        }
+        // What is sent once more is answered with its route, and that quotes the proposal.
+        let ask = json!({"ask": "decision", "id": "done"});
+        let (_, reply) = desk.post("/v1/desk/queries", token, &ask).await;
+        assert!(!reply.to_string().contains("3704"), "{reply}");
+        for dry in ["", "?dry_run=true"] {
+            let (status, again) =
+                desk.post(&format!("/v1/decisions{dry}"), token, &one("waits", 8)).await;
+            let known = json!(dry.is_empty());
+            assert_eq!((status, &again["duplicate"]), (200, &known), "{again}");
+            assert_eq!((&again["reason"], &again["matched"]), (&json!(blind), &json!([])));
+        }
+    }
+    let (_, again) = desk.post("/v1/decisions", &ingest, &one("waits", 8)).await;
+    assert_eq!((&again["duplicate"], again["reason"] == blind), (&json!(true), false));
+    let line: Vec<u8> = one("waits", 8).to_string().into_bytes();
+    let admit = json!({"do": "admit", "lines": [{"source": "t", "line": 1, "bytes": line}]});
+    let (status, again) = desk.post("/v1/desk/commands", &people[0], &admit).await;
+    assert_eq!(status, 200, "{again}");
+    assert!(again.to_string().contains(blind), "{again}");
+
     let done = told("done", &review).await;
     assert_eq!(done["result"]["action"], "approve");
     let covered = json!({"decision": "approve", "p_deny": 0.29, "iban": "[redacted]"});
@@ -236,5 +269,25 @@ paths = ["output.iban"]
             assert!(keys.iter().all(|key| plain.contains(key)), "{entry}");
         }
         assert_eq!(seen[2]["state"], "decided");
+        // Who audits and reviews is to answer first, too.
+        for token in [&people[1], &desk.token(&["review", "audit"])] {
+            assert_eq!(entries(token, path).await, seen);
+        }
     }
+    let followed = async |token: &str| {
+        let response = desk.ask(Method::GET, "/v1/events?from=0&kind=verdict", token).send();
+        let mut events = super::events::Stream::new(response.await.unwrap());
+        events.next().await.unwrap().data["entry"].clone()
+    };
+    let both = desk.token(&["review", "audit"]);
+    assert_eq!(followed(&audit).await["verdict"], "accept");
+    assert_eq!(followed(&both).await, followed(&review).await);
+    // The own answer is given: then there is nothing left to hide.
+    desk.home.ok(&["undo", "waits", "--as", "ann"]);
+    desk.home.ok(&["answer", "waits", "--action", "approve"]);
+    assert_eq!(followed(&both).await, followed(&audit).await);
+    assert_eq!(
+        entries(&both, "/v1/audit/entries?item=waits").await,
+        entries(&audit, "/v1/audit/entries?item=waits").await
+    );
 }

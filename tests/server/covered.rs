@@ -105,13 +105,13 @@ async fn all_is_covered(sql: &str) {
     // The workflow still acts on all of it.
     let done = desk.get("/v1/decisions/done", &service).await.ok();
     assert_eq!(done["result"]["output"]["iban"], "DE89 3704");
-    assert_eq!(done.get("covered"), None);
+    assert_eq!(done["covered"], Value::Null);
 
     // The same policy once more, and what it does not hide is shown.
     let file = desk.home.path("policy.toml");
     desk.home.ok(&["policy", "activate", file.to_str().unwrap()]);
     let waits = desk.get("/v1/items/waits", &ann).await.ok();
-    assert_eq!(waits.get("covered"), None);
+    assert_eq!(waits["covered"], Value::Null);
     assert_eq!(waits["record"]["input"]["ssn"], "[redacted]");
     assert_eq!(waits["record"]["input"]["income_thousands"], 53);
     assert_eq!(waits["record"]["cohort"], "[redacted]");
