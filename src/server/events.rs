@@ -154,9 +154,7 @@ impl Reader {
     async fn turn(&mut self) -> Option<bool> {
         let (desk, token, from) = (self.served.desk().clone(), self.token.clone(), self.next);
         let domains = self.domain.is_some();
-        let read = blocking(move || {
-            desk.tail_for(&token, from, PAGE, domains)
-        });
+        let read = blocking(move || desk.tail_for(&token, from, PAGE, domains));
         let page = match read.await {
             Ok(page) => page?,
             Err(refused) => {
