@@ -18,7 +18,7 @@ use super::settle::{reversal, stand};
 use crate::audit::{Entry, EntryKind};
 use crate::domain::{Clash, Item, Review, Reviewer, Timestamp, VerdictKind, life};
 use crate::protocol::{Offline, Refused, ReviewRequest, Reviewed, Why};
-use crate::store::{Op, StoredState, Write};
+use crate::store::{Op, StoredDecision, StoredState, Write};
 
 /// Verdicts that clash, while the item waits for a third person.
 const OPEN: &str = "clash/";
@@ -153,7 +153,7 @@ impl Core {
 
     /// The revision that an item had when each of its verdicts came, by request id, as its entries
     /// tell: they name the one that a verdict left.
-    fn stood(&self, id: &str) -> Result<BTreeMap<String, u64>, Refused> {
+    pub(super) fn stood(&self, id: &str) -> Result<BTreeMap<String, u64>, Refused> {
         let (mut stood, mut from) = (BTreeMap::new(), 0);
         loop {
             let page = self.store.entries(Some(id), from, PAGE).map_err(refuse)?;
@@ -179,7 +179,7 @@ impl Core {
         &self,
         sight: &Sight,
         actor: &Reviewer,
-        item: &Item,
+        (stored, item): (&StoredDecision, &Item),
         request: &ReviewRequest,
         now: Timestamp,
     ) -> Result<Option<Reviewed>, Trouble> {
@@ -187,7 +187,7 @@ impl Core {
         if since.is_empty() {
             return Ok(None);
         }
-        self.keep_late(sight, actor, item, request, &since, "decided meanwhile", now).map(Some)
+        self.keep_late(sight, actor, (stored, item), request, &since, "decided meanwhile", now).map(Some)
     }
 
     /// Store a verdict that cannot take effect, and put the item before somebody else.
@@ -196,7 +196,7 @@ impl Core {
         &self,
         sight: &Sight,
         actor: &Reviewer,
-        item: &Item,
+        (stored, item): (&StoredDecision, &Item),
         request: &ReviewRequest,
         since: &[Review],
         why: &str,
@@ -208,6 +208,7 @@ impl Core {
         // A policy that no longer names the queue has no place for it there.
         let known = sight.policy.as_ref().is_none_or(|p| p.queue(&queue).is_some());
         let queue = if known { queue } else { item.queue.clone() };
+        let signed = self.signed_late(sight, actor, stored, item, request)?;
         let next = life::contest(item, &queue, now, |q| sight.terms(q, now));
         let review = Review {
             request_id: request.request_id.clone(),
@@ -218,7 +219,7 @@ impl Core {
             revision: request.revision.unwrap_or(0),
             verdict: request.verdict.clone(),
             at: now,
-            signature: request.signature.clone(),
+            signature: request.signature.clone().filter(|_| signed),
             undone: false,
             reversal: reversal(item, request.verdict.verdict),
             agreed: None,
@@ -242,6 +243,12 @@ impl Core {
             verdict.d.insert("offline".into(), super::core::millis(offline.at).to_string());
         }
         verdict.d.insert("kept".into(), why.to_owned());
+        let mut bodies = vec![("review".to_owned(), json(&review)?)];
+        // What was sent as a signature is kept as what it is.
+        if let Some(sent) = request.signature.as_ref().filter(|_| !signed) {
+            verdict.d.insert("signature".into(), "does not hold".into());
+            bodies.push(("signature".to_owned(), sent.clone().into_bytes()));
+        }
         let mut contested = Entry::new(EntryKind::CLASH, "system", now, sight.wall);
         stand(&mut contested, &next);
         contested.req = Some(review.request_id.clone());
@@ -256,7 +263,7 @@ impl Core {
             (void_key(id), voided.map_or(0, |s| s.version)),
         ];
         let ops = vec![
-            Op::Entry(draft(verdict, vec![("review".into(), json(&review)?)])?),
+            Op::Entry(draft(verdict, bodies)?),
             Op::PutReview(Box::new(review)),
             Op::Entry(draft(contested, Vec::new())?),
             Op::EndLease { item: id.to_owned() },

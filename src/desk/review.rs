@@ -118,13 +118,13 @@ impl Core {
         };
         authority::may_ask(&actor)?;
         self.granted(sight, by, &item, request, offline)?;
-        if let Some(kept) = self.overtaken(sight, &actor, &item, request, at)? {
+        if let Some(kept) = self.overtaken(sight, &actor, (&stored, &item), request, at)? {
             return Ok(kept);
         }
         match self.give(sight, &actor, (&stored, &item), request, at) {
             // What was given under a lease is stored, even if no rule lets it take effect now.
             Err(Trouble::Refused(why)) if a_rule(why.kind) => {
-                self.keep_late(sight, &actor, &item, request, &[], &why.message, at)
+                self.keep_late(sight, &actor, (&stored, &item), request, &[], &why.message, at)
             }
             other => other,
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use overrule::audit::{Statement, sign_with_key};
 use overrule::desk::{Local, OpenOptions};
 use overrule::domain::{ItemState, Kind, Timestamp, Verdict, VerdictKind};
 use overrule::protocol::{
@@ -468,5 +469,118 @@ fn nobody_has_seen_a_revision_that_is_still_to_come() {
         (Why::Invalid, "d0 is at revision 2: nobody can have seen 999")
     );
     assert_eq!(desk.item("d0").reviews.len(), 1);
+    desk.verified();
+}
+
+/// Ann's key, registered at the desk.
+fn keyed(desk: &Desk) -> ssh_key::PrivateKey {
+    let key = ssh_key::PrivateKey::from(ssh_key::private::Ed25519Keypair::from_seed(&[7; 32]));
+    let add = Command::AddReviewer {
+        name: "ann".into(),
+        level: 1,
+        roles: vec![],
+        key: Some(key.public_key().to_openssh().unwrap()),
+        skills: None,
+    };
+    desk.desk.execute_blocking("root", add).unwrap();
+    key
+}
+
+/// The request, signed over the view that it says was seen at its revision.
+fn signed(key: &ssh_key::PrivateKey, request: ReviewRequest) -> ReviewRequest {
+    let mut view = [0; 32];
+    hex::decode_to_slice(request.seen.as_deref().unwrap(), &mut view).unwrap();
+    let revision = request.revision.unwrap();
+    let statement =
+        Statement::new(&request.item, &request.request_id, revision, &request.verdict, &view);
+    let signature = sign_with_key(key, &statement.unwrap().bytes().unwrap()).unwrap();
+    ReviewRequest { signature: Some(signature), ..request }
+}
+
+/// The item moves on and back: nobody has decided it, and its revision is another.
+fn moved(desk: &Desk, id: &str) {
+    desk.pass(600);
+    let theirs = desk.lease("ben", Some(id)).unwrap().unwrap();
+    desk.say("ben", &desk.request(&theirs, VerdictKind::Edit, false)).unwrap();
+    desk.desk.execute_blocking("ben", Command::Undo { item: id.into() }).unwrap();
+}
+
+#[test]
+fn what_a_late_signature_is_over_is_what_the_desk_showed() {
+    let desk = Desk::new(&[("d0", &[]), ("d1", &[]), ("d2", &[])]);
+    let key = keyed(&desk);
+    let late = |id: &str| {
+        let view = desk.lease("ann", Some(id)).unwrap().unwrap();
+        desk.request(&view, VerdictKind::Accept, true)
+    };
+    let honest = signed(&key, late("d0"));
+    // It says that something else was shown, and is signed over that; or is, and does not say so.
+    let lies = signed(&key, ReviewRequest { seen: Some("1".repeat(64)), ..late("d1") });
+    let silent = signed(&key, ReviewRequest { seen: Some("1".repeat(64)), ..late("d2") });
+    let silent = ReviewRequest { seen: None, ..silent };
+    for id in ["d0", "d1", "d2"] {
+        moved(&desk, id);
+        assert!(desk.item(id).revision > 0);
+    }
+    let done = desk.say("ann", &honest).unwrap();
+    assert_eq!((done.state, done.clash), (ItemState::Decided, None));
+    assert!(desk.item("d0").reviews.iter().any(|r| r.reviewer == "ann" && r.signature.is_some()));
+
+    for (request, why) in [
+        (&lies, "revision 0 of d1 did not look as this verdict says"),
+        (&silent, "the signature on d2 does not hold"),
+    ] {
+        let kept = desk.say("ann", request).unwrap();
+        assert_eq!((kept.state, kept.clash.unwrap().people), (ItemState::Waiting, vec!["ann".into()]));
+        assert!(kept.effects[0].contains(why), "{:?}", kept.effects);
+        let item = desk.item(&request.item);
+        let review = item.reviews.iter().find(|r| r.reviewer == "ann").unwrap();
+        assert_eq!((review.revision, &review.signature), (0, &None), "nobody takes it for signed");
+        // Sent again it is the same; another person decides.
+        assert!(desk.say("ann", request).unwrap().duplicate);
+        assert_eq!(desk.lease("ann", Some(&request.item)).unwrap_err().kind, Why::Authority);
+        let entries = desk.desk.tail(0, 1_000, false).unwrap();
+        let told = entries.iter().find(|e| e.entry["req"] == request.request_id.as_str()).unwrap();
+        assert_eq!(told.entry["d"]["signature"], "does not hold");
+    }
+    desk.verified();
+}
+
+#[test]
+fn a_verdict_that_others_overtook_is_signed_only_over_what_was_shown_before_them() {
+    let desk = Desk::new(&[("d0", &["regulated"]), ("d1", &["regulated"])]);
+    let key = keyed(&desk);
+    for id in ["d0", "d1"] {
+        // An edit took effect before: ann sees it, and others decide while she is away.
+        let first = desk.lease("ben", Some(id)).unwrap().unwrap();
+        desk.say("ben", &desk.request(&first, VerdictKind::Edit, false)).unwrap();
+        desk.pass(6);
+        let add = |level| Command::AddReviewer {
+            name: "ann".into(),
+            level,
+            roles: vec![],
+            key: None,
+            skills: None,
+        };
+        desk.desk.execute_blocking("root", add(2)).unwrap();
+        let mine = desk.lease("ann", Some(id)).unwrap().unwrap();
+        assert_eq!(mine.current.as_ref().unwrap().action, "deny");
+        let mut late = desk.request(&mine, VerdictKind::Accept, true);
+        if id == "d1" {
+            late.seen = Some("1".repeat(64));
+        }
+        let late = signed(&key, late);
+        desk.pass(600);
+        let theirs = desk.lease("cho", Some(id)).unwrap().unwrap();
+        let mut edit = desk.request(&theirs, VerdictKind::Edit, false);
+        edit.verdict.action = Some("refer".into());
+        desk.say("cho", &edit).unwrap();
+        desk.pass(6);
+        let kept = desk.say("ann", &late).unwrap();
+        assert_eq!(kept.clash.unwrap().people, ["cho", "ann"]);
+        let item = desk.item(id);
+        let review = item.reviews.iter().find(|r| r.reviewer == "ann").unwrap();
+        assert_eq!(review.signature.is_some(), id == "d0", "{id}");
+    }
     desk.verified();
 }
