@@ -187,7 +187,8 @@ impl Core {
         if since.is_empty() {
             return Ok(None);
         }
-        self.keep_late(sight, actor, (stored, item), request, &since, "decided meanwhile", now).map(Some)
+        self.keep_late(sight, actor, (stored, item), request, &since, "decided meanwhile", now)
+            .map(Some)
     }
 
     /// Store a verdict that cannot take effect, and put the item before somebody else.

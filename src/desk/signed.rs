@@ -44,7 +44,8 @@ impl Core {
             );
         };
         let view = self.shown_at(sight, stored, item, &actor.name, seen)?;
-        if seen != item.revision && request.seen.as_deref().is_some_and(|s| s != hex::encode(view)) {
+        if seen != item.revision && request.seen.as_deref().is_some_and(|s| s != hex::encode(view))
+        {
             return refused(
                 format!("revision {seen} of {} did not look as this verdict says", item.id),
                 "look at the item again and sign what is shown now; your draft is kept",

@@ -531,7 +531,10 @@ fn what_a_late_signature_is_over_is_what_the_desk_showed() {
         (&silent, "the signature on d2 does not hold"),
     ] {
         let kept = desk.say("ann", request).unwrap();
-        assert_eq!((kept.state, kept.clash.unwrap().people), (ItemState::Waiting, vec!["ann".into()]));
+        assert_eq!(
+            (kept.state, kept.clash.unwrap().people),
+            (ItemState::Waiting, vec!["ann".into()])
+        );
         assert!(kept.effects[0].contains(why), "{:?}", kept.effects);
         let item = desk.item(&request.item);
         let review = item.reviews.iter().find(|r| r.reviewer == "ann").unwrap();
