@@ -21,7 +21,9 @@ use super::sync::Delivery;
 use crate::desk::Local;
 use crate::domain::TokenScope;
 use crate::protocol::{Answer, Command, Query, Reply, TokenAsk};
-use crate::server::{self, CONNECTIONS, DOOR, Listen, Patience, Rates, Served, Tls};
+use crate::server::{
+    self, CONNECTIONS, CONNECTIONS_PER_ADDRESS, DOOR, Listen, Patience, Rates, Served, Tls,
+};
 
 /// How often what is due happens.
 const TICK: Duration = Duration::from_secs(1);
@@ -67,12 +69,28 @@ pub struct Serve {
     /// Connections at once; whoever comes then is answered 503
     #[arg(long, value_name = "N", default_value_t = CONNECTIONS)]
     connections: usize,
+    /// Of these, from one address (of IPv6: one network of 2^64); more are answered 503. Behind a
+    /// proxy all come from one, and the proxy has to see to it
+    #[arg(long, value_name = "N", default_value_t = CONNECTIONS_PER_ADDRESS, conflicts_with = "behind_proxy",
+        value_parser = at_least_one)]
+    connections_per_address: usize,
     /// How long a connection may wait for the next request's head to be there
     #[arg(long, value_name = "S", default_value_t = 30, value_parser = value_parser!(u16).range(1..=3600))]
     head_seconds: u16,
     /// How long a request's body may take
     #[arg(long, value_name = "S", default_value_t = 30, value_parser = value_parser!(u16).range(1..=60))]
     body_seconds: u16,
+    /// How long a client may read nothing of what is waiting for it; then its connection closes
+    #[arg(long, value_name = "S", default_value_t = 60, value_parser = value_parser!(u16).range(1..=3600))]
+    write_seconds: u16,
+    /// How long a stream of events lasts; its client opens it anew and goes on where it was
+    #[arg(long, value_name = "S", default_value_t = 3600, value_parser = value_parser!(u32).range(1..=86_400))]
+    stream_seconds: u32,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    let number = text.parse::<std::num::NonZeroUsize>().map_err(|e| e.to_string())?;
+    Ok(number.get())
 }
 
 impl Serve {
@@ -97,11 +115,14 @@ impl Serve {
         let patience = Patience {
             head: Duration::from_secs(self.head_seconds.into()),
             body: Duration::from_secs(self.body_seconds.into()),
+            write: Duration::from_secs(self.write_seconds.into()),
+            stream: Duration::from_secs(self.stream_seconds.into()),
         };
+        let per_address = (!self.behind_proxy).then_some(self.connections_per_address);
         let served = Served::new(session.local()?.clone(), self.behind_proxy, rates)?;
         let ended = session.runtime().block_on(server::serve(
             served,
-            Listen { socket, tls, connections, patience },
+            Listen { socket, tls, connections, per_address, patience },
             asked_to_end(),
         ));
         app.out.note("ending: what came is finished");

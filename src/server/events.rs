@@ -1,7 +1,8 @@
 //! `GET /v1/events`: the log as server-sent events. An event's id is the entry's index, so
 //! `Last-Event-ID` goes on exactly where a connection broke off, on any node.
 //!
-//! A stream is read as fast as its client takes it, a page at a time: a slow reader costs a page of
+//! A stream ends after a while by itself ([`Patience::stream`]); its client goes on where it was. It
+//! is read as fast as its client takes it, a page at a time: a slow reader costs a page of
 //! memory and no entry. What an event shows depends on the token: with `audit` or `admin` the entry
 //! as it is hashed (but where the token reviews, too: not of an item that waits blind for its owner);
 //! otherwise where things stand, and nothing of who said what of an item, which would tell a blind
@@ -9,9 +10,9 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
@@ -24,6 +25,7 @@ use super::auth::{Caller, bearer, blocking};
 use super::body::Params;
 use super::flow::LOOK;
 use super::openapi;
+use super::patience::Patience;
 use super::problem::Problem;
 use super::state::Served;
 use crate::desk::Tail;
@@ -55,7 +57,7 @@ pub(super) struct Ask {
         waits blind for its owner); others get where things stand.",
     params(Ask, ("Last-Event-ID" = Option<u64>, Header, description = "The last index seen")),
     responses(
-        (status = 200, description = "A stream that does not end by itself", content_type = "text/event-stream", body = String),
+        (status = 200, description = "A stream; it ends after an hour, for its client to go on with `Last-Event-ID`", content_type = "text/event-stream", body = String),
         (status = 401, description = "No token, or none that opens", body = openapi::Problem),
         (status = 403, description = "The token only submits", body = openapi::Problem),
         (status = 503, description = "Too many streams are open", body = openapi::Problem),
@@ -64,6 +66,7 @@ pub(super) struct Ask {
 pub(super) async fn follow(
     caller: Caller,
     State(served): State<Served>,
+    Extension(patience): Extension<Patience>,
     headers: HeaderMap,
     Params(ask): Params<Ask>,
 ) -> Result<Response, Problem> {
@@ -87,6 +90,7 @@ pub(super) async fn follow(
         heads,
         next,
         page: VecDeque::new(),
+        until: Instant::now() + patience.stream,
         _place: place,
     };
     let events = stream::unfold(reader, |mut reader| async {
@@ -126,6 +130,8 @@ struct Reader {
     /// The next index to read.
     next: u64,
     page: VecDeque<Event>,
+    /// When it ends.
+    until: Instant,
     _place: OwnedSemaphorePermit,
 }
 
@@ -136,7 +142,7 @@ impl Reader {
             if let Some(event) = self.page.pop_front() {
                 return Some(event);
             }
-            if self.served.is_leaving() {
+            if self.served.is_leaving() || Instant::now() >= self.until {
                 return None;
             }
             if *self.heads.borrow_and_update() > self.next {

@@ -65,7 +65,7 @@ impl Limits {
 }
 
 /// Whoever has an IPv6 address has 2^64 of them.
-fn network(from: IpAddr) -> IpAddr {
+pub(super) fn network(from: IpAddr) -> IpAddr {
     match from {
         IpAddr::V4(_) => from,
         IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() >> 64 << 64).into()),

@@ -5,7 +5,6 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use axum_server::{Address, Handle, Server};
 use hyper_util::rt::TokioTimer;
@@ -14,9 +13,13 @@ use super::auth::blocking;
 use super::patience::Patience;
 use super::places::{Places, Seating};
 use super::state::Served;
+use super::unread::Reading;
 
 /// How many connections at once, where nobody says otherwise.
 pub const CONNECTIONS: usize = 4096;
+/// How many of them from one address, where nobody says otherwise: an office behind one address
+/// needs a few for each person, a service that calls often as many as it has workers.
+pub const CONNECTIONS_PER_ADDRESS: usize = 1024;
 /// How many headers, and how many bytes of them. What comes at once may be read beyond that; then
 /// the request is refused by its size.
 const HEADERS: usize = 64;
@@ -42,13 +45,22 @@ pub struct Listen {
     pub tls: Option<Tls>,
     /// Connections at once; more are told to come again.
     pub connections: usize,
+    /// Of them, from one address (of IPv6: one network); `None`: any number, for behind a proxy all
+    /// come from one.
+    pub per_address: Option<usize>,
     pub patience: Patience,
 }
 
 impl Listen {
     /// Without TLS, and as bounded as `serve` is by default.
     pub fn plain(socket: TcpListener) -> Self {
-        Self { socket, tls: None, connections: CONNECTIONS, patience: Patience::default() }
+        Self {
+            socket,
+            tls: None,
+            connections: CONNECTIONS,
+            per_address: Some(CONNECTIONS_PER_ADDRESS),
+            patience: Patience::default(),
+        }
     }
 }
 
@@ -60,7 +72,8 @@ pub async fn serve(
 ) -> io::Result<()> {
     let app = super::router(served.clone(), listen.patience)
         .into_make_service_with_connect_info::<SocketAddr>();
-    let (places, head) = (Places::new(listen.connections), listen.patience.head);
+    let places = Places::new(listen.connections, listen.per_address);
+    let (head, reading) = (listen.patience.head, Reading::within(listen.patience.write));
     tokio::spawn(count_denied(served.clone()));
     let (handle, denied) = (Handle::new(), served.clone());
     let ending = handle.clone();
@@ -73,7 +86,7 @@ pub async fn serve(
     let server = axum_server::from_tcp(listen.socket)?.handle(handle);
     let ended = match listen.tls {
         None => {
-            let acceptor = Seating::new(NoDelayAcceptor::new(), places);
+            let acceptor = Seating::new(reading, places);
             bounded(server.acceptor(acceptor), head).serve(app).await
         }
         Some(tls) => {
@@ -82,7 +95,7 @@ pub async fn serve(
             let config = RustlsConfig::from_pem_chain_file(tls.cert, tls.key).await?;
             let acceptor = RustlsAcceptor::new(config)
                 .handshake_timeout(HANDSHAKE)
-                .acceptor(NoDelayAcceptor::new());
+                .acceptor(reading);
             bounded(server.acceptor(Seating::new(acceptor, places)), head).serve(app).await
         }
     };

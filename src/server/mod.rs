@@ -28,13 +28,14 @@ mod requests;
 mod resources;
 mod reviews;
 mod state;
+mod unread;
 
 use axum::Router;
 use axum::routing::{delete, get, post};
 
 pub use auth::Caller;
 pub use limits::Rates;
-pub use listen::{CONNECTIONS, Listen, Tls, serve};
+pub use listen::{CONNECTIONS, CONNECTIONS_PER_ADDRESS, Listen, Tls, serve};
 pub use patience::Patience;
 pub use places::DOOR;
 pub use problem::Problem;

@@ -16,7 +16,7 @@ use std::sync::{Arc, OnceLock, RwLock};
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
-use axum::extract::{FromRequestParts, Query, State};
+use axum::extract::{Extension, FromRequestParts, Query, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -37,6 +37,7 @@ use super::events::unbuffered;
 use super::flags::{Asked, Flag, Known, NoFlag};
 use super::flow::LOOK;
 use super::openapi;
+use super::patience::Patience;
 use super::problem::Problem;
 use super::state::Served;
 use crate::desk::{Confirmed, Local, Unknown};
@@ -325,6 +326,7 @@ async fn opens(served: &Served, presented: &str) -> Result<bool, Problem> {
 )]
 pub(super) async fn changes(
     State(served): State<Served>,
+    Extension(patience): Extension<Patience>,
     Query(query): Query<BTreeMap<String, String>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -342,14 +344,22 @@ pub(super) async fn changes(
     // Whoever comes back having seen what holds now need not fetch; whoever begins has just done.
     let seen = headers.get("last-event-id").and_then(|v| v.to_str().ok()).map(str::to_owned);
     let seen = seen.unwrap_or_else(|| state.borrow().clone());
-    let begin = (served, state, seen, Arc::new(place));
-    let events = stream::unfold(begin, |(served, mut state, seen, place)| async move {
+    let until = Some(Instant::now() + patience.stream);
+    let begin = (served, state, seen, until, Arc::new(place));
+    let events = stream::unfold(begin, |(served, mut state, seen, mut until, place)| async move {
         loop {
-            if served.is_leaving() {
+            // After the last word there is nothing more.
+            if served.is_leaving() || until.is_none() {
                 return None;
             }
             let now = state.borrow_and_update().clone();
-            if now != seen && !now.is_empty() {
+            // Before the end, too, all flags are fetched again: with them comes another ticket.
+            let over = until.is_some_and(|until| Instant::now() >= until);
+            if over && now.is_empty() {
+                return None;
+            }
+            if (now != seen || over) && !now.is_empty() {
+                until = until.filter(|_| !over);
                 let event = Event::default().id(now.as_str()).event("message");
                 let data = json!({
                     "type": "refetchEvaluation",
@@ -357,7 +367,7 @@ pub(super) async fn changes(
                     "lastModified": Timestamp::now().as_second(),
                 });
                 let event = event.json_data(data).ok()?;
-                return Some((Ok::<_, Infallible>(event), (served, state, now, place)));
+                return Some((Ok::<_, Infallible>(event), (served, state, now, until, place)));
             }
             let _ = tokio::time::timeout(LOOK, state.changed()).await;
         }

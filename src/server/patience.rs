@@ -1,4 +1,4 @@
-//! How long a client may take to send what it has to say.
+//! How long a client may take to send what it has to say, and to hear what it asked for.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,11 +18,21 @@ pub struct Patience {
     pub head: Duration,
     /// Until its body is there.
     pub body: Duration,
+    /// Until it reads on, where nothing more can be sent to it.
+    pub write: Duration,
+    /// Until a stream of events ends, for its client to open it anew: what a stream that has little
+    /// to say sends is taken by the client's machine, whether the client reads it or not.
+    pub stream: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { head: Duration::from_secs(30), body: Duration::from_secs(30) }
+        Self {
+            head: Duration::from_secs(30),
+            body: Duration::from_secs(30),
+            write: Duration::from_secs(60),
+            stream: Duration::from_secs(3600),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::listen::HEAD_BYTES;
 use super::patience::{Patience, timed, too_slow};
-use super::places::{AtDoor, full};
+use super::places::{AtDoor, turned_away};
 use super::problem::Problem;
 
 /// The header of a request's id; a caller may choose it.
@@ -52,16 +52,16 @@ fn longest(path: &str) -> usize {
 async fn identified(State(patience): State<Patience>, request: Request, next: Next) -> Response {
     let id = chosen(&request).unwrap_or_else(fresh);
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let at_door = request.extensions().get::<AtDoor>().is_some();
+    let at_door = request.extensions().get::<AtDoor>().copied();
     let answer = CURRENT.scope(id.clone(), async {
         // Whoever looks whether the process is alive must not take a busy one for dead.
-        if at_door && path != "/healthz" {
-            return full().into_response();
+        if let Some(why) = at_door.filter(|_| path != "/healthz") {
+            return turned_away(why).into_response();
         }
         answered(request, next, patience).await
     });
     let answer = answer.await;
-    let mut answer = if at_door { closing(answer) } else { answer };
+    let mut answer = if at_door.is_some() { closing(answer) } else { answer };
     tracing::debug!(request = id, %method, path, status = answer.status().as_u16(), "answered");
     if let Ok(value) = HeaderValue::from_str(&id) {
         answer.headers_mut().insert(ID, value);
@@ -88,6 +88,7 @@ async fn answered(request: Request, next: Next, patience: Patience) -> Response 
     let (parts, body) = request.into_parts();
     let (body, late) = timed(body, patience.body);
     let mut request = Request::from_parts(parts, body);
+    request.extensions_mut().insert(patience);
     DefaultBodyLimit::max(most).apply(&mut request);
     match tokio::time::timeout(TIME, next.run(request)).await {
         // What was read of it was refused for being cut off, whatever the handler made of that.

@@ -21,6 +21,7 @@ mod scopes;
 mod served;
 mod surface;
 mod tokens;
+mod unread;
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use crate::served::{Served, Told};
@@ -20,6 +20,18 @@ impl Raw {
     pub async fn to(desk: &Served) -> Self {
         let at = desk.url.strip_prefix("http://").unwrap();
         Self { stream: TcpStream::connect(at).await.unwrap(), came: Vec::new() }
+    }
+
+    /// From this address of this machine (`None`: it has no such), with room for so many bytes that
+    /// were not read.
+    pub async fn from(desk: &Served, from: [u8; 4], room: Option<u32>) -> Option<Self> {
+        let socket = TcpSocket::new_v4().unwrap();
+        if let Some(room) = room {
+            socket.set_recv_buffer_size(room).unwrap();
+        }
+        socket.bind((from, 0).into()).ok()?;
+        let at = desk.url.strip_prefix("http://").unwrap().parse().unwrap();
+        Some(Self { stream: socket.connect(at).await.unwrap(), came: Vec::new() })
     }
 
     /// Say this; `false`: the other side has gone.
