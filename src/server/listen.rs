@@ -93,9 +93,8 @@ pub async fn serve(
             // Somebody else in this process may have chosen already; that is as good.
             let _ = rustls::crypto::ring::default_provider().install_default();
             let config = RustlsConfig::from_pem_chain_file(tls.cert, tls.key).await?;
-            let acceptor = RustlsAcceptor::new(config)
-                .handshake_timeout(HANDSHAKE)
-                .acceptor(reading);
+            let acceptor =
+                RustlsAcceptor::new(config).handshake_timeout(HANDSHAKE).acceptor(reading);
             bounded(server.acceptor(Seating::new(acceptor, places)), head).serve(app).await
         }
     };
