@@ -163,7 +163,9 @@ fn behind_a_proxy_all_come_from_one_address() {
 async fn under_tls_who_reads_nothing_is_cut_as_well() {
     let home = Home::new();
     let made = std::process::Command::new("openssl")
-        .args("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2".split(' '))
+        .args(
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2".split(' '),
+        )
         .args("-subj /CN=localhost -addext subjectAltName=IP:127.0.0.1".split(' '))
         .args("-addext basicConstraints=critical,CA:FALSE -keyout key.pem -out cert.pem".split(' '))
         .current_dir(home.dir.path())
