@@ -76,6 +76,78 @@ pub(crate) fn leases_expire_and_epochs_rise(open: Open<'_>) {
     assert_eq!(next("bob", 100), Ok(Some(lease("bob", 160, 4))));
 }
 
+/// Whatever was taken, prolonged, given back, ended, run out or decided: the next item is the
+/// first open one that nobody holds, and whoever asks for one gets it or hears who has it.
+pub(crate) fn the_next_item_is_the_first_that_nobody_holds(open: Open<'_>) {
+    const ITEMS: usize = 12;
+    const PEOPLE: usize = 4;
+    #[derive(Clone)]
+    struct Held {
+        /// Who took it last, unless it was given back.
+        by: Option<usize>,
+        until: i64,
+        epoch: u64,
+        open: bool,
+    }
+    let store = open();
+    let id = |n: usize| format!("i{n:02}");
+    admit(&*store, (0..ITEMS).map(|n| waiting(&id(n), "level1", Some(60), 0)).collect());
+    let free = Held { by: None, until: 0, epoch: 0, open: true };
+    let (mut held, mut wall, mut seed) = (vec![free; ITEMS], 0_i64, 9_u64);
+    for step in 0..600 {
+        // SplitMix64, Steele et al. 2014.
+        seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = (seed ^ (seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let mut roll = |most: usize| {
+            z = z.rotate_left(17).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            (z >> 33) as usize % most
+        };
+        let (what, who, n) = (roll(20), roll(PEOPLE), roll(ITEMS));
+        let name = format!("p{who}");
+        let until = wall + 10 + roll(60) as i64;
+        match what {
+            0..8 => {
+                let ask = TakeLease { until: at(until), ..next_for(&name, &["level1"], wall) };
+                let given = store.lease(ask).wait().unwrap();
+                let first = held.iter().position(|h| h.open && (h.by.is_none() || h.until <= wall));
+                assert_eq!(given.as_ref().map(|l| l.item.clone()), first.map(id), "step {step}");
+                if let (Some(n), Some(lease)) = (first, given) {
+                    let epoch = held[n].epoch + 1;
+                    held[n] = Held { by: Some(who), until, epoch, open: true };
+                    assert_eq!(lease.epoch, epoch, "step {step}");
+                }
+            }
+            8..13 => {
+                let h = &mut held[n];
+                let renewed = store.renew(&id(n), &name, h.epoch, at(until)).wait();
+                assert_eq!(renewed.is_ok(), h.by == Some(who), "step {step}: {renewed:?}");
+                if renewed.is_ok() {
+                    h.until = until;
+                }
+            }
+            13..16 => {
+                store.release(&id(n), &name, held[n].epoch).wait().unwrap();
+                held[n].by = held[n].by.filter(|by| *by != who);
+            }
+            16 => {
+                apply(&*store, vec![Op::EndLease { item: id(n) }]);
+                held[n].by = None;
+            }
+            // An item comes and goes: decided, taken back.
+            17 => {
+                let mut now = item(&*store, &id(n));
+                held[n].open = !held[n].open;
+                now.state = if held[n].open { ItemState::Waiting } else { ItemState::Settled };
+                apply(&*store, vec![put(&now)]);
+            }
+            // Time goes on, and now and then back a little, as clocks of machines do.
+            18 => wall += roll(40) as i64,
+            _ => wall = (wall - roll(5) as i64).max(0),
+        }
+    }
+}
+
 pub(crate) fn named_leases_and_those_stepped_over(open: Open<'_>) {
     let store = open();
     let rows = ["a", "b", "c", "d"].iter().zip(1..).map(|(id, due)| {

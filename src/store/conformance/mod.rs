@@ -90,6 +90,7 @@ macro_rules! suite {
             desk_time_never_runs_backwards,
             no_item_is_leased_twice,
             a_crowd_at_two_nodes_settles_everything_once,
+            the_next_item_is_the_first_that_nobody_holds,
             leases_expire_and_epochs_rise,
             named_leases_and_those_stepped_over,
             nobody_holds_more_than_the_most,

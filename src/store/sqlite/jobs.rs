@@ -9,6 +9,7 @@ use crate::store::{AdmitBatch, AdmitResult, Promise, StoreError};
 /// An operation that is run once.
 pub(super) struct Call<T, F> {
     doing: &'static str,
+    refuses_first: bool,
     run: Option<F>,
     answer: Option<T>,
     promise: Promise<T>,
@@ -20,7 +21,12 @@ where
     F: FnOnce(&mut Tx<'_>) -> Done<T> + Send + 'static,
 {
     pub(super) fn boxed(doing: &'static str, promise: Promise<T>, run: F) -> Box<dyn Job> {
-        Box::new(Self { doing, run: Some(run), answer: None, promise })
+        Box::new(Self { doing, refuses_first: false, run: Some(run), answer: None, promise })
+    }
+
+    /// One that needs no savepoint: see [`Job::refuses_first`].
+    pub(super) fn light(doing: &'static str, promise: Promise<T>, run: F) -> Box<dyn Job> {
+        Box::new(Self { doing, refuses_first: true, run: Some(run), answer: None, promise })
     }
 }
 
@@ -38,6 +44,10 @@ where
             self.answer = Some(run(tx)?);
         }
         Ok(1)
+    }
+
+    fn refuses_first(&self) -> bool {
+        self.refuses_first
     }
 
     fn settle(self: Box<Self>, outcome: Result<(), StoreError>) {

@@ -99,6 +99,10 @@ fn give(tx: &mut Tx<'_>, ask: &TakeLease) -> Done<Option<Lease>> {
 /// The first open item of the queues that nobody holds, whose standing content the reviewer has
 /// not approved already, and that is not to be stepped over.
 fn first_free(tx: &Tx<'_>, ask: &TakeLease) -> Done<Option<(i64, String)>> {
+    // What has run out since somebody last asked is to be found again.
+    tx.conn
+        .prepare_cached("UPDATE items SET held_until = NULL WHERE held_until <= ?1")?
+        .execute([ask.wall.as_millisecond()])?;
     let mut queues = Vec::new();
     for name in &ask.queues {
         queues.extend(names::queue(tx.conn, name)?);
@@ -109,7 +113,8 @@ fn first_free(tx: &Tx<'_>, ask: &TakeLease) -> Done<Option<(i64, String)>> {
     for queue in queues {
         let mut statement = tx.conn.prepare_cached(
             "SELECT i.place, i.n FROM items i
-             WHERE i.open = 1 AND i.queue = ?1 AND NOT EXISTS (SELECT 1 FROM leases l
+             WHERE i.open = 1 AND i.held_until IS NULL AND i.queue = ?1
+                 AND NOT EXISTS (SELECT 1 FROM leases l
                  WHERE l.item = i.n AND l.reviewer IS NOT NULL AND l.until > ?2)
                  AND NOT EXISTS (SELECT 1 FROM approvals a
                  WHERE a.item = i.n AND a.reviewer = ?3
@@ -141,6 +146,7 @@ fn grant(tx: &Tx<'_>, n: i64, id: &str, ask: &TakeLease) -> Done<Lease> {
              RETURNING epoch",
         )?
         .query_row((n, &ask.reviewer, ask.until.as_millisecond()), |r| r.get(0))?;
+    mark(tx, n, Some(ask.until))?;
     let held = Held { reviewer: ask.reviewer.clone(), until: ask.until, epoch: count(epoch) };
     Ok(held.of(id))
 }
@@ -162,25 +168,39 @@ pub(super) fn renew(
         .execute((n, reviewer, int(epoch), until.as_millisecond()))?;
     match changed {
         0 => Err(lost(id, live(tx.conn, n, Timestamp::MIN)?)),
-        _ => Ok(Held { reviewer: reviewer.to_owned(), until, epoch }.of(id)),
+        _ => {
+            mark(tx, n, Some(until))?;
+            Ok(Held { reviewer: reviewer.to_owned(), until, epoch }.of(id))
+        }
     }
 }
 
 /// Give a lease back, if it is still that one.
 pub(super) fn release(tx: &Tx<'_>, id: &str, reviewer: &str, epoch: u64) -> Done<()> {
-    if let Some(n) = tx.find(id)? {
-        tx.conn
-            .prepare_cached(
-                "UPDATE leases SET reviewer = NULL WHERE item = ?1 AND reviewer = ?2 AND epoch = ?3",
-            )?
-            .execute((n, reviewer, int(epoch)))?;
+    let Some(n) = tx.find(id)? else { return Ok(()) };
+    let ended = tx
+        .conn
+        .prepare_cached(
+            "UPDATE leases SET reviewer = NULL WHERE item = ?1 AND reviewer = ?2 AND epoch = ?3",
+        )?
+        .execute((n, reviewer, int(epoch)))?;
+    match ended {
+        0 => Ok(()),
+        _ => mark(tx, n, None),
     }
-    Ok(())
 }
 
 /// End whatever lease the item has.
 pub(super) fn end(tx: &Tx<'_>, id: &str) -> Done<()> {
     let n = tx.number(id)?;
     tx.conn.prepare_cached("UPDATE leases SET reviewer = NULL WHERE item = ?1")?.execute([n])?;
+    mark(tx, n, None)
+}
+
+/// Tell the index of free items that this one is held so long, or free.
+fn mark(tx: &Tx<'_>, n: i64, until: Option<Timestamp>) -> Done<()> {
+    tx.conn
+        .prepare_cached("UPDATE items SET held_until = ?2 WHERE n = ?1 AND held_until IS NOT ?2")?
+        .execute((n, until.map(Timestamp::as_millisecond)))?;
     Ok(())
 }

@@ -156,6 +156,17 @@ impl Sqlite {
         ticket
     }
 
+    /// Queue an operation that needs no savepoint: see [`writer::Job::refuses_first`].
+    fn light<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        run: impl FnOnce(&mut tx::Tx<'_>) -> Done<T> + Send + 'static,
+    ) -> Ticket<T> {
+        let (promise, ticket) = Ticket::new();
+        self.push(Call::light(doing, promise, run), false);
+        ticket
+    }
+
     fn push(&self, job: Box<dyn writer::Job>, bulk: bool) {
         match &*self.queue.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(queue) => queue.push(job, bulk),
@@ -188,22 +199,22 @@ impl Store for Sqlite {
     }
 
     fn lease(&self, ask: TakeLease) -> Ticket<Option<Lease>> {
-        self.call("lease an item", move |tx| leases::take(tx, &ask))
+        self.light("lease an item", move |tx| leases::take(tx, &ask))
     }
 
     fn renew(&self, item: &str, reviewer: &str, epoch: u64, until: Timestamp) -> Ticket<Lease> {
         let (item, reviewer) = (item.to_owned(), reviewer.to_owned());
-        self.call("renew a lease", move |tx| leases::renew(tx, &item, &reviewer, epoch, until))
+        self.light("renew a lease", move |tx| leases::renew(tx, &item, &reviewer, epoch, until))
     }
 
     fn release(&self, item: &str, reviewer: &str, epoch: u64) -> Ticket<()> {
         let (item, reviewer) = (item.to_owned(), reviewer.to_owned());
-        self.call("release a lease", move |tx| leases::release(tx, &item, &reviewer, epoch))
+        self.light("release a lease", move |tx| leases::release(tx, &item, &reviewer, epoch))
     }
 
     fn put_draft(&self, item: &str, reviewer: &str, draft: Option<Vec<u8>>) -> Ticket<()> {
         let (item, reviewer) = (item.to_owned(), reviewer.to_owned());
-        self.call("keep a draft", move |tx| ops::draft(tx, &item, &reviewer, draft.as_deref()))
+        self.light("keep a draft", move |tx| ops::draft(tx, &item, &reviewer, draft.as_deref()))
     }
 
     fn checkpoint(&self, sign: SignCheckpoint) -> Ticket<Option<String>> {

@@ -111,6 +111,8 @@ fn connect(path: &Path, access: OpenFlags) -> Done<Connection> {
         since.elapsed() < PATIENCE
     }))?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    // A plan never depends on what is bound: else statements are compiled anew at each use.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
     conn.execute_batch("PRAGMA trusted_schema = OFF;")?;

@@ -10,7 +10,8 @@ use crate::store::StoreError;
 pub(super) const APPLICATION_ID: i32 = 0x6f76_726c;
 
 /// Step `n` leads from version `n` to `n + 1`. A released step is never changed: add another.
-const STEPS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+const STEPS: &[&str] =
+    &[include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
 
 /// The version this program writes.
 pub(super) fn version() -> u32 {

@@ -104,6 +104,18 @@ impl<'a> Tx<'a> {
         }
     }
 
+    /// Run an operation that is refused, if it is, before it writes anything worth undoing: a
+    /// savepoint would keep a copy of every page it touches. Where SQLite itself fails in the
+    /// midst of it, the whole transaction is lost.
+    pub(super) fn refused_first<T>(&mut self, run: impl FnOnce(&mut Self) -> Done<T>) -> Done<T> {
+        self.entry = None;
+        self.held = 0;
+        run(self).map_err(|e| match e {
+            Fail::Sql(e) if e.sqlite_error_code().is_some() => Fail::Lost(e),
+            other => other,
+        })
+    }
+
     /// Make it durable. Everything before it happened, or nothing.
     pub(super) fn commit(self) -> Done<()> {
         if self.dirty {

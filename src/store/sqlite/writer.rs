@@ -46,6 +46,11 @@ pub(super) trait Job: Send {
     fn is_done(&self) -> bool {
         true
     }
+    /// Whether a refusal comes before all that would have to be undone (see
+    /// [`Tx::refused_first`]); else the operation gets a savepoint.
+    fn refuses_first(&self) -> bool {
+        false
+    }
     /// Tell the caller: it is durable, or why it is not.
     fn settle(self: Box<Self>, outcome: Result<(), StoreError>);
 }
@@ -345,12 +350,16 @@ impl Ended {
     }
 }
 
-/// All of people's operations, each in its own savepoint. Gives back what made all of them fail.
+/// All of people's operations, each of them whole or not at all. Gives back what made all of them fail.
 fn run_all(tx: &mut Tx<'_>, ended: &mut Ended, people: Vec<Box<dyn Job>>) -> Option<Fail> {
     let mut people = people.into_iter();
     while let Some(mut job) = people.next() {
         tx.erased = false;
-        match tx.all_or_nothing(|tx| job.run(tx, usize::MAX)) {
+        let ran = match job.refuses_first() {
+            true => tx.refused_first(|tx| job.run(tx, usize::MAX)),
+            false => tx.all_or_nothing(|tx| job.run(tx, usize::MAX)),
+        };
+        match ran {
             Ok(rows) => {
                 ended.people_rows += rows;
                 ended.add(job, Ok(()), tx.erased);
