@@ -64,7 +64,11 @@ pub(super) fn want_path(path: &Path) -> PathBuf {
 /// The connection that writes. What a savepoint may have to restore is kept in memory: it is no
 /// more than a batch touches, and a temporary file costs bulk a third of its speed.
 pub(super) fn writer(path: &Path) -> Done<Connection> {
-    let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    writing(connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?)
+}
+
+/// A connection that was only opened, ready to write.
+fn writing(conn: Connection) -> Done<Connection> {
     patiently(|| {
         // Asking is cheap; setting takes a lock that others may hold.
         let mode: String = conn.query_row("PRAGMA journal_mode", (), |r| r.get(0))?;
@@ -147,9 +151,10 @@ pub(super) fn prepare(path: &Path, mode: OpenMode, fresh: &Fresh) -> Done<Option
             _ => Ok(None),
         };
     }
+    let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     // Before anything is written: another program's file stays as it is.
-    patiently(|| schema::found(&connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?))?;
-    let mut conn = writer(path)?;
+    patiently(|| schema::found(&conn))?;
+    let mut conn = writing(conn)?;
     patiently(|| schema::migrate(&mut conn, fresh, mode.record_clock))?;
     Ok(Some(conn))
 }

@@ -160,7 +160,6 @@ impl Writer {
         }
         drop(self.checkpointer);
         if let Some(conn) = self.conn.take() {
-            let _ = conn.execute_batch("PRAGMA optimize");
             // The last connection to leave moves the write-ahead log into the file.
             self.pool.close();
             let _ = conn.close();
