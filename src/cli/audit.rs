@@ -215,7 +215,7 @@ impl Verify {
                 bar.set_position(done);
             }
         };
-        let report = session.runtime().block_on(session.desk.verify(ask, Box::new(told)));
+        let report = session.runtime()?.block_on(session.desk.verify(ask, Box::new(told)));
         if let Some(bar) = bar {
             bar.finish_and_clear();
         }

@@ -11,7 +11,6 @@ use uuid::Uuid;
 
 use super::app::App;
 use super::failure::{Failure, Outcome};
-use super::open::runtime;
 use super::policy::file;
 use super::review::{Look, need_terminal, open};
 use super::session::Session;
@@ -96,7 +95,7 @@ impl Demo {
             }),
             ..OpenOptions::new(folder.path().join("demo.db"), by.clone())
         })?;
-        let session = Session::new(local, by, runtime()?);
+        let session = Session::new(local, by);
         let mut policy = match &app.common.policy {
             Some(file) => file::read(file, app.out.colours_err())?,
             None => file::shipped(file::DEFAULT)?,
@@ -127,14 +126,14 @@ impl Demo {
         let truths = Truths::default();
         backlog(&session, &mut stream, (start, past), &truths, &behind)?;
         let tasks = [
-            session.runtime().spawn(arrive(
+            session.runtime()?.spawn(arrive(
                 session.desk.clone(),
                 session.by.clone(),
                 stream,
                 start,
                 truths.clone(),
             )),
-            session.runtime().spawn(help(session.desk.clone(), truths)),
+            session.runtime()?.spawn(help(session.desk.clone(), truths)),
         ];
         let ended = open(app, &session, self.look.or(look), true);
         for task in tasks {

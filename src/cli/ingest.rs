@@ -103,7 +103,7 @@ impl Ingest {
 
         let total = inputs.iter().map(|i| i.len).sum::<Option<u64>>();
         let mut report = Report::new(app, self.dry_run, total);
-        let stop = stop_on_interrupt(&session);
+        let stop = stop_on_interrupt(&session)?;
         let options =
             IngestOptions { by: session.by.clone(), dry_run: self.dry_run, verdicts, stop };
         session.wrote();
@@ -179,11 +179,11 @@ fn verdicts(file: &Path) -> Result<Vec<ReplayVerdict>, Failure> {
 
 /// A flag that Ctrl-C (or a polite kill) raises: the batch at hand is finished, then ingest stops.
 /// A second one ends the process at once; what was acknowledged is durable even then.
-fn stop_on_interrupt(session: &Session) -> Arc<AtomicBool> {
+fn stop_on_interrupt(session: &Session) -> Result<Arc<AtomicBool>, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     let stop = Arc::new(AtomicBool::new(false));
     let raised = stop.clone();
-    session.runtime().spawn(async move {
+    session.runtime()?.spawn(async move {
         // Without handlers a signal ends the process, which loses nothing either.
         let (Ok(mut pressed), Ok(mut asked)) =
             (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
@@ -200,5 +200,5 @@ fn stop_on_interrupt(session: &Session) -> Arc<AtomicBool> {
             }
         }
     });
-    stop
+    Ok(stop)
 }

@@ -176,7 +176,7 @@ impl App {
 
     /// Speak to an open desk, as `how` says.
     fn session(&self, local: Local, by: String, how: &How) -> Result<Session, Failure> {
-        let mut session = Session::new(local, by, runtime()?);
+        let mut session = Session::new(local, by);
         if how.brief {
             session.briefly();
         }
@@ -260,14 +260,14 @@ impl App {
     /// Send what waits from before, and say what became of it and what still waits.
     fn tell_outbox(&self, session: &Session) -> Outcome {
         let Some(remote) = session.remote() else { return Ok(()) };
-        session.runtime().block_on(remote.settle(SETTLE));
+        session.runtime()?.block_on(remote.settle(SETTLE));
         let Ok(header) = session.header() else { return Ok(()) };
         let Some(outbox) = header.outbox else { return Ok(()) };
         for arrived in &outbox.arrived {
             self.out.note(clean_line(&said(arrived, &session.by)));
         }
         let told = outbox.arrived.iter().map(|arrived| arrived.number).collect();
-        session.runtime().block_on(remote.shown(told));
+        session.runtime()?.block_on(remote.shown(told));
         for text in [outbox.why, outbox.hint].into_iter().flatten() {
             self.out.note(clean_line(&text));
         }

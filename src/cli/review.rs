@@ -125,8 +125,8 @@ pub fn open(app: &App, session: &Session, look: Look, hint: bool) -> Outcome {
         linear: look.linear,
         ..Options::new(session.by.clone())
     };
-    let ticker = session.runtime().spawn(tick(session.desk.clone(), session.by.clone()));
-    let ended = session.runtime().block_on(tui::run(session.desk.clone(), options));
+    let ticker = session.runtime()?.spawn(tick(session.desk.clone(), session.by.clone()));
+    let ended = session.runtime()?.block_on(tui::run(session.desk.clone(), options));
     ticker.abort();
     session.wrote();
     ended.map_err(|error| failure(&error))

@@ -120,7 +120,7 @@ impl Serve {
         };
         let per_address = (!self.behind_proxy).then_some(self.connections_per_address);
         let served = Served::new(session.local()?.clone(), self.behind_proxy, rates)?;
-        let ended = session.runtime().block_on(server::serve(
+        let ended = session.runtime()?.block_on(server::serve(
             served,
             Listen { socket, tls, connections, per_address, patience },
             asked_to_end(),

@@ -1,11 +1,12 @@
 //! A desk that is open, in the name of one person: what every command speaks to.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 
 use super::failure::{Exit, Failure, Outcome};
+use super::open::runtime;
 use super::policy::file;
 use crate::desk::Local;
 use crate::domain::Role;
@@ -21,7 +22,8 @@ pub struct Session {
     remote: Option<Remote>,
     /// The reviewer in whose name everything is said.
     pub by: String,
-    runtime: Runtime,
+    /// Made when something first needs it: most commands only speak to a store here.
+    runtime: OnceCell<Runtime>,
     /// Something was done: the store gets a last checkpoint when the session ends.
     wrote: Cell<bool>,
     /// … but nobody waits for that while other processes write.
@@ -43,9 +45,9 @@ pub(super) use variant;
 
 impl Session {
     /// Speak to `local` in the name of `by`.
-    pub fn new(local: Local, by: String, runtime: Runtime) -> Self {
+    pub fn new(local: Local, by: String) -> Self {
         let desk: Arc<dyn Desk> = Arc::new(local.clone());
-        let wrote = Cell::new(false);
+        let (runtime, wrote) = (OnceCell::new(), Cell::new(false));
         Self { desk, local: Some(local), remote: None, by, runtime, wrote, brief: false }
     }
 
@@ -57,7 +59,7 @@ impl Session {
     /// Speak to a server, in the name that its token has.
     pub fn elsewhere(remote: Remote, runtime: Runtime) -> Self {
         let desk: Arc<dyn Desk> = Arc::new(remote.clone());
-        let (by, wrote) = (remote.me(), Cell::new(false));
+        let (by, runtime, wrote) = (remote.me(), runtime.into(), Cell::new(false));
         Self { desk, local: None, remote: Some(remote), by, runtime, wrote, brief: false }
     }
 
@@ -84,19 +86,29 @@ impl Session {
     }
 
     /// Where tasks run.
-    pub fn runtime(&self) -> &Runtime {
-        &self.runtime
+    pub fn runtime(&self) -> Result<&Runtime, Failure> {
+        if let Some(runtime) = self.runtime.get() {
+            return Ok(runtime);
+        }
+        let made = runtime()?;
+        Ok(self.runtime.get_or_init(|| made))
     }
 
     /// Ask, and wait for the reply.
     pub fn ask(&self, query: Query) -> Result<Reply, Failure> {
-        Ok(self.runtime.block_on(self.desk.ask(&self.by, query))?)
+        match &self.local {
+            Some(local) => Ok(local.ask_blocking(&self.by, query)?),
+            None => Ok(self.runtime()?.block_on(self.desk.ask(&self.by, query))?),
+        }
     }
 
     /// Do, and wait until it is durable.
     pub fn execute(&self, command: Command) -> Result<Answer, Failure> {
         self.wrote.set(true);
-        Ok(self.runtime.block_on(self.desk.execute(&self.by, command))?)
+        match &self.local {
+            Some(local) => Ok(local.execute_blocking(&self.by, command)?),
+            None => Ok(self.runtime()?.block_on(self.desk.execute(&self.by, command))?),
+        }
     }
 
     /// Do something that has no answer but "done".

@@ -133,7 +133,7 @@ impl Delivery {
     /// Begin. Where nothing can be sent from here, that is logged and nothing else is held up.
     pub fn start(session: &Session) -> Option<Self> {
         let local = session.local().ok()?;
-        Self::over(local, session.runtime().handle())
+        Self::over(local, session.runtime().ok()?.handle())
     }
 
     /// As [`Self::start`], over a desk, on a runtime.
@@ -154,7 +154,9 @@ impl Delivery {
 
     /// End. What is on the wire gets a moment; what is not marked as sent is sent again.
     pub fn end(self, session: &Session) {
-        session.runtime().block_on(self.ended());
+        if let Ok(runtime) = session.runtime() {
+            runtime.block_on(self.ended());
+        }
     }
 
     /// As [`Self::end`], where there is a runtime already.
@@ -178,7 +180,7 @@ fn once(app: &App, session: &Session, to: Option<&str>) -> Outcome {
     }
     // The desk may have verdicts whose grace time is over and that nobody has let go yet.
     session.tick();
-    let all = session.runtime().block_on(async {
+    let all = session.runtime()?.block_on(async {
         let mut all = Round::default();
         if messages {
             loop {
@@ -330,7 +332,7 @@ fn test(app: &App, session: &Session, name: &str) -> Outcome {
         ));
     }
     let (courier, _) = carriers(session.local()?)?;
-    let verdicts = session.runtime().block_on(courier.test(name, Timestamp::now()))?;
+    let verdicts = session.runtime()?.block_on(courier.test(name, Timestamp::now()))?;
     let trouble = verdicts.into_iter().find_map(|verdict| match verdict {
         Verdict::Done | Verdict::Again(_) => None,
         Verdict::Later { why, .. } | Verdict::Refused(why) | Verdict::Gone(why) => Some(why),
@@ -348,7 +350,7 @@ fn test(app: &App, session: &Session, name: &str) -> Outcome {
 }
 
 fn forever(app: &App, session: &Session) -> Outcome {
-    let runtime = session.runtime();
+    let runtime = session.runtime()?;
     let Some(delivery) = Delivery::over(session.local()?, runtime.handle()) else {
         return way_out().map(|_| ());
     };

@@ -54,7 +54,7 @@ fn forever(app: &App, session: &Session) -> Outcome {
     loop {
         tick(app, session)?;
         app.out.flush()?;
-        if session.runtime().block_on(wait()) {
+        if session.runtime()?.block_on(wait()) {
             return Ok(());
         }
     }

@@ -5,7 +5,7 @@
 //! written. While bulk keeps writing, the log can never be found empty and grows; the writer's own
 //! (large) limit then ends it with what is left, which is little.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Sender, TrySendError, bounded};
@@ -22,16 +22,46 @@ const PERSON: usize = 16;
 /// is moved sooner than their flushes have to wait behind a large one.
 const WAITED: usize = 4;
 
-/// The writer's end of the thread.
+/// The writer's end of the thread, which is started when there is something to do for it: most
+/// commands write next to nothing.
 pub(super) struct Checkpointer {
-    wake: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    path: PathBuf,
+    thread: Option<Thread>,
     since: usize,
 }
 
+struct Thread {
+    /// `None`: there was no thread to be had; the writer's own limit does it all.
+    wake: Option<Sender<()>>,
+    running: Option<JoinHandle<()>>,
+}
+
 impl Checkpointer {
-    /// Start the thread. Without one (no thread to be had) the writer's own limit does it all.
-    pub(super) fn start(path: &Path) -> Self {
+    pub(super) fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), thread: None, since: 0 }
+    }
+
+    /// So much was committed: operations of people with their rows, and rows of bulk. While others
+    /// wait (`crowded`) it is moved in smaller parts: their small flushes queue behind our large
+    /// ones.
+    pub(super) fn written(&mut self, people: usize, rows: usize, bulk: usize, crowded: bool) {
+        self.since += people * PERSON + rows * WAITED + if crowded { bulk * 16 } else { bulk };
+        if self.since < ROWS {
+            return;
+        }
+        let thread = self.thread.get_or_insert_with(|| Thread::start(&self.path));
+        if let Some(wake) = &thread.wake {
+            match wake.try_send(()) {
+                // It is at it, and will be again.
+                Ok(()) | Err(TrySendError::Full(())) => self.since = 0,
+                Err(TrySendError::Disconnected(())) => thread.wake = None,
+            }
+        }
+    }
+}
+
+impl Thread {
+    fn start(path: &Path) -> Self {
         let path = path.to_owned();
         let (wake, woken) = bounded(1);
         let run = move || {
@@ -44,31 +74,16 @@ impl Checkpointer {
                 }
             }
         };
-        let thread = std::thread::Builder::new().name("store-checkpoint".into()).spawn(run).ok();
-        Self { wake: Some(wake), thread, since: 0 }
-    }
-
-    /// So much was committed: operations of people with their rows, and rows of bulk. While others wait (`crowded`) it is moved in smaller parts: their
-    /// small flushes queue behind our large ones.
-    pub(super) fn written(&mut self, people: usize, rows: usize, bulk: usize, crowded: bool) {
-        self.since += people * PERSON + rows * WAITED + if crowded { bulk * 16 } else { bulk };
-        if self.since >= ROWS
-            && let Some(wake) = &self.wake
-        {
-            match wake.try_send(()) {
-                // It is at it, and will be again.
-                Ok(()) | Err(TrySendError::Full(())) => self.since = 0,
-                Err(TrySendError::Disconnected(())) => self.wake = None,
-            }
-        }
+        let running = std::thread::Builder::new().name("store-checkpoint".into()).spawn(run).ok();
+        Self { wake: running.is_some().then_some(wake), running }
     }
 }
 
-impl Drop for Checkpointer {
+impl Drop for Thread {
     fn drop(&mut self) {
         self.wake = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+        if let Some(running) = self.running.take() {
+            let _ = running.join();
         }
     }
 }

@@ -121,7 +121,7 @@ impl Writer {
         let (bulk, bulk_in) = unbounded();
         let writer = Self {
             want: Want::open(&path),
-            checkpointer: Checkpointer::start(&path),
+            checkpointer: Checkpointer::new(&path),
             path,
             conn: Some(conn),
             failed: None,
