@@ -11,7 +11,7 @@ use super::core::{Core, json, millis, refuse};
 use crate::domain::Timestamp;
 use crate::policy::Notifier;
 use crate::protocol::{Outgoing, Refused};
-use crate::store::{EffectState, Op, OutgoingAsk, Premises, StoreError, Write};
+use crate::store::{Op, OutgoingAsk, Premises, StoreError, Write};
 
 /// The small states that say who delivers: messages, and corrections to backends.
 const TURN: &str = "courier/turn";
@@ -54,6 +54,10 @@ pub trait Outbox: Send + Sync + 'static {
     /// oldest first, due or not.
     fn waiting(&self, kind: &str, after: u64, limit: usize) -> Result<Vec<Parcel>, Refused>;
 
+    /// The same without what they say (`null`): a row says the same for as long as it waits, so
+    /// who has read it once needs to know only that it is there, and when it is due.
+    fn bare(&self, kind: &str, after: u64, limit: usize) -> Result<Vec<Parcel>, Refused>;
+
     /// These went out, or need not any more.
     fn done(&self, keys: &[&str]) -> Result<(), Refused>;
 
@@ -71,6 +75,29 @@ impl Core {
     fn deliver(&self, premises: Premises, ops: Vec<Op>) -> Result<(), StoreError> {
         let now = self.store.snapshot()?.desk_time;
         self.store.commit(Write { premises, now, ops }).wait().map(|_| ())
+    }
+
+    fn parcels(
+        &self,
+        kind: &str,
+        after: u64,
+        limit: usize,
+        bare: bool,
+    ) -> Result<Vec<Parcel>, Refused> {
+        let kind = Some(kind.to_owned());
+        let ask = OutgoingAsk { kind, after, limit, bare, ..OutgoingAsk::default() };
+        let rows = self.store.outgoing(&ask).map_err(refuse)?;
+        Ok(rows
+            .into_iter()
+            .map(|row| Parcel {
+                number: row.number,
+                key: row.key,
+                kind: row.kind,
+                payload: row.payload,
+                attempts: row.attempts,
+                next_at: row.next_at,
+            })
+            .collect())
     }
 
     /// The turn as it stands, with its version.
@@ -156,25 +183,11 @@ impl Outbox for Local {
     }
 
     fn waiting(&self, kind: &str, after: u64, limit: usize) -> Result<Vec<Parcel>, Refused> {
-        let ask = OutgoingAsk {
-            state: EffectState::Waiting,
-            kind: Some(kind.to_owned()),
-            due_at: None,
-            after,
-            limit,
-        };
-        let rows = self.core.store.outgoing(&ask).map_err(refuse)?;
-        Ok(rows
-            .into_iter()
-            .map(|row| Parcel {
-                number: row.number,
-                key: row.key,
-                kind: row.kind,
-                payload: row.payload,
-                attempts: row.attempts,
-                next_at: row.next_at,
-            })
-            .collect())
+        self.core.parcels(kind, after, limit, false)
+    }
+
+    fn bare(&self, kind: &str, after: u64, limit: usize) -> Result<Vec<Parcel>, Refused> {
+        self.core.parcels(kind, after, limit, true)
     }
 
     fn done(&self, keys: &[&str]) -> Result<(), Refused> {

@@ -517,6 +517,8 @@ pub struct OutgoingAsk {
     /// Only effects with a number above.
     pub after: u64,
     pub limit: usize,
+    /// Without what they say: their payloads are neither read nor parsed, and `null`.
+    pub bare: bool,
 }
 
 /// How many effects have not gone out.

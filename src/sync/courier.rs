@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::lane::{Job, Plan, Planner};
+use super::lane::{Job, Line, Plan, Planner};
 use super::request::Verdict;
 use super::wire::Wire;
 use super::worker::{Desk, End, Memory};
@@ -96,6 +96,8 @@ impl Round {
 pub struct Courier {
     desk: Desk,
     terms: Terms,
+    /// Replies that wait and were read already: which line each waits in.
+    known: HashMap<u64, Line>,
     /// Lanes that nobody works on now.
     lanes: HashMap<String, Memory>,
     /// Lanes that are worked on.
@@ -118,6 +120,7 @@ impl Courier {
         Self {
             desk,
             terms,
+            known: HashMap::new(),
             lanes: HashMap::new(),
             at_work: JoinSet::new(),
             busy: Vec::new(),
@@ -207,18 +210,19 @@ impl Courier {
     async fn start(&mut self, now: Timestamp, only: Option<&str>) -> Result<Round, Refused> {
         let env = self.terms.env.clone();
         let wanted = only.map(str::to_owned);
-        let (plan, waiting) = self
-            .desk
-            .with(move |outbox| {
-                let any = |kind| outbox.waiting(kind, 0, 1).map(|found| !found.is_empty());
-                if !(any("notify")? || any("reply")?) {
-                    return Ok((Plan::default(), 0));
-                }
-                let notifiers = outbox.notifiers()?;
-                let planner = Planner::new(&notifiers, &*env, wanted.as_deref(), now);
-                everything(outbox, planner)
-            })
-            .await?;
+        // (Lost with a look that fails, it is read again.)
+        let known = std::mem::take(&mut self.known);
+        let look = self.desk.with(move |outbox| {
+            let any = |kind| outbox.bare(kind, 0, 1).map(|found| !found.is_empty());
+            if !(any("notify")? || any("reply")?) {
+                return Ok(Look::default());
+            }
+            let notifiers = outbox.notifiers()?;
+            let planner = Planner::new(&notifiers, &*env, wanted.as_deref(), now);
+            everything(outbox, planner, known)
+        });
+        let Look { plan, waiting, known } = look.await?;
+        self.known = known;
         let mut round = Round { unready: plan.unready, waiting, ..Round::default() };
         if let Some(at) = plan.next {
             round.soon(at, false);
@@ -295,23 +299,57 @@ impl Courier {
     }
 }
 
+/// What a look found.
+#[derive(Default)]
+struct Look {
+    plan: Plan,
+    /// How many wait.
+    waiting: usize,
+    known: HashMap<u64, Line>,
+}
+
 /// A plan over every parcel that waits, due or not, and how many they are: what is said later about
 /// one thing decides what is sent now, and what waits for one host stands before what goes to
-/// others.
-fn everything(outbox: &dyn Outbox, mut planner: Planner<'_>) -> Result<(Plan, usize), Refused> {
-    let mut waiting = 0;
+/// others. Replies that were read before, and may not go now, are not read again: they may be many.
+fn everything(
+    outbox: &dyn Outbox,
+    mut planner: Planner<'_>,
+    mut before: HashMap<u64, Line>,
+) -> Result<Look, Refused> {
+    let (mut waiting, mut known) = (0, HashMap::new());
     for kind in ["notify", "reply"] {
         let mut after = 0;
         loop {
-            let page = outbox.waiting(kind, after, PAGE)?;
+            let mut page = Vec::new();
+            // Alerts are few: one takes the place of others.
+            let mut whole = kind == "notify";
+            if !whole {
+                page = outbox.bare(kind, after, PAGE)?;
+                whole = page.iter().any(|p| {
+                    before.get(&p.number).is_none_or(|line| planner.wants(line, p.next_at))
+                });
+            }
+            if whole {
+                page = outbox.waiting(kind, after, PAGE)?;
+            }
             let full = page.len() == PAGE;
             after = page.last().map_or(after, |p| p.number);
             waiting += page.len();
-            page.into_iter().for_each(|parcel| planner.take(parcel));
+            for parcel in page {
+                let (number, next_at) = (parcel.number, parcel.next_at);
+                let line = match before.remove(&number).filter(|_| !whole) {
+                    Some(line) => {
+                        planner.pass(&line, next_at);
+                        Some(line)
+                    }
+                    None => planner.take(parcel),
+                };
+                known.extend(line.map(|line| (number, line)));
+            }
             if !full {
                 break;
             }
         }
     }
-    Ok((planner.end(), waiting))
+    Ok(Look { plan: planner.end(), waiting, known })
 }

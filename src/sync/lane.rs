@@ -167,6 +167,13 @@ impl Job {
 /// How many jobs of a lane are taken along at once; the others wait as a number.
 const KEEP: usize = 256;
 
+/// Which line a reply waits in: what is said of one item over one lane goes in order.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Line {
+    lane: String,
+    item: String,
+}
+
 /// Looks at all that waits, page by page, and keeps of it what can go now: of thousands to one dead
 /// host a name each, so that everything that came later is seen as well.
 pub(super) struct Planner<'p> {
@@ -179,8 +186,8 @@ pub(super) struct Planner<'p> {
     /// Alerts by notifier and what they are about.
     groups: BTreeMap<(String, String), Vec<Job>>,
     ready: BTreeMap<String, Result<Destination, Unready>>,
-    /// Items of which a lane has a reply that waits already.
-    told: HashSet<(String, String)>,
+    /// Lines that have a reply that waits already.
+    told: HashSet<Line>,
 }
 
 impl<'p> Planner<'p> {
@@ -202,11 +209,50 @@ impl<'p> Planner<'p> {
         }
     }
 
-    /// The next of what waits, in order.
-    pub(super) fn take(&mut self, parcel: Parcel) {
+    /// The next of what waits, in order; the line of a reply that has one.
+    pub(super) fn take(&mut self, parcel: Parcel) -> Option<Line> {
         match parcel.kind == "reply" {
             true => self.reply(parcel),
-            false => self.notice(parcel),
+            false => {
+                self.notice(parcel);
+                None
+            }
+        }
+    }
+
+    /// The next of what waits, where it has been read before: as [`Self::take`] of a reply that
+    /// this does not [want](Self::wants).
+    pub(super) fn pass(&mut self, line: &Line, next_at: Option<Timestamp>) {
+        if self.is_for_replies() {
+            self.goes(line, next_at);
+        }
+    }
+
+    /// Must a reply of this line be read, because it may go now?
+    pub(super) fn wants(&self, line: &Line, next_at: Option<Timestamp>) -> bool {
+        let has_room = || self.plan.due.get(&line.lane).is_none_or(|due| due.len() < KEEP);
+        self.is_for_replies()
+            && next_at.is_none_or(|at| at <= self.now)
+            && !self.told.contains(line)
+            && has_room()
+    }
+
+    fn is_for_replies(&self) -> bool {
+        self.only.is_none_or(|only| only == "reply")
+    }
+
+    /// Does the next reply of this line go now? (Where there is room, and otherwise soon.)
+    fn goes(&mut self, line: &Line, next_at: Option<Timestamp>) -> bool {
+        // One word about an item after the other: what was said first never arrives last.
+        if !self.told.insert(line.clone()) {
+            return false;
+        }
+        match next_at {
+            Some(at) if at > self.now => {
+                self.plan.later(at);
+                false
+            }
+            _ => true,
         }
     }
 
@@ -260,34 +306,30 @@ impl<'p> Planner<'p> {
         }
     }
 
-    fn reply(&mut self, parcel: Parcel) {
-        if self.only.is_some_and(|only| only != "reply") {
-            return;
+    fn reply(&mut self, parcel: Parcel) -> Option<Line> {
+        if !self.is_for_replies() {
+            return None;
         }
-        let plan = &mut self.plan;
         let way = match Way::of(&parcel.payload, self.env) {
             Ok(way) => way,
-            Err(NoReply::Never(why)) => return plan.dead.push((parcel.key, why)),
+            Err(NoReply::Never(why)) => {
+                self.plan.dead.push((parcel.key, why));
+                return None;
+            }
             Err(NoReply::Unready { lane, why }) => {
-                plan.unready.insert(lane.into(), why);
-                return;
+                self.plan.unready.insert(lane.into(), why);
+                return None;
             }
         };
-        // One word about an item after the other: what was said first never arrives last.
         let item = parcel.payload.get("id").and_then(serde_json::Value::as_str);
-        let (lane, item) = (way.lane(), item.unwrap_or(&parcel.key).to_owned());
-        if !self.told.insert((lane.clone(), item)) {
-            return;
-        }
-        match parcel.next_at {
-            Some(at) if at > self.now => plan.later(at),
-            _ => {
-                let due = plan.due.entry(lane).or_default();
-                if due.len() < KEEP {
-                    due.push(Job::Reply { parcel, way: Box::new(way) });
-                }
+        let line = Line { lane: way.lane(), item: item.unwrap_or(&parcel.key).to_owned() };
+        if self.goes(&line, parcel.next_at) {
+            let due = self.plan.due.entry(line.lane.clone()).or_default();
+            if due.len() < KEEP {
+                due.push(Job::Reply { parcel, way: Box::new(way) });
             }
         }
+        Some(line)
     }
 }
 
@@ -339,7 +381,7 @@ mod tests {
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Plan {
         let mut planner = Planner::new(notifiers, env, None, at(0));
-        parcels.into_iter().for_each(|parcel| planner.take(parcel));
+        parcels.into_iter().for_each(|parcel| drop(planner.take(parcel)));
         planner.end()
     }
 

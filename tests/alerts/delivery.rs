@@ -291,6 +291,47 @@ async fn tens_of_thousands_for_a_dead_host_hold_up_no_other() {
 }
 
 #[tokio::test]
+async fn what_waits_for_its_time_is_read_once() {
+    let receiver = Receiver::start(|_, _| Says::plain(200, "ok")).await;
+    let env = [("OVERRULE_REPLY_SECRET", WHSEC)];
+    let mut desk = desk_with(Vec::new(), &env, Allowed::read("127.0.0.1"));
+    const MANY: u64 = 5_500;
+    for n in 0..MANY {
+        let row = reply(&desk, &receiver.url("/cb"), &format!("lap-{n}"), false);
+        let mut rows = desk.outbox.rows.lock().unwrap();
+        rows.get_mut(&row).unwrap().parcel.next_at = Some(at(600.0));
+    }
+    let read = |desk: &Desk| std::mem::take(&mut *desk.outbox.read.lock().unwrap());
+    for (second, most) in [(0.0, MANY as usize), (1.0, 0), (2.0, 0)] {
+        let round = desk.courier.round(at(second), None).await.unwrap();
+        assert_eq!((round.sent, round.waiting, round.next), (0, MANY as usize, Some(at(600.0))));
+        assert_eq!(read(&desk), most, "after {second} s");
+    }
+    // What is new, or due now, is read with its neighbours, and goes; a later word about an item
+    // still waits for the first.
+    desk.outbox.redeliver(2_500);
+    let behind = reply(&desk, &receiver.url("/cb"), "lap-0", true);
+    let round = desk.courier.round(at(3.0), None).await.unwrap();
+    assert_eq!((round.sent, round.waiting), (1, MANY as usize + 1));
+    assert_eq!(desk.outbox.stands(2_500), (Stands::Done, 0));
+    assert_eq!(desk.outbox.stands(behind), (Stands::Waiting, 0));
+    assert!((1..=1_501).contains(&read(&desk)));
+    desk.courier.round(at(4.0), None).await.unwrap();
+    assert_eq!(read(&desk), 0);
+    // When its time has come all of it goes, and in order.
+    for second in 0..40 {
+        desk.courier.round(at(600.0 + f64::from(second)), None).await.unwrap();
+    }
+    let rows = desk.outbox.rows.lock().unwrap();
+    assert!(rows.values().all(|row| row.stands == Stands::Done));
+    let came = receiver.came();
+    let first = came.iter().map(|c| c.json()).filter(|c| c["data"]["id"] == "lap-0");
+    let told: Vec<_> = first.map(|c| c["data"]["outcome"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(told, ["accepted", "rejected"]);
+    assert_eq!(came.len(), MANY as usize + 1);
+}
+
+#[tokio::test]
 async fn a_reversal_is_never_overtaken_by_what_it_reverses() {
     let receiver = Receiver::start(|_, n| Says::plain(if n == 0 { 503 } else { 200 }, "")).await;
     let env = [("OVERRULE_REPLY_SECRET", WHSEC)];

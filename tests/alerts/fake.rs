@@ -31,6 +31,8 @@ pub struct Row {
 pub struct Fake {
     pub rows: Mutex<BTreeMap<u64, Row>>,
     pub notifiers: Mutex<Vec<Notifier>>,
+    /// How many parcels were read with what they say.
+    pub read: Mutex<usize>,
     turn: Mutex<Option<String>>,
 }
 
@@ -100,7 +102,17 @@ impl Outbox for Fake {
         let rows = self.rows.lock().unwrap();
         let waiting = rows.range(after + 1..).map(|(_, row)| row);
         let waiting = waiting.filter(|r| r.stands == Stands::Waiting && r.parcel.kind == kind);
-        Ok(waiting.take(limit).map(|r| r.parcel.clone()).collect())
+        let found: Vec<Parcel> = waiting.take(limit).map(|r| r.parcel.clone()).collect();
+        *self.read.lock().unwrap() += found.len();
+        Ok(found)
+    }
+
+    fn bare(&self, kind: &str, after: u64, limit: usize) -> Result<Vec<Parcel>, Refused> {
+        let rows = self.rows.lock().unwrap();
+        let waiting = rows.range(after + 1..).map(|(_, row)| row);
+        let waiting = waiting.filter(|r| r.stands == Stands::Waiting && r.parcel.kind == kind);
+        let bare = |r: &Row| Parcel { payload: Value::Null, ..r.parcel.clone() };
+        Ok(waiting.take(limit).map(bare).collect())
     }
 
     fn done(&self, keys: &[&str]) -> Result<(), Refused> {

@@ -173,6 +173,7 @@ pub(super) fn rows(core: &Core, deeds: &mut Deeds<'_>) -> Result<(), Refused> {
         due_at: None,
         after: 0,
         limit: BATCH,
+        bare: false,
     };
     let rows = core.store.outgoing(&ask).map_err(refuse)?;
     for row in rows {

@@ -117,8 +117,9 @@ pub(super) fn read(conn: &Connection, ask: &OutgoingAsk) -> Done<Vec<StoredEffec
         EffectState::Dead => ("dead = 1", "held IN (0, 1)"),
     };
     let kind = if ask.kind.is_some() { " AND kind = ?4" } else { " AND ?4 IS NULL" };
+    let payload = if ask.bare { "'null'" } else { "payload" };
     let mut statement = conn.prepare_cached(&format!(
-        "SELECT number, key, kind, item, payload, at, attempts, next_at, error FROM outbox
+        "SELECT number, key, kind, item, {payload}, at, attempts, next_at, error FROM outbox
          WHERE done = 0 AND {dead} AND {held} AND number > ?1 AND next_at <= ?2{kind}
          ORDER BY number LIMIT ?3"
     ))?;

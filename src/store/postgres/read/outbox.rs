@@ -30,8 +30,9 @@ pub(in crate::store::postgres) async fn outgoing(
         values.push(kind);
     }
     let limit = ask.limit;
+    let payload = if ask.bare { "'null'::text" } else { "payload" };
     let sql = format!(
-        "SELECT number, key, kind, item, payload, at, attempts, next_at, error FROM outbox
+        "SELECT number, key, kind, item, {payload}, at, attempts, next_at, error FROM outbox
          WHERE NOT done AND {which} AND number > $1 AND next_at <= $2 {of_kind}
          ORDER BY number LIMIT {limit}"
     );
