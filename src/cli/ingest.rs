@@ -1,5 +1,6 @@
 //! `ingest FILE…`: admits decisions, however many, and says what became of them.
 
+mod far;
 mod letters;
 mod report;
 
@@ -10,12 +11,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::ValueEnum;
+use tokio::runtime::Runtime;
 
 use super::app::App;
 use super::decide::open_text;
 use super::failure::{Exit, Failure, Outcome};
 use super::open::{Fresh, How};
-use super::session::Session;
 use crate::desk::ingest::{self, IngestOptions, Input, ReplayVerdict};
 use report::Report;
 
@@ -28,6 +29,7 @@ use report::Report;
   overrule ingest new.jsonl --dry-run --json      the routes, and nothing stored
   overrule ingest --refused                       what could not be taken, and why
   overrule ingest --retry                         try those again
+  overrule ingest day.jsonl --store https://desk.example    at a server, with a token for ingest
 
 Run it again after an interruption: what is stored already is recognised.
 Exits 3 when some lines were refused; the others are admitted all the same.")]
@@ -75,7 +77,10 @@ impl Ingest {
         if let Some(numbers) = self.retry {
             return letters::retry(app, numbers);
         }
-        self.admit(app)
+        match app.server() {
+            Some(address) => far::admit(self, app, address),
+            None => self.admit(app),
+        }
     }
 
     fn admit(self, app: &App) -> Outcome {
@@ -103,7 +108,7 @@ impl Ingest {
 
         let total = inputs.iter().map(|i| i.len).sum::<Option<u64>>();
         let mut report = Report::new(app, self.dry_run, total);
-        let stop = stop_on_interrupt(&session)?;
+        let stop = stop_on_interrupt(session.runtime()?);
         let options =
             IngestOptions { by: session.by.clone(), dry_run: self.dry_run, verdicts, stop };
         session.wrote();
@@ -179,11 +184,11 @@ fn verdicts(file: &Path) -> Result<Vec<ReplayVerdict>, Failure> {
 
 /// A flag that Ctrl-C (or a polite kill) raises: the batch at hand is finished, then ingest stops.
 /// A second one ends the process at once; what was acknowledged is durable even then.
-fn stop_on_interrupt(session: &Session) -> Result<Arc<AtomicBool>, Failure> {
+fn stop_on_interrupt(runtime: &Runtime) -> Arc<AtomicBool> {
     use tokio::signal::unix::{SignalKind, signal};
     let stop = Arc::new(AtomicBool::new(false));
     let raised = stop.clone();
-    session.runtime()?.spawn(async move {
+    runtime.spawn(async move {
         // Without handlers a signal ends the process, which loses nothing either.
         let (Ok(mut pressed), Ok(mut asked)) =
             (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
@@ -200,5 +205,5 @@ fn stop_on_interrupt(session: &Session) -> Result<Arc<AtomicBool>, Failure> {
             }
         }
     });
-    Ok(stop)
+    stop
 }

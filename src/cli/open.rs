@@ -13,10 +13,12 @@ use super::policy::file;
 use super::session::Session;
 use crate::desk::{DatabaseOptions, Local, OpenOptions};
 use crate::protocol::{Arrived, Desk as _, Fate};
-use crate::remote::{NoToken, Remote, Token, VARIABLE};
+use crate::remote::{Intake, NoToken, Remote, Token, VARIABLE};
 
 /// How long a command waits for verdicts from before to be sent.
 const SETTLE: Duration = Duration::from_secs(3);
+
+const IN_CLEAR: &str = "http:// sends your token in clear; a server with TLS is https://";
 
 /// May the command make a store where there is none?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,23 +230,11 @@ impl App {
 
     /// The desk at `address`, with this token or the one that is kept for it.
     pub async fn remote(&self, address: &str, token: Option<Token>) -> Result<Remote, Failure> {
-        let nowhere = |what: &str| {
-            Failure::usage(format!("there is no home folder to keep {what} in")).hint("set HOME")
-        };
-        let token = match token {
-            Some(token) => token,
-            None => {
-                let folder = self.config_folder().ok_or_else(|| nowhere("a token"))?;
-                let given = std::env::var(VARIABLE).ok();
-                let host = crate::remote::host(address)?;
-                Token::find(given.as_deref(), &folder, &host).map_err(|e| no_token(&e, address))?
-            }
-        };
+        let token = token.map_or_else(|| self.token(address), Ok)?;
         let state = self.places.state.as_deref().ok_or_else(|| nowhere("an outbox"))?;
-        let ca = self.common.ca.as_deref().or(self.config.ca.as_deref());
-        let remote = Remote::open_trusting(address, &token, state, ca).await?;
+        let remote = Remote::open_trusting(address, &token, state, self.ca()).await?;
         if remote.in_clear() {
-            self.out.note("http:// sends your token in clear; a server with TLS is https://");
+            self.out.note(IN_CLEAR);
         }
         let seconds = remote.clock_ahead() / 1000;
         if seconds.abs() >= 60 {
@@ -255,6 +245,28 @@ impl App {
             ));
         }
         Ok(remote)
+    }
+
+    /// The way in for decisions to the desk at `address`, with the token that is kept for it.
+    pub fn intake(&self, address: &str) -> Result<Intake, Failure> {
+        let intake = Intake::new(address, &self.token(address)?, self.ca())?;
+        if intake.in_clear() {
+            self.out.note(IN_CLEAR);
+        }
+        Ok(intake)
+    }
+
+    /// The token for the desk at `address`.
+    fn token(&self, address: &str) -> Result<Token, Failure> {
+        let folder = self.config_folder().ok_or_else(|| nowhere("a token"))?;
+        let given = std::env::var(VARIABLE).ok();
+        let host = crate::remote::host(address)?;
+        Token::find(given.as_deref(), &folder, &host).map_err(|e| no_token(&e, address))
+    }
+
+    /// Certificates to trust beside the system's.
+    fn ca(&self) -> Option<&Path> {
+        self.common.ca.as_deref().or(self.config.ca.as_deref())
     }
 
     /// Send what waits from before, and say what became of it and what still waits.
@@ -325,6 +337,10 @@ fn said(arrived: &Arrived, me: &str) -> String {
         }
         Fate::Refused(refused) => format!("{what} was refused: {}", refused.message),
     }
+}
+
+fn nowhere(what: &str) -> Failure {
+    Failure::usage(format!("there is no home folder to keep {what} in")).hint("set HOME")
 }
 
 fn no_token(error: &NoToken, address: &str) -> Failure {

@@ -75,10 +75,17 @@ impl Local {
 /// A submission some lines of which have no answer yet.
 struct Open {
     who: Identity,
-    source: String,
+    source: Source,
     answers: Vec<Option<Admitted>>,
     left: usize,
     reply: oneshot::Sender<Result<Vec<Admitted>, Turned>>,
+}
+
+/// Where lines come from, and how many came from there before them.
+#[derive(Clone, Default)]
+struct Source {
+    name: String,
+    before: u64,
 }
 
 /// Whose answer a row is.
@@ -168,7 +175,8 @@ impl Sequencer {
         let mut waiting: Vec<(String, Vec<Waiting>)> = Vec::new();
         let (mut dead, mut places) = (Vec::new(), Vec::new());
         for ask in asks {
-            let Ask { who, source, prepared, under, dry_run, reply } = ask;
+            let Ask { who, source: name, before, prepared, under, dry_run, reply } = ask;
+            let source = Source { name, before };
             if let Err(turned) = self.known(&who) {
                 let _ = reply.send(Err(turned));
                 continue;
@@ -398,10 +406,12 @@ impl Sequencer {
         Ok(answers)
     }
 
-    fn letter(&self, source: &str, at: Place, refusal: &Refusal, bytes: Vec<u8>) -> DeadLetter {
+    fn letter(&self, source: &Source, at: Place, refusal: &Refusal, bytes: Vec<u8>) -> DeadLetter {
         let Refusal { reason, message } = refusal.clone();
+        let Source { name: source, before } = source.clone();
         let line = u64::try_from(at.line).unwrap_or(u64::MAX).saturating_add(1);
-        DeadLetter { source: source.to_owned(), line, reason, message, bytes, at: self.sight.wall }
+        let line = line.saturating_add(before);
+        DeadLetter { source, line, reason, message, bytes, at: self.sight.wall }
     }
 
     /// Keep lines that are not usable. On their own: no premise keeps them from being kept.

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+pub use lines::next_line;
 use lines::{Chunk, Place, Source};
 use replay::Replay;
 pub use replay::ReplayVerdict;
@@ -71,6 +72,8 @@ pub enum IngestEvent<'a> {
     Refused { source: &'a str, line: u64, refusal: &'a Refusal },
     /// A replayed verdict was refused.
     VerdictRefused { id: &'a str, refused: &'a Refused },
+    /// The desk cannot take lines now; it is tried again.
+    Waiting { why: &'a str },
     /// Now and then: bytes read.
     Progress { bytes: u64, lines: u64 },
 }
@@ -97,6 +100,22 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// Count what became of one record.
+    pub fn count(&mut self, route: &Route) {
+        if route.duplicate {
+            self.duplicates += 1;
+            return;
+        }
+        match route.outcome {
+            Outcome::Auto => self.auto += 1,
+            Outcome::Review => self.review += 1,
+            Outcome::Quarantine => self.quarantine += 1,
+            Outcome::Block => self.block += 1,
+            Outcome::Fallback => self.fallback += 1,
+        }
+        self.sampled += u64::from(route.sample.is_some());
+    }
+
     /// Records newly stored.
     pub fn admitted(&self) -> u64 {
         self.auto + self.review + self.quarantine + self.block + self.fallback
@@ -460,19 +479,7 @@ impl Run<'_> {
     }
 
     fn landed(&mut self, route: &Route) {
-        let s = &mut self.summary;
-        if route.duplicate {
-            s.duplicates += 1;
-        } else {
-            match route.outcome {
-                Outcome::Auto => s.auto += 1,
-                Outcome::Review => s.review += 1,
-                Outcome::Quarantine => s.quarantine += 1,
-                Outcome::Block => s.block += 1,
-                Outcome::Fallback => s.fallback += 1,
-            }
-            s.sampled += u64::from(route.sample.is_some());
-        }
+        self.summary.count(route);
         self.replay.admitted(route, self.now);
         (self.on)(IngestEvent::Route(route));
     }

@@ -42,6 +42,8 @@ pub struct Submission {
     pub who: Identity,
     /// Where it came from; shown with dead letters.
     pub source: String,
+    /// How many lines of the source came before these; counted in with dead letters.
+    pub before: u64,
     pub lines: Vec<Vec<u8>>,
     /// Say what the routes would be; store nothing.
     pub dry_run: bool,
@@ -102,6 +104,7 @@ impl Terms {
 pub(super) struct Ask {
     pub(super) who: Identity,
     pub(super) source: String,
+    pub(super) before: u64,
     pub(super) prepared: Vec<Prepared>,
     pub(super) under: Arc<Terms>,
     pub(super) dry_run: bool,
@@ -111,7 +114,7 @@ pub(super) struct Ask {
 impl Admissions {
     /// Admit; the answers stand in the order of the lines, and what they say is durable.
     pub async fn admit(&self, submission: Submission) -> Result<Vec<Admitted>, Turned> {
-        let Submission { who, source, lines, dry_run } = submission;
+        let Submission { who, source, before, lines, dry_run } = submission;
         let bytes: usize = lines.iter().map(Vec::len).sum();
         let _room = Room::take(&self.shared, lines.len(), bytes)?;
         let under = lock(&self.shared.terms).clone();
@@ -122,7 +125,7 @@ impl Admissions {
             super::blocking(move || ready(lines, &terms)).await?
         };
         let (reply, answer) = oneshot::channel();
-        let ask = Ask { who, source, prepared, under, dry_run, reply };
+        let ask = Ask { who, source, before, prepared, under, dry_run, reply };
         let ended = || {
             Refused::new(Why::Unavailable, "admission has ended")
                 .hint("the server is shutting down or has a defect; nothing was stored")

@@ -21,6 +21,7 @@ mod asks;
 mod courier;
 mod events;
 mod follow;
+mod intake;
 mod kept;
 mod offline;
 pub mod outbox;
@@ -39,6 +40,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, watch};
 
+pub use intake::{Batch, Intake, Line, NotNow};
 pub use said::Said;
 pub use token::{NoToken, Token, VARIABLE, file as token_file};
 

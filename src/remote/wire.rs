@@ -4,9 +4,9 @@ use std::error::Error as _;
 use std::path::Path;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, DATE, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response, Url};
+use reqwest::{Client, Response, StatusCode, Url};
 use rustls::crypto::ring;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -20,6 +20,8 @@ use crate::protocol::{Refused, Why};
 /// How long a connection, and a whole exchange, may take.
 const CONNECT: Duration = Duration::from_secs(3);
 const EXCHANGE: Duration = Duration::from_secs(10);
+/// Many records are routed and committed before they are answered; a server gives up before.
+const LONG_EXCHANGE: Duration = Duration::from_secs(90);
 /// An answer is at most this long (a page of 500 rows, a record of a mebibyte with its reviews).
 const MOST: usize = 64 << 20;
 /// This much difference between two clocks is what the second's resolution of `Date` may hide.
@@ -119,6 +121,29 @@ impl Wire {
         Ok(Answered { body: read(self.address(), status, &bytes)?, ahead })
     }
 
+    /// Send lines of JSON to `path`, which may bring a query; what came back as it is, and when it
+    /// is worth another try.
+    pub async fn post_lines(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        lines: Vec<u8>,
+    ) -> Result<(StatusCode, Option<Duration>, Vec<u8>), Trouble> {
+        let mut url = self.url(path)?;
+        url.query_pairs_mut().extend_pairs(query);
+        let request = self
+            .client
+            .post(url)
+            .header(AUTHORIZATION, self.token.clone())
+            .header(CONTENT_TYPE, "application/x-ndjson")
+            .timeout(LONG_EXCHANGE)
+            .body(lines);
+        let answer = request.send().await.map_err(|e| self.away(e))?;
+        let (status, after) = (answer.status(), retry_after(&answer));
+        let bytes = whole(answer).await.map_err(|e| self.away(e))?;
+        Ok((status, after, bytes))
+    }
+
     /// Open the stream of events after this log index. It ends with the connection.
     pub async fn events(&self, after: u64) -> Result<Response, Failed> {
         let url = self.url("v1/events")?;
@@ -183,6 +208,12 @@ fn ahead(answer: &Response, before: Timestamp, after: Timestamp) -> i64 {
     // `Date` has cut off what is less than a second.
     let ahead = date.timestamp().as_millisecond() + 500 - middle;
     if ahead.abs() <= SAME { 0 } else { ahead }
+}
+
+/// When the server says that it is worth another try.
+fn retry_after(answer: &Response) -> Option<Duration> {
+    let seconds = answer.headers().get(RETRY_AFTER)?.to_str().ok()?;
+    seconds.trim().parse().ok().map(Duration::from_secs)
 }
 
 /// The body, up to a limit.

@@ -90,6 +90,32 @@ pub(super) struct Admission {
     /// Say what the routes would be, and store nothing.
     #[serde(default)]
     dry_run: bool,
+    /// Where the lines come from (a file's name); shown with those that are not usable.
+    source: Option<String>,
+    /// The number of the first line in its source; 1 where it is absent.
+    line: Option<u64>,
+}
+
+/// The longest name of a source, in bytes.
+const SOURCE: usize = 512;
+
+impl Admission {
+    /// Where the lines come from, and how many came from there before.
+    fn place(self, name: &str) -> Result<(String, u64), Problem> {
+        let bad = |what: String| Problem::new(StatusCode::BAD_REQUEST, "bad_query", what);
+        let before = match self.line {
+            Some(0) => return Err(bad("line=0 is no line: they are counted from 1".into())),
+            line => line.map_or(0, |line| line - 1),
+        };
+        let source = match self.source {
+            Some(source) if source.len() > SOURCE => {
+                return Err(bad(format!("the name of the source is longer than {SOURCE} bytes")));
+            }
+            Some(source) => format!("http:{name}:{source}"),
+            None => format!("http:{name}"),
+        };
+        Ok((source, before))
+    }
 }
 
 /// Submit decisions
@@ -118,15 +144,16 @@ pub(super) struct Admission {
 pub(super) async fn submit(
     submitter: Submitter,
     State(served): State<Served>,
-    Params(Admission { dry_run }): Params<Admission>,
+    Params(admission): Params<Admission>,
     request: Request,
 ) -> Result<Response, Problem> {
+    let dry_run = admission.dry_run;
+    let (source, before) = admission.place(submitter.name())?;
     let form = Form::of(request.headers())?;
     let body = Bytes::from_request(request, &()).await.map_err(|r| no_bytes(&r))?;
     let lines = form.records(&body)?;
-    let source = format!("http:{}", submitter.name());
     let who = submitter.identity();
-    let submission = Submission { who, source, lines, dry_run };
+    let submission = Submission { who, source, before, lines, dry_run };
     let answers = match served.admissions().admit(submission).await {
         Ok(answers) => served.desk().told_to(&submitter.identity(), answers).await,
         Err(turned) => return Err(submitter.turned(turned).await),

@@ -131,7 +131,7 @@ fn carry(
     }
 }
 
-fn exchange(server: &str, request: &[u8]) -> std::io::Result<Vec<u8>> {
+pub fn exchange(server: &str, request: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut there = TcpStream::connect(server)?;
     there.write_all(request)?;
     let mut answer = Vec::new();
@@ -140,7 +140,7 @@ fn exchange(server: &str, request: &[u8]) -> std::io::Result<Vec<u8>> {
 }
 
 /// A whole request, made the only one of its connection.
-fn read_request(client: &mut TcpStream) -> std::io::Result<Vec<u8>> {
+pub fn read_request(client: &mut TcpStream) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
     loop {

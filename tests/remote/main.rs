@@ -11,6 +11,7 @@
 
 mod app;
 mod breaking;
+mod ingest;
 mod late;
 mod server;
 #[path = "../support/mod.rs"]

@@ -52,6 +52,13 @@ impl<'a> Report<'a> {
                 }}));
                 self.remark(&format!("verdict on {}", clean_line(id)), &refused.message);
             }
+            IngestEvent::Waiting { why } => {
+                let text = format!("{}; trying again", clean_line(why));
+                match &self.bar {
+                    Some(bar) => bar.set_message(text),
+                    None => self.app.out.note(text),
+                }
+            }
             IngestEvent::Progress { bytes, lines } => {
                 // Whoever reads our routes reads them while we work.
                 if self.broken.is_none() {
@@ -81,6 +88,21 @@ impl<'a> Report<'a> {
         match &self.bar {
             Some(bar) => bar.suspend(|| self.app.out.note(text)),
             None => self.app.out.note(text),
+        }
+    }
+
+    /// It ends early, for a reason that is told next: what became of the lines before.
+    pub fn cut_off(self, summary: &Summary) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        if self.app.out.json {
+            let admitted = summary.admitted();
+            self.app.out.note_json(
+                &json!({"summary": summary, "admitted": admitted, "dry_run": self.dry_run}),
+            );
+        } else if summary.lines > 0 {
+            self.app.out.note(sentence(summary, self.dry_run));
         }
     }
 

@@ -243,8 +243,13 @@ fn read_all(
     }
 }
 
-/// One line with its end, capped; and how many bytes it had.
-fn next_line<R: BufRead>(reader: &mut R) -> std::io::Result<Option<(Vec<u8>, u64)>> {
+/// One line without its end, capped at 64 MiB (longer ones are refused in any case); and how many
+/// bytes it had. `None`: there are no more.
+///
+/// # Errors
+///
+/// As the reader's.
+pub fn next_line<R: BufRead>(reader: &mut R) -> std::io::Result<Option<(Vec<u8>, u64)>> {
     let mut line = Vec::new();
     let mut len = reader.by_ref().take(LONGEST).read_until(b'\n', &mut line)? as u64;
     if len == 0 {

@@ -156,6 +156,11 @@ pub fn decision(line: &[u8], limits: &Limits) -> Result<Decision, Vec<Fault>> {
     }
 }
 
+/// Nothing but white space: [`parse`] answers [`Intake::Blank`].
+pub fn is_blank(line: &[u8]) -> bool {
+    trim(line).is_empty()
+}
+
 /// How the canonical form is written, where it is wanted.
 type Form = fn(&Map<String, Value>) -> Vec<u8>;
 
