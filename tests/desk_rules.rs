@@ -529,7 +529,7 @@ fn a_policy_in_force_is_changed_by_activation_only() {
     assert_eq!(desk.activate(&other, true).unwrap_err().kind, Why::Policy);
     let dropped = "policy = \"x\"\n[queues.level9]\nlevel = 1\n[default]\nto = \"level9\"\n";
     let refused = desk.activate(dropped, false).unwrap_err();
-    assert!(refused.message.contains("no queue level1, and 1 items wait there"), "{refused}");
+    assert!(refused.message.contains("no queue level1, and 1 item waits there"), "{refused}");
     desk.activate(&other, false).unwrap();
     let by_ann = Command::DisableReviewer { name: "ben".into() };
     assert_eq!(desk.desk.execute_blocking("ann", by_ann).unwrap_err().kind, Why::Authority);

@@ -50,13 +50,13 @@ struct Start {
     #[arg(long, value_name = "SHARE", value_delimiter = ',', default_value = "0.05,0.25,0.5,1")]
     steps: Vec<f64>,
     /// Reviewed decisions of the canary that a step needs
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = CanaryAct::min_reviewed())]
     min_reviewed: u64,
     /// Largest override rate above the baseline's that is still acceptable
-    #[arg(long, value_name = "RATE", default_value_t = 0.02)]
+    #[arg(long, value_name = "RATE", default_value_t = CanaryAct::tolerance())]
     tolerance: f64,
     /// The level a person needs to promote it
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=3))]
+    #[arg(long, value_name = "N", default_value_t = CanaryAct::promote_level(), value_parser = clap::value_parser!(u8).range(1..=3))]
     promote_level: u8,
 }
 
@@ -159,5 +159,24 @@ fn print(out: &Out, c: &CanaryView) -> Outcome {
     match &c.reason {
         Some(reason) => out.line(format!("  {}", clean_line(reason))),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        start: Start,
+    }
+
+    #[test]
+    fn the_command_line_and_the_interface_begin_alike() {
+        let line = ["x", "m", "--version", "2", "--baseline", "1"];
+        assert_eq!(Line::try_parse_from(line).unwrap().start.steps, CanaryAct::steps());
     }
 }

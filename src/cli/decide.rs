@@ -224,7 +224,9 @@ fn many(app: &App, file: &Path, signing: Option<&Signing>, grace_ms: u64) -> Out
     if refused == 0 {
         return Ok(());
     }
-    Err(Failure::new(worst, "refused_lines", format!("{refused} lines of {name} were refused"))
+    let (were, refused) =
+        (if refused == 1 { "was" } else { "were" }, crate::text::many(refused, "line", "lines"));
+    Err(Failure::new(worst, "refused_lines", format!("{refused} of {name} {were} refused"))
         .hint("correct them and run it again; the others are stored"))
 }
 

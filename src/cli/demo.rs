@@ -343,9 +343,10 @@ fn line(number: usize, text: String) -> Line {
 fn goodbye(app: &App, session: &Session) -> Outcome {
     let header = session.header()?;
     app.out.note(format!(
-        "That desk is gone: {} decisions came, {} of them were automatic.\n\
+        "That desk is gone: {} came, {} automatic.\n\
          Your own: overrule ingest FILE, then overrule",
-        header.decisions, header.automatic
+        crate::text::many(header.decisions, "decision", "decisions"),
+        crate::text::many(header.automatic, "of them was", "of them were")
     ));
     Ok(())
 }

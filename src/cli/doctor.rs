@@ -144,10 +144,11 @@ fn store(app: &App, checks: &mut Vec<Check>) {
     checks.push(Check::ok(
         "store",
         format!(
-            "{}: {} decisions, {waiting} wait, {} trail entries, {} clock",
+            "{}: {}, {}, {}, {} clock",
             path.display(),
-            header.decisions,
-            header.head,
+            crate::text::many(header.decisions, "decision", "decisions"),
+            crate::text::many(waiting, "waits", "wait"),
+            crate::text::many(header.head, "trail entry", "trail entries"),
             header.clock
         ),
     ));
@@ -191,7 +192,10 @@ fn server(app: &App, address: &str, checks: &mut Vec<Check>) {
             why,
             "is it running, and is this the right address? what you have in hand stays workable",
         ),
-        None => Check::ok("server", format!("{address}: {} decisions", header.decisions)),
+        None => Check::ok(
+            "server",
+            format!("{address}: {}", crate::text::many(header.decisions, "decision", "decisions")),
+        ),
     });
     checks.push(Check::ok(
         "reviewer",
@@ -214,7 +218,10 @@ fn server(app: &App, address: &str, checks: &mut Vec<Check>) {
         0 => Check::ok("outbox", "empty"),
         n => Check::warn(
             "outbox",
-            format!("{n} verdicts wait here, not yet sent"),
+            format!(
+                "{} here, not yet sent",
+                crate::text::many(n, "verdict waits", "verdicts wait")
+            ),
             "they are sent when the server is there and a command or the app runs",
         ),
     });

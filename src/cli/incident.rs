@@ -138,7 +138,11 @@ fn print(app: &App, i: &IncidentView) -> Outcome {
     let place = place(&i.slice);
     let place = if place.is_empty() { place } else { format!(" in {place}") };
     let (id, kind) = (clean_line(&i.id), clean_line(&i.kind));
-    out.line(format!("{id}: {kind}{place}, {}, fired {} times", state(out, i), i.fired))?;
+    out.line(format!(
+        "{id}: {kind}{place}, {}, fired {}",
+        state(out, i),
+        crate::text::many(i.fired, "time", "times")
+    ))?;
     out.line(format!("  {}", clean_line(&i.cause)))?;
     if let Some(runbook) = &i.runbook {
         out.line(format!("  runbook: {}", clean_line(runbook)))?;

@@ -98,7 +98,12 @@ impl Kill {
         let stopped = app.out.tone(Tone::Bad, "stopped");
         app.out.line(format!("automation is {stopped} for {scope}: {what}"))?;
         if held > 0 {
-            app.out.line(format!("{held} replies that had not gone out are held"))?;
+            let held = crate::text::many(
+                held,
+                "reply that had not gone out is",
+                "replies that had not gone out are",
+            );
+            app.out.line(format!("{held} held"))?;
         }
         app.out.note(format!("to restart it: overrule resume --scope {scope} --reason TEXT"));
         Ok(())

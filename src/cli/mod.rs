@@ -56,8 +56,8 @@ mod watch;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser};
 
 use app::App;
 use args::{Cli, Command};
@@ -152,15 +152,44 @@ fn usage(args: &[OsString], error: &clap::Error) -> u8 {
         return if asked { 0 } else { Exit::Usage.code() };
     }
     let text = error.to_string();
-    let mut lines = text.lines().map(str::trim).filter(|l| !l.is_empty());
-    let first = lines.next().unwrap_or("the arguments do not make sense");
-    let message = first.strip_prefix("error: ").unwrap_or(first);
-    let hint = lines
-        .find_map(|l| l.strip_prefix("tip: "))
+    let message = in_one_line(args, &text);
+    let hint = text
+        .lines()
+        .find_map(|l| l.trim().strip_prefix("tip: "))
         .unwrap_or("overrule --help shows every command")
         .to_owned();
     Out::new(true, false).failure(&Failure::usage(message).hint(hint));
     Exit::Usage.code()
+}
+
+/// What clap says first, with what it lists below: the names of what is missing (and what they may
+/// be), or the values that there are.
+fn in_one_line(args: &[OsString], text: &str) -> String {
+    let mut paragraph = text.lines().map(str::trim).take_while(|l| !l.is_empty());
+    let first = paragraph.next().unwrap_or("the arguments do not make sense");
+    let first = first.strip_prefix("error: ").unwrap_or(first);
+    let mut command = Cli::command();
+    command.build();
+    let mut at = &command;
+    for word in args.iter().skip(1).filter_map(|word| word.to_str()) {
+        at = at.find_subcommand(word).unwrap_or(at);
+    }
+    let listed: Vec<String> = paragraph
+        .map(|line| {
+            let named = at.get_arguments().find(|arg| arg.to_string() == line);
+            let values = named.map(clap::Arg::get_possible_values).unwrap_or_default();
+            let words: Vec<&str> =
+                values.iter().filter(|v| !v.is_hide_set()).map(|v| v.get_name()).collect();
+            match words.is_empty() {
+                true => line.to_owned(),
+                false => format!("{line} ({})", words.join("|")),
+            }
+        })
+        .collect();
+    match listed.is_empty() {
+        true => first.to_owned(),
+        false => format!("{first} {}", listed.join(", ")),
+    }
 }
 
 #[cfg(test)]

@@ -253,7 +253,10 @@ fn block(out: &Out, value: &Value) -> Outcome {
         out.line(format!("{}  {}", out.tone(Tone::Dim, pad_to(&key, keys)), node.value))?;
     }
     if tree.more > 0 {
-        out.note(format!("{} more rows; --json shows all", tree.more));
+        out.note(format!(
+            "{}; --json shows all",
+            crate::text::many(tree.more, "more row", "more rows")
+        ));
     }
     Ok(())
 }

@@ -242,7 +242,7 @@ pub(super) fn admission(
     by: &str,
     now: Timestamp,
 ) -> Result<Admission, Refused> {
-    let Ready { id, content, bodies, shape } = ready;
+    let Ready { id, content, before, bodies, shape } = ready;
     let read = match &shape {
         Shape::Whole(d) => Ok(&**d),
         Shape::Broken { faults, .. } => Err(faults.as_slice()),
@@ -283,7 +283,7 @@ pub(super) fn admission(
     let bodies: Vec<Body> = bodies.into_iter().map(commit).collect();
     entry.row = mark(bodies.first(), &form(&content, &route, &facts, &columns));
     let entry = EntryDraft { item: Some(id), bytes: entry.bytes(), bodies };
-    Ok(Admission { content, route, facts, columns, item, entry, then })
+    Ok(Admission { content, before, route, facts, columns, item, entry, then })
 }
 
 /// What the route of a record would be: nothing is made of it.

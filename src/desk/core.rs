@@ -360,14 +360,7 @@ pub(super) fn record_value(raw: Option<&[u8]>) -> Value {
     let text = String::from_utf8_lossy(raw);
     let value: Value = serde_json::from_str(text.trim_start_matches('\u{feff}').trim())
         .unwrap_or_else(|_| Value::String(text.into_owned()));
-    match value {
-        Value::Object(mut map)
-            if map.contains_key("specversion") && map.get("data").is_some_and(Value::is_object) =>
-        {
-            map.remove("data").unwrap_or_default()
-        }
-        other => other,
-    }
+    crate::domain::record::opened(value)
 }
 
 /// Cut to milliseconds, as everything stored is.

@@ -67,8 +67,9 @@ impl Core {
                     return Err(Refused::new(
                         Why::Policy,
                         format!(
-                            "{name} has no queue {}, and {} items wait there",
-                            count.queue, count.waiting
+                            "{name} has no queue {}, and {} there",
+                            count.queue,
+                            crate::text::many(count.waiting, "item waits", "items wait")
                         ),
                     )
                     .hint("clear or move them first, or keep the queue")

@@ -28,6 +28,8 @@ pub(super) enum Prepared {
 pub(super) struct Ready {
     pub(super) id: String,
     pub(super) content: [u8; 32],
+    /// As earlier versions took it, where that differs.
+    pub(super) before: Option<[u8; 32]>,
     /// The raw record, then one body a redacted path; each with its commitment.
     pub(super) bodies: Vec<(Body, Hash)>,
     pub(super) shape: Shape,
@@ -68,7 +70,7 @@ pub(super) fn prepare(
     salts: &mut Salts,
 ) -> Result<Prepared, Refused> {
     let redacts = policy.is_some_and(|p| !p.redact().is_empty());
-    let (id, canonical, raw, shape) = match record::parse(&line, &Limits::default()) {
+    let (id, (canonical, as_sent), raw, shape) = match record::parse(&line, &Limits::default()) {
         Intake::Blank => return Ok(Prepared::Blank),
         Intake::Refused(refusal) => {
             let reason = refusal.reason.slug().to_owned();
@@ -76,16 +78,17 @@ pub(super) fn prepare(
         }
         Intake::Record(parsed) => {
             let raw = if redacts { parsed.raw() } else { Value::Null };
-            let Parsed { decision, canonical, .. } = *parsed;
-            (decision.id.clone(), canonical, raw, Shape::Whole(Box::new(decision)))
+            let Parsed { decision, canonical, as_sent } = *parsed;
+            (decision.id.clone(), (canonical, as_sent), raw, Shape::Whole(Box::new(decision)))
         }
         Intake::Broken(broken) => {
-            let Broken { id, canonical, raw, faults, occurred_at, .. } = *broken;
+            let Broken { id, canonical, as_sent, raw, faults, occurred_at, .. } = *broken;
             let columns = Box::new(best_effort(&raw));
-            (id, canonical, raw, Shape::Broken { faults, occurred_at, columns })
+            (id, (canonical, as_sent), raw, Shape::Broken { faults, occurred_at, columns })
         }
     };
     let content = sameness(key, &canonical)?;
+    let before = as_sent.map(|form| sameness(key, &form)).transpose()?;
     let bodies = texts(line, &raw, policy)?
         .into_iter()
         .map(|(path, value)| {
@@ -94,7 +97,7 @@ pub(super) fn prepare(
             Ok((Body { path, salt, value }, hash))
         })
         .collect::<Result<_, Refused>>()?;
-    Ok(Prepared::Record(Box::new(Ready { id, content, bodies, shape })))
+    Ok(Prepared::Record(Box::new(Ready { id, content, before, bodies, shape })))
 }
 
 /// HMAC-SHA-256 of the canonical form under the store's key: decides "same content". Without the

@@ -52,6 +52,10 @@ impl Core {
         request: &ReviewRequest,
         now: Option<Timestamp>,
     ) -> Result<Reviewed, Refused> {
+        if request.request_id.is_empty() {
+            return Err(Refused::new(Why::Invalid, "the verdict's `request_id` is empty")
+                .hint("make one for each verdict (UUIDv7): the same one again changes nothing"));
+        }
         let known = || self.store.review(&request.request_id).map_err(refuse);
         if let Some(stored) = known()? {
             return self.repeated(by, request, &stored);

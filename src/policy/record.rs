@@ -112,8 +112,9 @@ fn ranges(d: &Decision, faults: &mut Vec<Fault>) {
     if let Some(r) = d.source.as_ref().and_then(|s| s.reliability) {
         check("source.reliability".to_owned(), r, 1.0);
     }
-    if let Some(ms) = d.latency_ms {
-        check("latency_ms".to_owned(), ms, f64::MAX);
+    if let Some(ms) = d.latency_ms.filter(|ms| !ms.is_finite() || *ms < 0.0) {
+        let message = format!("is {ms}, but should be 0 or more");
+        faults.push(Fault { path: "latency_ms".to_owned(), kind: FaultKind::OutOfRange, message });
     }
     for (name, n) in &d.attributions {
         if !n.is_finite() {

@@ -218,10 +218,10 @@ impl std::fmt::Display for TestReport {
         let reached = self.coverage.len() - missed.len();
         writeln!(
             f,
-            "{} passed, {} failed; {reached} of {} rules reached",
+            "{} passed, {} failed; {reached} of {} reached",
             self.passed(),
             self.failed(),
-            self.coverage.len()
+            crate::text::many(self.coverage.len(), "rule", "rules")
         )?;
         for r in missed {
             writeln!(f, "        not reached: {} {} (line {})", r.kind.as_str(), r.id, r.line)?;

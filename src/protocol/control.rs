@@ -40,18 +40,45 @@ pub enum CanaryAct {
         version: String,
         baseline: String,
         /// Shares in (0, 1], rising, one a step; the last is usually 1.
+        #[serde(default = "CanaryAct::steps")]
         steps: Vec<f64>,
         /// Reviewed decisions of the canary that a step needs before it may end.
+        #[serde(default = "CanaryAct::min_reviewed")]
         min_reviewed: u64,
         /// Largest override rate above the baseline's that is still acceptable (0..1).
+        #[serde(default = "CanaryAct::tolerance")]
         tolerance: f64,
         /// The level a person needs to promote it.
+        #[serde(default = "CanaryAct::promote_level")]
         promote_level: u8,
     },
     /// Give it everything: it becomes the version in use.
     Promote { model: String, reason: String },
     /// Give it nothing: its decisions are answered with the baseline.
     Rollback { model: String, reason: String },
+}
+
+/// What holds where the start of a canary does not say.
+impl CanaryAct {
+    /// A twentieth, a quarter, half, all.
+    pub fn steps() -> Vec<f64> {
+        vec![0.05, 0.25, 0.5, 1.0]
+    }
+
+    /// Reviewed decisions a step.
+    pub fn min_reviewed() -> u64 {
+        100
+    }
+
+    /// Two overrides in a hundred more.
+    pub fn tolerance() -> f64 {
+        0.02
+    }
+
+    /// Level 2.
+    pub fn promote_level() -> u8 {
+        2
+    }
 }
 
 /// What to do with an incident.

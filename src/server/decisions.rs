@@ -269,7 +269,7 @@ pub(super) async fn read(
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Waiting {
-    /// Answer when it is settled, or after this time (`30s`; a minute at most).
+    /// Answer when it is settled, or after this time (`30s`, or seconds alone; a minute at most).
     wait: Option<String>,
 }
 
@@ -279,7 +279,9 @@ const LONGEST: Duration = Duration::from_secs(60);
 impl Waiting {
     fn time(&self) -> Result<Duration, Problem> {
         let Some(text) = &self.wait else { return Ok(Duration::ZERO) };
+        let seconds = || text.parse().ok().map(Duration::from_secs);
         let time = text.parse::<SignedDuration>().ok().and_then(|t| Duration::try_from(t).ok());
+        let time = time.or_else(seconds);
         time.map(|time| time.min(LONGEST)).ok_or_else(|| {
             let what = format!("wait={text} is no time");
             Problem::new(StatusCode::BAD_REQUEST, "bad_query", what)

@@ -25,7 +25,7 @@ pub(super) struct Take {
     count: Option<u32>,
     /// Items to step over
     #[serde(default)]
-    skip: Vec<String>,
+    skip: Option<Vec<String>>,
 }
 
 /// A lease as it is told.
@@ -86,7 +86,7 @@ pub(super) async fn take(caller: Caller, Json(take): Json<Take>) -> Result<Json<
         let ask = LeaseAsk {
             item: take.item.clone(),
             queue: take.queue.clone(),
-            skip: take.skip.clone(),
+            skip: take.skip.clone().unwrap_or_default(),
         };
         match caller.execute(Command::Lease(ask)).await {
             Ok(Answer::Leased(Some(view))) => leases.push(told(&view)?),

@@ -76,6 +76,9 @@ async fn answered(request: Request, next: Next, patience: Patience) -> Response 
         let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
         return closing(Problem::new(status, "head_too_large", what).into_response());
     }
+    if let Some(problem) = encoded(&request) {
+        return closing(problem.into_response());
+    }
     let most = longest(request.uri().path());
     let announced = request.headers().get(header::CONTENT_LENGTH);
     let announced = announced.and_then(|n| n.to_str().ok()?.parse::<u64>().ok());
@@ -102,6 +105,16 @@ async fn answered(request: Request, next: Next, patience: Patience) -> Response 
                 .into_response()
         }
     }
+}
+
+/// A body that is not sent as it is: nothing here unpacks one.
+fn encoded(request: &Request) -> Option<Problem> {
+    let mut given = request.headers().get_all(header::CONTENT_ENCODING).iter();
+    let other = given.find(|v| !v.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity"))?;
+    let shown = String::from_utf8_lossy(other.as_bytes());
+    let what = format!("bodies are not taken with content-encoding {shown}");
+    let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    Some(Problem::new(status, "content_encoding", what).hint("send the body as it is"))
 }
 
 /// How long the request's head is, in bytes.

@@ -128,6 +128,8 @@ pub(super) enum Switch {
         /// `human` (the default), `block` or `last-good`.
         mode: Option<String>,
         /// With `last-good`: the version to use; without it the last one that was in use before.
+        /// `to` says the same.
+        #[serde(alias = "to")]
         version: Option<String>,
         reason: String,
     },
@@ -200,7 +202,7 @@ pub(super) async fn canaries(caller: Caller) -> Result<Json<Value>, Problem> {
 /// Start, promote or roll back a canary
 #[utoipa::path(
     post, path = "/v1/canaries", tag = "containment",
-    request_body(content = Object, description = "`{\"act\":\"start\",\"model\",\"version\",\"baseline\",\"steps\",\"min_reviewed\",\"tolerance\",\"promote_level\"}`, or `{\"act\":\"promote\"|\"rollback\",\"model\",\"reason\"}`"),
+    request_body(content = Object, description = "`{\"act\":\"start\",\"model\",\"version\",\"baseline\"}` with `steps` (`[0.05, 0.25, 0.5, 1]` where it is left out), `min_reviewed` (100), `tolerance` (0.02), `promote_level` (2), or `{\"act\":\"promote\"|\"rollback\",\"model\",\"reason\"}`"),
     responses((status = 401, description = "No token, or none that opens", body = openapi::Problem), (status = 200, description = "`canaries`, as they stand then"))
 )]
 pub(super) async fn canary(

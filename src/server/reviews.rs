@@ -29,7 +29,7 @@ pub(super) struct Given {
     #[serde(default)]
     label: Option<String>,
     #[serde(default)]
-    tags: Vec<String>,
+    tags: Option<Vec<String>>,
     #[serde(default)]
     note: Option<String>,
     /// `escalate`: the queue to move to
@@ -99,7 +99,7 @@ pub(super) async fn give(
             output: given.output,
             action: given.action,
             label: given.label,
-            tags: given.tags,
+            tags: given.tags.unwrap_or_default(),
             note: given.note,
             to: given.to,
         },

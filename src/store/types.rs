@@ -23,7 +23,10 @@ pub enum StoreError {
     #[error("request {0} is already stored")]
     RequestExists(String),
     /// They hold as many items of the queue as one person may.
-    #[error("{reviewer} holds {held} items of {queue}; the most is {most}")]
+    #[error(
+        "{reviewer} holds {} of {queue}; the most is {most}",
+        crate::text::many(held, "item", "items")
+    )]
     HoldsEnough { reviewer: String, queue: String, held: u64, most: u32 },
     /// The same person twice, or two approvals for one level: the store itself says no.
     #[error("{reviewer} already counts for {item}")]
@@ -144,6 +147,9 @@ pub struct AdmitBatch {
 pub struct Admission {
     /// HMAC-SHA-256 (store key) of the record's canonical form: decides "same content".
     pub content: [u8; 32],
+    /// The same as earlier versions took it, where that differs: a `null` in an optional place
+    /// counted as content then. Compared, never stored.
+    pub before: Option<[u8; 32]>,
     pub route: Route,
     pub facts: Facts,
     /// What a list shows of it.
@@ -154,6 +160,13 @@ pub struct Admission {
     pub entry: EntryDraft,
     /// What the policy sets off at admission; applied in the same savepoint, only if it is new.
     pub then: Vec<Op>,
+}
+
+impl Admission {
+    /// Does the record say what a stored one says, by its content?
+    pub fn says(&self, stored: &[u8]) -> bool {
+        self.content == stored || self.before.is_some_and(|before| before == stored)
+    }
 }
 
 /// The parts of a record that lists and filters need.

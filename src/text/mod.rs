@@ -17,6 +17,7 @@ mod clean;
 mod code_points;
 mod diff;
 mod export;
+mod many;
 #[cfg(test)]
 mod tests;
 pub mod time;
@@ -28,6 +29,7 @@ pub use clean::{Clean, MOST_MARKS, MOST_SCRIPT_MARKS, Segment, SegmentKind, TAB}
 pub use code_points::{CodePoint, CodePoints, code_points};
 pub use diff::{Chunk, ChunkKind, Diff, DiffUnit, MOST_LINES, MOST_WORDS, diff};
 pub use export::{csv_cell, escape_log, inert_json};
+pub use many::many;
 pub use tree::{Folds, Node, NodeKind, Tree, humanise_key, tree};
 pub use width::{pad, pad_left, truncate, width};
 pub use wrap::{Wrap, WrapCache, wrap};

@@ -66,6 +66,13 @@ fn refused_lines_stop_nothing_and_are_kept_byte_for_byte() {
 
     let again = bench.run(&["ingest", "--retry", "--json"]);
     assert_eq!(again.code, 3, "it is as bad as before: {again:?}");
+    let told: Value = serde_json::from_str(again.err.lines().next().unwrap()).unwrap();
+    for key in ["number", "source", "line", "reason"] {
+        assert_eq!(told["refused"][key], letter[key], "{key}: {told}");
+    }
+    let one = format!("--retry={}", letter["number"]);
+    let ran = bench.run(&["ingest", &one]);
+    assert!(ran.err.contains("error: 1 line was refused again\n"), "{ran:?}");
 }
 
 #[test]
@@ -183,6 +190,82 @@ fn cloudevents_are_opened() {
         "data": record("a-1", 0.5, 2.0),
     });
     assert_eq!(bench.admit(&[event])[0]["id"], "a-1");
+}
+
+#[test]
+fn an_event_that_cannot_be_opened_is_a_dead_letter_and_its_id_stays_free() {
+    use base64::Engine as _;
+    let bench = Bench::new();
+    let event = |version: &str, key: &str, data: Value| json!({"specversion": version, "id": "a-1", "source": "/m", "type": "t", key: data});
+    let whole = record("a-1", 0.5, 2.0);
+    let input = lines(&[event("0.3", "data", whole.clone()), event("2.0", "data", whole.clone())]);
+    let ran = bench.pipe(&["ingest", "-", "--policy", "policy.toml"], &input);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(
+        ran.err.contains("invalid_field:specversion") && ran.err.contains("\"2.0\"; 1.0 is taken"),
+        "{ran:?}"
+    );
+    assert!(ran.err.contains("error: 2 of 2 lines were refused"), "{ran:?}");
+    let bytes = base64::engine::general_purpose::STANDARD.encode(whole.to_string());
+    let route = &bench.admit(&[event("1.0", "data_base64", json!(bytes))])[0];
+    assert_eq!((&route["id"], &route["outcome"]), (&json!("a-1"), &json!("review")));
+    // It is the record that is shown, and the same content however it comes.
+    assert_eq!(bench.json(&["show", "a-1"])["record"], whole);
+    assert_eq!(bench.admit(&[whole])[0]["duplicate"], true);
+    // One line that is refused is one.
+    let ran = bench.pipe(&["ingest", "-"], "no\n");
+    assert!(ran.err.contains("error: 1 of 1 line was refused"), "{ran:?}");
+}
+
+#[test]
+fn null_where_a_field_may_be_absent_is_the_same_content() {
+    let bench = Bench::new();
+    let mut plain = record("n-1", 0.5, 2.0);
+    plain.as_object_mut().unwrap().remove("rationale");
+    let mut null = plain.clone();
+    null["rationale"] = Value::Null;
+    null["cohort"]["age"] = Value::Null;
+    bench.admit(&[plain.clone()]);
+    assert_eq!(bench.admit(&[null.clone()])[0]["duplicate"], true);
+    (plain["id"], null["id"]) = (json!("n-2"), json!("n-2"));
+    bench.admit(&[null]);
+    assert_eq!(bench.admit(&[plain.clone()])[0]["duplicate"], true);
+    // In the caller's own object a null is content.
+    plain["input"]["more"] = Value::Null;
+    assert_eq!(bench.pipe(&["ingest", "-"], &lines(&[plain])).code, 3);
+}
+
+#[test]
+fn a_reply_that_nobody_could_send_waits_in_dataops() {
+    let bench = Bench::new();
+    let with = |id: &str, reply: Value| {
+        let mut one = record(id, 0.5, 2.0);
+        one["reply"] = reply;
+        one
+    };
+    let told = bench.admit(&[
+        with("r-1", json!({"kind": "fax"})),
+        with("r-2", json!({"kind": "webhook"})),
+        with("r-3", json!({"kind": "webhook", "url": "https://flows.example/done"})),
+    ]);
+    let faults = |n: usize| (told[n]["outcome"].clone(), told[n]["faults"][0]["path"].clone());
+    assert_eq!(faults(0), (json!("quarantine"), json!("reply.kind")));
+    assert_eq!(faults(1), (json!("quarantine"), json!("reply.url")));
+    assert_eq!(told[2]["outcome"], "review");
+    let message = told[0]["faults"][0]["message"].as_str().unwrap();
+    assert_eq!(message, "is \"fax\", none of webhook, temporal, stepfunctions and argo");
+}
+
+#[test]
+fn a_time_below_nothing_is_told_without_a_limit_nobody_set() {
+    let bench = Bench::new();
+    let mut one = record("l-1", 0.9, 2.0);
+    one["latency_ms"] = json!(-1);
+    let fault = bench.admit(&[one])[0]["faults"][0].clone();
+    assert_eq!(
+        (&fault["path"], &fault["message"]),
+        (&json!("latency_ms"), &json!("is -1, but should be 0 or more"))
+    );
 }
 
 #[test]

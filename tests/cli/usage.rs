@@ -34,6 +34,24 @@ fn a_command_that_does_not_exist_is_a_usage_error() {
 }
 
 #[test]
+fn what_is_missing_is_named_in_one_line() {
+    let bench = Bench::new();
+    let said = |args: &[&str]| bench.error(2, args)["message"].as_str().unwrap().to_owned();
+    let missing = "the following required arguments were not provided:";
+    assert_eq!(said(&["kill"]), format!("{missing} --reason <TEXT>"));
+    assert_eq!(said(&["reviewer", "add"]), format!("{missing} --level <N>, <NAME>"));
+    let kinds = "--kind <KIND> (reversal|complaint|error|confirmed)";
+    assert_eq!(said(&["feedback"]), format!("{missing} {kinds}, <ID>"));
+    let decide = said(&["decide"]);
+    assert!(decide.contains("<ID>") && !decide.ends_with(':'), "{decide}");
+    let shrug = said(&["decide", "a-1", "shrug"]);
+    assert!(
+        shrug.contains("'shrug'") && shrug.contains("accept, edit, reject, escalate"),
+        "{shrug}"
+    );
+}
+
+#[test]
 fn without_a_store_looking_says_how_to_make_one() {
     let bench = Bench::new();
     for args in [

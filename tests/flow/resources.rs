@@ -67,6 +67,30 @@ async fn switches_take_two_to_restart_and_the_scope() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_start_leaves_out_holds_as_on_the_command_line() {
+    let desk = Desk::start(None);
+    let on_call = desk.token(&["on-call"]);
+    desk.ingest(&[record("a")]);
+    let start = json!({"act": "start", "model": "m", "version": "2", "baseline": "1"});
+    let (status, view) = desk.post("/v1/canaries", &on_call, &start).await;
+    assert_eq!(status, 200, "{view}");
+    let over_http = view["canaries"][0].clone();
+    let line = ["canary", "start", "n", "--version", "2", "--baseline", "1"];
+    desk.home.ok(&line);
+    let (_, view) = desk.get("/v1/canaries", &on_call).await;
+    let all = view["canaries"].as_array().unwrap();
+    let here = all.iter().find(|c| c["model"] == "n").unwrap();
+    for key in ["share", "steps", "min_reviewed", "tolerance", "promote_level"] {
+        assert_eq!(over_http[key], here[key], "{key}: {over_http}");
+    }
+    // The command line's name for the version is taken, too.
+    let kill = json!({"act": "kill", "scope": "model=m", "mode": "last-good", "to": "1",
+                      "reason": "worse"});
+    let (status, killed) = desk.post("/v1/switches", &on_call, &kill).await;
+    assert_eq!((status, &killed["mode"]), (200, &json!("last-good")), "{killed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_trail_over_http() {
     let desk = Desk::start(None);
     let (audit, ingest) = (desk.token(&["audit"]), desk.token(&["ingest"]));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::served::Served;
+use crate::served::{Served, told};
 use crate::support::{lines, record};
 
 #[tokio::test]
@@ -96,6 +96,79 @@ async fn cloud_events_are_records_too() {
         desk.send("/v1/decisions", &token, "application/cloudevents-batch+json", &both).await;
     let told = told.ok();
     assert_eq!((&told[0]["id"], &told[1]["duplicate"]), (&json!("c-2"), &json!(true)));
+}
+
+#[tokio::test]
+async fn an_event_says_its_version_and_may_be_in_base64() {
+    use base64::Engine as _;
+    let desk = Served::start();
+    let token = desk.token("loan-model", &["ingest"]);
+    let event = |version: &str, key: &str, data: Value| json!({"specversion": version, "type": "t", "source": "/m", "id": "e-1", key: data});
+    let coded =
+        |id: &str| json!(base64::engine::general_purpose::STANDARD.encode(record(id).to_string()));
+    let kind = "application/cloudevents+json";
+    let old = event("0.3", "data", record("b-1")).to_string();
+    let told = desk.send("/v1/decisions", &token, kind, &old).await;
+    let problem = told.is(422, "invalid_field:specversion");
+    assert!(problem["detail"].as_str().unwrap().contains("\"0.3\""), "{problem}");
+    desk.get("/v1/decisions/e-1", &token).await.is(404, "not_found");
+    let one = event("1.0", "data_base64", coded("b-1")).to_string();
+    assert_eq!(desk.send("/v1/decisions", &token, kind, &one).await.ok()["id"], "b-1");
+    let batch = json!([
+        event("1.0", "data_base64", coded("b-2")),
+        event("2.0", "data", record("b-3")),
+        event("1.0", "data_base64", json!("bm8=")),
+    ]);
+    let kind = "application/cloudevents-batch+json";
+    let told = desk.send("/v1/decisions", &token, kind, &batch.to_string()).await.ok();
+    assert_eq!(told[0]["id"], "b-2");
+    assert_eq!(told[1]["error"]["kind"], "invalid_field:specversion");
+    assert_eq!(told[2]["error"]["kind"], "invalid_field:data_base64");
+}
+
+#[tokio::test]
+async fn a_packed_body_is_said_to_be_one() {
+    let desk = Served::start();
+    let token = desk.token("loan-model", &["ingest"]);
+    let body = record("p-1").to_string();
+    let packed = |how: &'static str| {
+        let request = desk.request(reqwest::Method::POST, "/v1/decisions", &token);
+        told(request.header("content-encoding", how).body(body.clone()))
+    };
+    let problem = packed("gzip").await.is(415, "content_encoding");
+    assert_eq!(problem["detail"], "bodies are not taken with content-encoding gzip");
+    assert_eq!(packed("identity").await.ok()["id"], "p-1");
+}
+
+#[tokio::test]
+async fn lines_are_told_apart_by_where_they_stood_in_their_source() {
+    let desk = Served::start();
+    let token = desk.token("loan-model", &["ingest"]);
+    let path = "/v1/decisions?source=day%201.jsonl&line=501";
+    let told = desk.send(path, &token, "application/x-ndjson", "\nno\n").await;
+    assert_eq!((told.status, told.json()["line"].as_u64()), (200, Some(2)));
+    let letters = desk.home.json(&["ingest", "--refused", "--json"]);
+    let letter = &letters["refused"][0];
+    assert_eq!(
+        (&letter["source"], &letter["line"]),
+        (&json!("http:loan-model:day 1.jsonl"), &json!(502))
+    );
+    desk.send("/v1/decisions?line=0", &token, "application/x-ndjson", "\n")
+        .await
+        .is(400, "bad_query");
+}
+
+#[tokio::test]
+async fn seconds_alone_are_a_time_to_wait() {
+    let desk = Served::start();
+    let token = desk.token("loan-model", &["ingest"]);
+    desk.post("/v1/decisions", &token, &record("w-1")).await.ok();
+    for wait in ["0", "0s", "1"] {
+        let told = desk.get(&format!("/v1/decisions/w-1?wait={wait}"), &token).await.ok();
+        assert_eq!(told["settled"], false, "{wait}");
+    }
+    desk.get("/v1/decisions/w-1?wait=soon", &token).await.is(400, "bad_query");
+    desk.get("/v1/decisions/w-1?wait=-1", &token).await.is(400, "bad_query");
 }
 
 #[tokio::test]

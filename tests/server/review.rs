@@ -147,3 +147,17 @@ async fn the_protocol_itself_goes_over_the_wire() {
     assert!([403, 422].contains(&refused.status), "{}", refused.text);
     desk.post("/v1/desk/queries", &ann, &json!({"ask": "tokens"})).await.is(403, "authority");
 }
+
+#[tokio::test]
+async fn null_is_absent_and_an_empty_request_id_is_none() {
+    let (desk, _) = desk_with(&["n-1"]).await;
+    let ann = desk.person("ann", "1");
+    let mut given = verdict("accept");
+    (given["tags"], given["note"], given["grace_ms"]) = (Value::Null, Value::Null, json!(0));
+    given["request_id"] = json!("");
+    let problem = desk.post("/v1/items/n-1/reviews", &ann, &given).await.is(422, "invalid");
+    assert!(problem["detail"].as_str().unwrap().contains("`request_id` is empty"), "{problem}");
+    given["request_id"] = verdict("accept")["request_id"].clone();
+    let done = desk.post("/v1/items/n-1/reviews", &ann, &given).await.ok();
+    assert_eq!(done["state"], "settled");
+}

@@ -134,7 +134,12 @@ fn read(url: &str) -> Result<Vec<Check>, StoreError> {
     let s = store.snapshot()?;
     let mut checks = vec![Check::ok(
         "store",
-        format!("{}: {} decisions, {} trail entries", store.address(), s.decisions, s.head),
+        format!(
+            "{}: {}, {}",
+            store.address(),
+            crate::text::many(s.decisions, "decision", "decisions"),
+            crate::text::many(s.head, "trail entry", "trail entries")
+        ),
     )];
     checks.push(match store.policy(None)? {
         Some(policy) => {

@@ -98,7 +98,10 @@ fn agent() -> Check {
         return Check::ok("ssh-agent", "none; queues that want signatures take a key file");
     };
     match agent_keys(Path::new(&socket)) {
-        Ok(keys) => Check::ok("ssh-agent", format!("it answers and holds {} keys", keys.len())),
+        Ok(keys) => Check::ok(
+            "ssh-agent",
+            format!("it answers and holds {}", crate::text::many(keys.len(), "key", "keys")),
+        ),
         Err(error) => Check::warn(
             "ssh-agent",
             error.to_string(),

@@ -59,16 +59,19 @@ pub fn list(app: &App, after: u64, limit: u32) -> Outcome {
 /// Admit dead letters again; no numbers (or 0) means all of them.
 pub fn retry(app: &App, numbers: Vec<u64>) -> Outcome {
     let session = app.open(Fresh::No)?;
-    let numbers = if numbers.iter().all(|n| *n == 0) {
-        gather(&session, 0, usize::MAX)?.0.into_iter().map(|r| r.number).collect()
+    let letters: Vec<Letter> = if numbers.iter().all(|n| *n == 0) {
+        gather(&session, 0, usize::MAX)?.0.into_iter().map(Letter::from).collect()
     } else {
         numbers
+            .into_iter()
+            .map(|number| Letter::find(&session, number))
+            .collect::<Result<_, _>>()?
     };
     let (mut taken, mut refused) = (0u64, 0u64);
-    for chunk in numbers.chunks(PAGE) {
-        let command = Command::RetryRefused { numbers: chunk.to_vec() };
+    for chunk in letters.chunks(PAGE) {
+        let command = Command::RetryRefused { numbers: chunk.iter().map(|l| l.number).collect() };
         let fates = variant!(session.execute(command)?, Answer::Admitted(fates) => fates)?;
-        for fate in fates {
+        for (letter, fate) in chunk.iter().zip(fates) {
             match fate {
                 Admitted::Route(route) => {
                     taken += 1;
@@ -78,9 +81,14 @@ pub fn retry(app: &App, numbers: Vec<u64>) -> Outcome {
                 }
                 Admitted::Refused(refusal) => {
                     refused += 1;
-                    app.out.note_json(&json!({"refused": refusal}));
+                    let Letter { number, source, line } = letter;
+                    app.out.note_json(&json!({"refused": {
+                        "number": number, "source": source, "line": line,
+                        "reason": refusal.reason, "message": refusal.message,
+                    }}));
                     app.out.note(format!(
-                        "refused again: {}: {}",
+                        "refused again: {number} {}: {}: {}",
+                        clean_line(&format!("{source}:{line}")),
                         clean_line(&refusal.reason),
                         clean_line(&refusal.message)
                     ));
@@ -95,8 +103,31 @@ pub fn retry(app: &App, numbers: Vec<u64>) -> Outcome {
     if refused == 0 {
         return Ok(());
     }
-    Err(Failure::new(Exit::Refused, "refused_input", format!("{refused} lines were refused again"))
+    let were = crate::text::many(refused, "line was", "lines were");
+    Err(Failure::new(Exit::Refused, "refused_input", format!("{were} refused again"))
         .hint("overrule ingest --refused says why"))
+}
+
+/// A dead letter by its number, and where it was read.
+struct Letter {
+    number: u64,
+    source: String,
+    line: u64,
+}
+
+impl From<RefusedLine> for Letter {
+    fn from(RefusedLine { number, source, line, .. }: RefusedLine) -> Self {
+        Self { number, source, line }
+    }
+}
+
+impl Letter {
+    /// The one of this number. Where there is none, the desk says so when it is asked to admit it.
+    fn find(session: &Session, number: u64) -> Result<Self, Failure> {
+        let found = gather(session, number.saturating_sub(1), 1)?.0.into_iter().next();
+        let missing = Self { number, source: String::new(), line: 0 };
+        Ok(found.filter(|l| l.number == number).map_or(missing, Self::from))
+    }
 }
 
 fn gather(

@@ -9,6 +9,7 @@ use super::super::app::App;
 use super::super::failure::{Exit, Failure, Outcome, word};
 use super::super::out::{Tone, clean_line};
 use crate::desk::ingest::{IngestEvent, Summary};
+use crate::text::many;
 
 /// So many refused lines are told one by one; the rest are in the list of dead letters.
 const TOLD: u64 = 10;
@@ -67,7 +68,8 @@ impl<'a> Report<'a> {
                 if let Some(bar) = &self.bar {
                     bar.set_position(bytes);
                     let seconds = bar.elapsed().as_secs().max(1);
-                    bar.set_message(format!("{lines} lines, {}/s", lines / seconds));
+                    let read = many(lines, "line", "lines");
+                    bar.set_message(format!("{read}, {}/s", lines / seconds));
                 }
             }
         }
@@ -126,16 +128,20 @@ impl<'a> Report<'a> {
             return Err(Failure::new(
                 Exit::Interrupted,
                 "interrupted",
-                format!("stopped after {} lines; everything told so far is durable", summary.lines),
+                format!(
+                    "stopped after {}; everything told so far is durable",
+                    many(summary.lines, "line", "lines")
+                ),
             )
             .hint("run the same command again: what is stored already is recognised"));
         }
         if summary.refused > 0 {
-            let were = if summary.refused == 1 { "line was" } else { "lines were" };
+            let were = if summary.refused == 1 { "was" } else { "were" };
+            let lines = many(summary.lines, "line", "lines");
             return Err(Failure::new(
                 Exit::Refused,
                 "refused_input",
-                format!("{} of {} {were} refused", summary.refused, summary.lines),
+                format!("{} of {lines} {were} refused", summary.refused),
             )
             .hint(if self.dry_run {
                 "correct them before you admit the file"
@@ -147,7 +153,10 @@ impl<'a> Report<'a> {
             return Err(Failure::new(
                 Exit::Refused,
                 "refused_verdicts",
-                format!("{} verdicts were refused", summary.verdicts_refused),
+                format!(
+                    "{} refused",
+                    many(summary.verdicts_refused, "verdict was", "verdicts were")
+                ),
             )
             .hint("overrule show ID says where each item stands"));
         }
@@ -173,14 +182,18 @@ fn sentence(s: &Summary, dry_run: bool) -> String {
     if !parts.is_empty() {
         sentence.push_str(&format!(": {}", parts.join(", ")));
     }
+    let verdicts = |n: u64| if n == 1 { "verdict" } else { "verdicts" };
+    let given = format!("{} given", verdicts(s.verdicts));
+    let idle = format!("{} on what never came before people", verdicts(s.verdicts_idle));
+    let turned = format!("{} refused", verdicts(s.verdicts_refused));
     for (n, text) in [
         (s.sampled, "of the automatic ones sampled"),
         (s.duplicates, "known already"),
         (s.refused, "refused"),
         (s.blank, if s.blank == 1 { "blank line" } else { "blank lines" }),
-        (s.verdicts, "verdicts given"),
-        (s.verdicts_idle, "verdicts on what never came before people"),
-        (s.verdicts_refused, "verdicts refused"),
+        (s.verdicts, &given),
+        (s.verdicts_idle, &idle),
+        (s.verdicts_refused, &turned),
     ] {
         if n > 0 {
             sentence.push_str(&format!("; {n} {text}"));

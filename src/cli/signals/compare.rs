@@ -138,7 +138,10 @@ pub(super) fn decisions(out: &Out, path: &Path) -> Result<Vec<Decision>, Failure
     }
     let name = clean_line(&path.display().to_string());
     if left_out > 0 {
-        out.note(format!("{name}: {left_out} lines are no usable records and are left out"));
+        out.note(format!(
+            "{name}: left out, as no usable records: {}",
+            crate::text::many(left_out, "line", "lines")
+        ));
     }
     if found.is_empty() {
         return Err(Failure::usage(format!("there are no decisions in {name}"))

@@ -89,9 +89,9 @@ impl Set {
             return app.out.json(&json!(set));
         }
         app.out.line(format!(
-            "reference {}: {} decisions of {}",
+            "reference {}: {} of {}",
             set.version,
-            set.decisions,
+            crate::text::many(set.decisions, "decision", "decisions"),
             clean_line(&set.name)
         ))
     }

@@ -50,7 +50,10 @@ impl Core {
             capped.extend(reference.beyond.iter().map(|feature| format!("{model}: {feature}")));
         }
         if seen.uncounted > 0 {
-            capped.push(format!("{} entries are not counted yet", seen.uncounted));
+            capped.push(format!(
+                "{} not counted yet",
+                crate::text::many(seen.uncounted, "entry is", "entries are")
+            ));
         }
         Ok(SignalsView {
             window: window.to_string(),

@@ -120,7 +120,7 @@ impl Local {
         let settled = settled?;
         if settled > 0 {
             let sight = self.core.sight()?;
-            let text = format!("{settled} verdicts took effect");
+            let text = format!("{} took effect", crate::text::many(settled, "verdict", "verdicts"));
             let about = "verdicts".to_owned();
             all.insert(0, Occurrence { at: sight.now, what: "settled", about, text });
         }

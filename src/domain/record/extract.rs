@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::reply;
 use crate::domain::{Decision, Fault, FaultKind, Member, Model, Source, Timestamp};
 
 /// What can be read of a broken record.
@@ -95,10 +96,12 @@ impl Fields {
     }
 }
 
-/// The decision, or what can be read of it with all its faults.
+/// The decision, or what can be read of it with all its faults. `replies`: one that nobody could
+/// send is a fault.
 pub(super) fn extract(
     id: String,
     map: Map<String, Value>,
+    replies: bool,
 ) -> Result<Box<Decision>, Box<(Parts, Vec<Fault>)>> {
     let f = Fields::sort(map);
     let mut r = Reader { faults: Vec::new() };
@@ -124,6 +127,9 @@ pub(super) fn extract(
     let logits = r.optional("logits", f.logits, |r, p, v| r.list(p, v, Reader::number));
     let tags = r.optional("tags", f.tags, |r, p, v| r.list(p, v, Reader::text));
     let reply = r.optional("reply", f.reply, Reader::object);
+    if replies && let Some(reply) = &reply {
+        r.faults.extend(reply::faults(reply));
+    }
     match (domain, action, model, confidence, business_impact, input, output) {
         (
             Some(domain),

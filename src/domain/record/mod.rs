@@ -14,8 +14,11 @@
 //! duplicate keys and integers beyond 2^53, so a line with either is refused: two programs must
 //! never read two decisions from it. Size and depth are looked at before anything recursive.
 
+mod absent;
 mod canonical;
+mod envelope;
 mod extract;
+pub mod reply;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -26,6 +29,7 @@ use serde_json::{Map, Value};
 pub use canonical::canonical;
 
 use super::{Decision, Fault, FaultKind, Model, Timestamp};
+use envelope::Opened;
 use extract::Parts;
 
 /// The longest id, in bytes.
@@ -65,9 +69,11 @@ pub enum Intake {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parsed {
     pub decision: Decision,
-    /// RFC 8785 form of the record: envelope removed, before defaults. Two lines say the same if
-    /// and only if these bytes are equal.
+    /// RFC 8785 form of the record: envelope removed, without a `null` in an optional place, before
+    /// defaults. Two lines say the same if and only if these bytes are equal.
     pub canonical: Vec<u8>,
+    /// The form with those `null`s, where there are any: what earlier versions compared.
+    pub as_sent: Option<Vec<u8>>,
 }
 
 impl Parsed {
@@ -85,6 +91,8 @@ pub struct Broken {
     /// As [`Parsed::canonical`]. Where a number is too large for JSON readers (`1e400`), it stands
     /// as text, and a line with its path and literal follows the JSON.
     pub canonical: Vec<u8>,
+    /// As [`Parsed::as_sent`].
+    pub as_sent: Option<Vec<u8>>,
     /// The record as it came, for people to repair.
     pub raw: Value,
     /// All that is wrong, in the order of the contract's fields; never empty.
@@ -119,6 +127,12 @@ pub enum RefusalReason {
     NumberRange,
     /// The line is JSON, but not an object.
     NotARecord,
+    /// An event of another version of CloudEvents than 1.0.
+    EnvelopeVersion,
+    /// An event whose `data_base64` cannot be read.
+    EnvelopeData,
+    /// An event without data.
+    EnvelopeEmpty,
     /// Another record with this id was admitted before (only a store can tell).
     IdConflict,
 }
@@ -136,6 +150,9 @@ impl RefusalReason {
             Self::TooDeep => "too_deep",
             Self::NumberRange => "number_range",
             Self::NotARecord => "wrong_type:record",
+            Self::EnvelopeVersion => "invalid_field:specversion",
+            Self::EnvelopeData => "invalid_field:data_base64",
+            Self::EnvelopeEmpty => "missing_field:data",
             Self::IdConflict => "id_conflict",
         }
     }
@@ -143,13 +160,23 @@ impl RefusalReason {
 
 /// Reads one line (with or without its line end or a byte order mark).
 pub fn parse(line: &[u8], limits: &Limits) -> Intake {
-    read(line, limits, canonical::of_object).unwrap_or_else(Intake::Refused)
+    let reading = Reading { form: canonical::of_object, replies: true, enveloped: true };
+    read(line, limits, reading).unwrap_or_else(Intake::Refused)
 }
 
 /// The decision in a line that was read before, without its canonical form; or what is wrong with
 /// it (nothing, where it is not even a record).
 pub fn decision(line: &[u8], limits: &Limits) -> Result<Decision, Vec<Fault>> {
-    match read(line, limits, |_| Vec::new()) {
+    again(line, limits, true)
+}
+
+/// As [`decision`], of a record that was admitted before replies were looked at.
+pub fn decision_whatever_its_reply(line: &[u8], limits: &Limits) -> Result<Decision, Vec<Fault>> {
+    again(line, limits, false)
+}
+
+fn again(line: &[u8], limits: &Limits, replies: bool) -> Result<Decision, Vec<Fault>> {
+    match read(line, limits, Reading { form: |_| Vec::new(), replies, enveloped: true }) {
         Ok(Intake::Record(parsed)) => Ok(parsed.decision),
         Ok(Intake::Broken(broken)) => Err(broken.faults),
         Ok(Intake::Blank | Intake::Refused(_)) | Err(_) => Err(Vec::new()),
@@ -161,10 +188,25 @@ pub fn is_blank(line: &[u8]) -> bool {
     trim(line).is_empty()
 }
 
+/// The record in a line's JSON: without its envelope, where it has one that can be opened.
+pub fn opened(value: Value) -> Value {
+    envelope::opened(value)
+}
+
 /// How the canonical form is written, where it is wanted.
 type Form = fn(&Map<String, Value>) -> Vec<u8>;
 
-fn read(line: &[u8], limits: &Limits, form: Form) -> Result<Intake, Refusal> {
+/// How a line is read.
+#[derive(Clone, Copy)]
+struct Reading {
+    form: Form,
+    /// A `reply` that nobody could send is a fault.
+    replies: bool,
+    /// An envelope is taken off.
+    enveloped: bool,
+}
+
+fn read(line: &[u8], limits: &Limits, reading: Reading) -> Result<Intake, Refusal> {
     let line = trim(line);
     if line.is_empty() {
         return Ok(Intake::Blank);
@@ -182,36 +224,52 @@ fn read(line: &[u8], limits: &Limits, form: Form) -> Result<Intake, Refusal> {
     // An envelope adds a level.
     let scan = scan::scan(text, max_depth + 1)?;
     if scan.too_large.is_empty() {
-        return admit(text, tree::parse(text)?, (&scan, max_depth), &[], form);
+        return admit(text, tree::parse(text)?, (&scan, limits), &[], reading);
     }
     // Numbers that no double holds: read them as text, and say where they were.
     let patched = scan::patch(text, &scan.too_large);
     let mut value = tree::parse(&patched)?;
     let numbers = scan::unpatch(&mut value);
-    admit(&patched, value, (&scan, max_depth), &numbers, form)
+    admit(&patched, value, (&scan, limits), &numbers, reading)
 }
 
 /// From the line's JSON to a record or its faults. `numbers` are those that stand as text.
 fn admit(
     text: &str,
     value: Value,
-    (scan, max_depth): (&scan::Scan, usize),
+    (scan, limits): (&scan::Scan, &Limits),
     numbers: &[scan::TooLarge],
-    form: Form,
+    reading: Reading,
 ) -> Result<Intake, Refusal> {
-    let (value, wrapped) = unwrap_envelope(value);
+    let opened = match reading.enveloped {
+        true => envelope::open(value)?,
+        false => Opened::Plain(value),
+    };
+    let (value, wrapped) = match opened {
+        Opened::Plain(value) => (value, false),
+        Opened::Data(data) => (data, true),
+        // It is looked at as a line of its own is.
+        Opened::Bytes(bytes) => return inside(&bytes, limits, reading),
+    };
+    let max_depth = limits.max_depth.min(DEEPEST);
     if scan.depth - usize::from(wrapped) > max_depth {
         return Err(scan::too_deep(max_depth));
     }
-    let Value::Object(map) = value else {
+    let Value::Object(mut map) = value else {
         let message = format!("a record is an object, and this is {}", extract::a(&value));
         return Err(refuse(RefusalReason::NotARecord, message));
     };
     let id = usable_id(map.get("id"))?;
+    let form = reading.form;
+    let mut as_sent = absent::any(&map).then(|| form(&map));
+    if as_sent.is_some() {
+        absent::strip(&mut map);
+    }
     let mut bytes = form(&map);
-    let (parts, mut faults) = match extract::extract(id, map) {
+    let (parts, mut faults) = match extract::extract(id, map, reading.replies) {
         Ok(decision) if numbers.is_empty() => {
-            return Ok(Intake::Record(Box::new(Parsed { decision: *decision, canonical: bytes })));
+            let decision = *decision;
+            return Ok(Intake::Record(Box::new(Parsed { decision, canonical: bytes, as_sent })));
         }
         Ok(decision) => (Parts::from(*decision), Vec::new()),
         Err(broken) => *broken,
@@ -220,17 +278,21 @@ fn admit(
     for number in numbers {
         // What is in the envelope only is no part of the record.
         let Some(path) = number.path.strip_prefix(prefix) else { continue };
-        bytes.extend_from_slice(format!("\n{path}={}", number.literal).as_bytes());
+        let told = format!("\n{path}={}", number.literal);
+        for form in [Some(&mut bytes), as_sent.as_mut()].into_iter().flatten() {
+            form.extend_from_slice(told.as_bytes());
+        }
         faults.retain(|f| f.path != path);
         let message = format!("is {}, which no number holds", extract::short(&number.literal));
         faults.push(Fault { path: path.to_owned(), kind: FaultKind::OutOfRange, message });
     }
-    let (mut raw, _) = unwrap_envelope(tree::parse(text)?);
+    let mut raw = if wrapped { envelope::opened(tree::parse(text)?) } else { tree::parse(text)? };
     scan::unpatch(&mut raw);
     let Parts { id, occurred_at, domain, action, model, confidence, business_impact } = parts;
     Ok(Intake::Broken(Box::new(Broken {
         id,
         canonical: bytes,
+        as_sent,
         raw,
         faults,
         occurred_at,
@@ -242,17 +304,22 @@ fn admit(
     })))
 }
 
-/// The record inside a CloudEvents 1.0 envelope (structured mode), or the value itself; and
-/// whether there was an envelope.
-fn unwrap_envelope(value: Value) -> (Value, bool) {
-    let Value::Object(mut map) = value else { return (value, false) };
-    let version = map.get("specversion").and_then(Value::as_str);
-    if version == Some("1.0")
-        && let Some(data) = map.remove("data")
-    {
-        return (data, true);
+/// The record in an event's `data_base64`.
+fn inside(bytes: &[u8], limits: &Limits, reading: Reading) -> Result<Intake, Refusal> {
+    match read(bytes, limits, Reading { enveloped: false, ..reading }) {
+        Ok(Intake::Blank) => {
+            let message = "the event's `data_base64` is empty: there is no record in it";
+            Err(refuse(RefusalReason::EnvelopeEmpty, message.to_owned()))
+        }
+        Err(Refusal {
+            reason: RefusalReason::InvalidJson | RefusalReason::InvalidUtf8,
+            message,
+        }) => {
+            let message = format!("the event's `data_base64` holds no JSON: {message}");
+            Err(refuse(RefusalReason::EnvelopeData, message))
+        }
+        other => other,
     }
-    (Value::Object(map), false)
 }
 
 fn usable_id(id: Option<&Value>) -> Result<String, Refusal> {

@@ -337,6 +337,132 @@ fn an_envelope_is_taken_off() {
 }
 
 #[test]
+fn an_event_that_cannot_be_opened_is_refused_and_occupies_no_id() {
+    use base64::Engine as _;
+    let encoded = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+    let event = |more: Value| {
+        let mut event = json!({"specversion": "1.0", "id": "event-9", "source": "/m", "type": "t"});
+        event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        event
+    };
+    for version in [json!("0.3"), json!("2.0"), json!(1.0), Value::Null] {
+        let old = event(json!({"specversion": version, "data": good()}));
+        assert_eq!(refused(parse_value(&old)), "invalid_field:specversion", "{version}");
+    }
+    let Intake::Refused(told) = parse_value(&event(json!({"specversion": "0.3", "data": {}})))
+    else {
+        panic!()
+    };
+    assert_eq!(
+        told.message,
+        "this is an event of CloudEvents with `specversion` \"0.3\"; 1.0 is taken"
+    );
+    assert_eq!(refused(parse_value(&event(json!({})))), "missing_field:data");
+    // A record may have a field of that name.
+    let odd = with("specversion", json!("0.3"));
+    assert_eq!(record(parse_value(&odd)).decision.extra.len(), 2);
+
+    // The same record, in base64: looked at as strictly as a line of its own.
+    let plain = record(parse_value(&good()));
+    let held = |text: &str| parse_value(&event(json!({"data_base64": encoded(text)})));
+    assert_eq!(record(held(&good().to_string())), plain);
+    assert_eq!(opened(event(json!({"data_base64": encoded(&good().to_string())}))), good());
+    assert_eq!(
+        faults(held(&with("confidence", json!(2)).to_string())),
+        ["out_of_range:confidence"]
+    );
+    assert_eq!(refused(held(r#"{"id":"a","id":"b"}"#)), "duplicate_key");
+    assert_eq!(refused(held(r#"{"id":"a","n":9007199254740993}"#)), "number_range");
+    assert_eq!(refused(held("not JSON")), "invalid_field:data_base64");
+    assert_eq!(refused(held("")), "missing_field:data");
+    for odd in [json!("%%"), json!(7)] {
+        let odd = event(json!({"data_base64": odd}));
+        assert_eq!(refused(parse_value(&odd)), "invalid_field:data_base64");
+    }
+    // An envelope in an envelope is no record.
+    let twice = event(json!({"data": good()})).to_string();
+    assert_eq!(broken(held(&twice)).id, "event-9");
+}
+
+#[test]
+fn null_in_an_optional_place_is_no_content() {
+    let base = record(parse_value(&without("rationale")));
+    let null = record(parse_value(&with("rationale", Value::Null)));
+    assert_eq!(null.canonical, base.canonical);
+    // What earlier versions compared is at hand; for others there is nothing to compare twice.
+    assert_eq!(null.as_sent, Some(canonical(&with("rationale", Value::Null))));
+    assert_eq!(base.as_sent, None);
+    assert_eq!(base.canonical, canonical(&without("rationale")), "as it was before");
+    let some = with("cohort", json!({"race": null, "age": "30"}));
+    let same = with("cohort", json!({"age": "30"}));
+    assert_eq!(record(parse_value(&some)).canonical, record(parse_value(&same)).canonical);
+    let some = with("source", json!({"name": "b", "reliability": null}));
+    let same = with("source", json!({"name": "b"}));
+    assert_eq!(record(parse_value(&some)).canonical, record(parse_value(&same)).canonical);
+    // In what is the caller's own a null is content.
+    for key in ["input", "output", "custom"] {
+        let (some, none) = (with(key, json!({"x": null})), with(key, json!({})));
+        assert_ne!(record(parse_value(&some)).canonical, record(parse_value(&none)).canonical);
+        assert_eq!(record(parse_value(&some)).as_sent, None);
+    }
+    let broken_too = with("confidence", json!(7));
+    let mut null = broken_too.clone();
+    null["tags"] = Value::Null;
+    let mut none = broken_too;
+    none.as_object_mut().unwrap().shift_remove("tags");
+    assert_eq!(broken(parse_value(&null)).canonical, broken(parse_value(&none)).canonical);
+}
+
+#[test]
+fn a_reply_that_nobody_could_send_is_a_fault() {
+    let reply = |reply: Value| parse_value(&with("reply", reply));
+    for (to, expected) in [
+        (json!({}), vec!["missing_field:reply.kind"]),
+        (json!({"kind": 7}), vec!["wrong_type:reply.kind"]),
+        (json!({"kind": "fax", "url": "https://x"}), vec!["invalid_field:reply.kind"]),
+        (json!({"kind": "webhook"}), vec!["missing_field:reply.url"]),
+        (json!({"kind": "webhook", "url": 7}), vec!["wrong_type:reply.url"]),
+        (json!({"kind": "webhook", "url": "ftp://x"}), vec!["invalid_field:reply.url"]),
+        (json!({"kind": "temporal"}), vec!["invalid_field:reply", "missing_field:reply.namespace"]),
+        (
+            json!({"kind": "temporal", "namespace": "n", "signal": ""}),
+            vec!["invalid_field:reply.signal", "missing_field:reply.workflow_id"],
+        ),
+        (json!({"kind": "stepfunctions"}), vec!["missing_field:reply.task_token"]),
+        (
+            json!({"kind": "argo", "namespace": "n", "workflow": "..", "on_reject": "stop"}),
+            vec![
+                "invalid_field:reply.workflow",
+                "missing_field:reply.node",
+                "invalid_field:reply.on_reject",
+            ],
+        ),
+    ] {
+        assert_eq!(faults(reply(to.clone())), expected, "{to}");
+    }
+    let b = broken(reply(json!({"kind": "fax"})));
+    assert_eq!(
+        b.faults[0].message,
+        "is \"fax\", none of webhook, temporal, stepfunctions and argo"
+    );
+    for fine in [
+        json!({"kind": "webhook", "url": "http://flows.example:8443/done?x=1", "token": {"a": 1}}),
+        json!({"kind": "temporal", "namespace": "n", "workflow_id": "w", "signal": "s", "run_id": null}),
+        json!({"kind": "temporal", "namespace": "n", "task_token": "AAEC"}),
+        json!({"kind": "stepfunctions", "task_token": "t", "region": "eu-central-1"}),
+        json!({"kind": "argo", "namespace": "n", "workflow": "w", "node": "x",
+               "parameters": {"verdict": "outcome"}, "on_reject": "result"}),
+    ] {
+        record(reply(fine));
+    }
+    // What was admitted before replies were looked at can still be read.
+    let line = with("reply", json!({"kind": "fax"})).to_string();
+    let limits = Limits::default();
+    assert!(decision(line.as_bytes(), &limits).is_err());
+    assert!(decision_whatever_its_reply(line.as_bytes(), &limits).is_ok());
+}
+
+#[test]
 fn the_canonical_form_is_rfc_8785() {
     // The examples of RFC 8785, sections 3.2.2 and 3.2.3.
     let text = r#"{"numbers":[333333333.33333329,1E30,4.50,2e-3,0.000000000000000000000000001],

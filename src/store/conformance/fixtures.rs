@@ -42,6 +42,7 @@ pub(super) fn raw(id: &str) -> Vec<u8> {
 /// An automatic decision.
 pub(crate) fn auto(id: &str) -> Admission {
     Admission {
+        before: None,
         content: Sha256::digest(raw(id)).into(),
         route: Route {
             id: id.to_owned(),

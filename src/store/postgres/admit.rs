@@ -38,7 +38,7 @@ async fn one<'a>(tx: &mut Tx<'a>, row: &'a Admission) -> Done<AdmitResult> {
     let route = &row.route;
     let before = tx.rows.content(&route.id).or_else(|| tx.known.get(&route.id).map(Vec::as_slice));
     if let Some(content) = before {
-        return match *content == row.content {
+        return match row.says(content) {
             true => duplicate(tx, &route.id).await,
             false => Ok(AdmitResult::Conflict),
         };

@@ -1,5 +1,7 @@
 //! Dead letters: what makes two of them the same, and whether one carries an id.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 
@@ -13,11 +15,17 @@ pub(in crate::store) fn digest(key: &[u8; 32], bytes: &[u8]) -> [u8; 32] {
     digest.finalize().into_bytes().into()
 }
 
-/// Is it a record of this id (an envelope's `data` included), or no JSON that quotes it?
+/// Is it a record of this id (what an envelope holds included), or no JSON that quotes it?
 pub(in crate::store) fn carries(bytes: &[u8], id: &str) -> bool {
     let has = |v: &serde_json::Value| v.get("id").and_then(|v| v.as_str()) == Some(id);
     match serde_json::from_slice::<serde_json::Value>(bytes) {
-        Ok(record) => has(&record) || record.get("data").is_some_and(has),
+        Ok(record) => {
+            let held = record.get("data_base64").and_then(|v| v.as_str());
+            let held = held.and_then(|text| STANDARD.decode(text).ok());
+            has(&record)
+                || record.get("data").is_some_and(has)
+                || held.is_some_and(|bytes| carries(&bytes, id))
+        }
         Err(_) => {
             let quoted = serde_json::Value::from(id).to_string();
             bytes.windows(quoted.len()).any(|w| w == quoted.as_bytes())
@@ -34,6 +42,8 @@ mod tests {
         for (bytes, yes) in [
             (r#"{"id":"a-1"}"#, true),
             (r#"{"id":"ce","data":{"id":"a-1"}}"#, true),
+            (r#"{"id":"ce","data_base64":"eyJpZCI6ImEtMSJ9"}"#, true),
+            (r#"{"id":"ce","data_base64":"eyJpZCI6ImEtMTIifQ=="}"#, false),
             (r#"{"id":"a-12"}"#, false),
             (r#"{"id":"b","note":"a-1"}"#, false),
             (r#"{"id":"a-1","confidence":NaN}"#, true),

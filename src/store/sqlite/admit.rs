@@ -89,7 +89,7 @@ fn known(tx: &mut Tx<'_>, row: &Admission) -> Done<AdmitResult> {
         .conn
         .prepare_cached("SELECT content FROM decisions WHERE id = ?1")?
         .query_row([id], |r| r.get(0))?;
-    if content != row.content {
+    if !row.says(&content) {
         return Ok(AdmitResult::Conflict);
     }
     let stored = decisions::read(tx.conn, "d.id = ?1", id)?

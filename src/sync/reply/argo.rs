@@ -14,6 +14,7 @@ use super::{
     Base, Env, NoReply, Request, Response, Service, Timestamp, Verdict, fails, never, reject_fails,
     rejection, required, told,
 };
+use crate::domain::record::reply::TOLD as FIELDS;
 
 /// The environment variable with the address of the Argo server.
 pub const URL: &str = "OVERRULE_ARGO_URL";
@@ -21,10 +22,6 @@ pub const URL: &str = "OVERRULE_ARGO_URL";
 pub const TOKEN: &str = "OVERRULE_ARGO_TOKEN";
 
 const SERVICE: Service = Service { lane: "reply:argo", url: URL, key: TOKEN };
-/// What a parameter may be given.
-const FIELDS: [&str; 9] =
-    ["id", "outcome", "reversal", "action", "output", "label", "level", "approvals", "at"];
-
 /// A suspended node.
 #[derive(Clone, Debug)]
 pub struct Argo {

@@ -27,12 +27,10 @@ use serde_json::Value;
 use super::notice::Stamp;
 use super::request::{Request, Response, Secret, Verdict};
 use crate::domain::Timestamp;
+use crate::domain::record::reply::NAME;
 
 /// Environment variables by name.
 type Env<'e> = &'e dyn Fn(&str) -> Option<String>;
-
-/// Longest name of a workflow, node, activity, … that a record may give, in bytes.
-const NAME: usize = 1000;
 
 /// How a waiting workflow is told, with what this process needs for it.
 #[derive(Clone, Debug)]

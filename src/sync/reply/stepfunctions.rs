@@ -13,6 +13,7 @@ use super::{
     Env, NoReply, Request, Response, Secret, Stamp, Timestamp, Verdict, fails, never, reject_fails,
     rejection, set, text, told, web,
 };
+use crate::domain::record::reply::{TASK_TOKEN as TOKEN, is_region};
 
 /// Another address than AWS's, as AWS's own tools read it.
 pub const ENDPOINT: &str = "AWS_ENDPOINT_URL_SFN";
@@ -22,8 +23,7 @@ const SESSION: &str = "AWS_SESSION_TOKEN";
 const REGIONS: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
 const LANE: &str = "reply:stepfunctions";
 
-/// Longest token and output that the service takes, in bytes.
-const TOKEN: usize = 2048;
+/// Longest output that the service takes, in bytes.
 const OUTPUT: usize = 262_144;
 
 /// A task that waits.
@@ -113,14 +113,6 @@ fn output(payload: &Value) -> String {
         map.insert("output_withheld".into(), "too long for Step Functions".into());
     }
     data.to_string()
-}
-
-/// `eu-central-1`: letters, digits and dashes, so that it can be nothing but a part of a name.
-fn is_region(text: &str) -> bool {
-    (1..=32).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        && !text.starts_with('-')
-        && !text.ends_with('-')
 }
 
 /// What an answer means: a task that is over stays over; credentials may be put right.

@@ -359,3 +359,71 @@ fn answers_are_final_where_the_task_is_over_and_patient_otherwise() {
         }
     }
 }
+
+/// Admission and sending agree on what can be sent, so that nobody waits for a word in vain.
+#[test]
+fn what_can_never_be_sent_is_a_fault_of_the_record() {
+    use crate::domain::record::{Intake, Limits, parse};
+    let admitted = |to: &Value| {
+        let record = json!({
+            "id": "r", "domain": "d", "action": "a", "model": {"name": "m", "version": "1"},
+            "confidence": 0.5, "business_impact": 1, "input": {}, "output": "", "reply": to,
+        });
+        matches!(parse(record.to_string().as_bytes(), &Limits::default()), Intake::Record(_))
+    };
+    let long = "x".repeat(1001);
+    let argo = |more: Value| {
+        let mut to = json!({"kind": "argo", "namespace": "n", "workflow": "w", "node": "x"});
+        to.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        to
+    };
+    let temporal = |more: Value| {
+        let mut to = json!({"kind": "temporal", "namespace": "n", "workflow_id": "w"});
+        to.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        to
+    };
+    for (to, sendable) in [
+        (json!({}), false),
+        (json!({"kind": null}), false),
+        (json!({"kind": "fax"}), false),
+        (json!({"kind": "webhook"}), false),
+        (json!({"kind": "webhook", "url": null}), false),
+        (json!({"kind": "webhook", "url": ["https://x"]}), false),
+        (json!({"kind": "webhook", "url": "flows.example/done"}), false),
+        (json!({"kind": "webhook", "url": "mailto:a@b.example"}), false),
+        (json!({"kind": "webhook", "url": "https://"}), false),
+        (json!({"kind": "webhook", "url": "http://:80/"}), false),
+        (json!({"kind": "webhook", "url": "http://a b/"}), false),
+        (json!({"kind": "webhook", "url": "HTTPS://flows.example"}), true),
+        (json!({"kind": "webhook", "url": "http://127.0.0.1:9/x", "token": null}), true),
+        (temporal(json!({})), false),
+        (temporal(json!({"signal": "s"})), true),
+        (temporal(json!({"signal": "s", "activity_id": "a"})), false),
+        (temporal(json!({"signal": "s", "namespace": null})), false),
+        (temporal(json!({"signal": "s", "workflow_id": ""})), false),
+        (temporal(json!({"signal": "s", "run_id": ".."})), false),
+        (temporal(json!({"signal": "s", "run_id": 3})), false),
+        (temporal(json!({"signal": long})), false),
+        (temporal(json!({"signal": "s", "url": "nowhere"})), false),
+        (temporal(json!({"signal": "s", "url": "https://t.example"})), true),
+        (temporal(json!({"activity_id": "a", "on_reject": "result"})), true),
+        (temporal(json!({"activity_id": "a", "on_reject": "retry"})), false),
+        (json!({"kind": "temporal", "namespace": "n", "task_token": "AAEC"}), true),
+        (json!({"kind": "temporal", "namespace": "n", "task_token": "?"}), false),
+        (json!({"kind": "temporal", "namespace": "n", "task_token": ""}), false),
+        (json!({"kind": "stepfunctions"}), false),
+        (json!({"kind": "stepfunctions", "task_token": ""}), false),
+        (json!({"kind": "stepfunctions", "task_token": "x".repeat(2049)}), false),
+        (json!({"kind": "stepfunctions", "task_token": "t", "region": "the moon"}), false),
+        (json!({"kind": "stepfunctions", "task_token": "t", "region": 7}), false),
+        (argo(json!({})), true),
+        (argo(json!({"node": null})), false),
+        (argo(json!({"parameters": []})), false),
+        (argo(json!({"parameters": {"x": "secret"}})), false),
+        (argo(json!({"parameters": {"x": "outcome"}, "on_reject": "fail"})), true),
+    ] {
+        let way = Way::of(&payload(to.clone(), "accepted"), &env);
+        let sent = !matches!(way, Err(NoReply::Never(_)));
+        assert_eq!((sent, admitted(&to)), (sendable, sendable), "{to}");
+    }
+}

@@ -118,8 +118,11 @@ pub fn question(state: &State, ask: &Ask) -> String {
         Ask::BlindNote => "Note:".to_owned(),
         Ask::Count => {
             let Some(Overlay::Bulk(form)) = state.overlays.last() else { return String::new() };
-            let kinds: Vec<String> =
-                form.summary().iter().map(|(what, n)| format!("{n} times {what}")).collect();
+            let kinds: Vec<String> = form
+                .summary()
+                .iter()
+                .map(|(what, n)| format!("{} {what}", crate::text::many(n, "time", "times")))
+                .collect();
             super::clean(&format!(
                 "{}. {} left out. Type {} to {} them all:",
                 kinds.join(", "),

@@ -70,7 +70,8 @@ pub fn draw(ui: &mut Ui<'_, '_>, area: Rect, form: &BulkForm) {
         }
     }
     lines.push(Line::from(ui.hints(&[(Action::Submit, "do it"), (Action::Back, "back")])));
-    let title = format!("{} {} marked items", form.verdict.verb(), form.rows.len());
+    let rows = crate::text::many(form.rows.len(), "marked item", "marked items");
+    let title = format!("{} {rows}", form.verdict.verb());
     let at = centred(area, 70, height(lines.len()));
     let inside = padded(ui.boxed(at, vec![ui.span(Role::Title, title)]));
     let skip = lines.len().saturating_sub(usize::from(inside.height));

@@ -37,7 +37,10 @@ pub fn draw(ui: &mut Ui<'_, '_>, area: Rect, form: &MoveForm) {
     let mut title = vec![ui.span(Role::Title, "move ")];
     match form.item() {
         Some(id) => title.extend(ui.one(Role::Title, id)),
-        None => title.push(ui.span(Role::Title, format!("{} marked items", ui.state.marks.len()))),
+        None => title.push(ui.span(
+            Role::Title,
+            crate::text::many(ui.state.marks.len(), "marked item", "marked items"),
+        )),
     }
     if !form.from.is_empty() {
         title.push(ui.span(Role::Dim, " out of "));

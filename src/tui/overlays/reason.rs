@@ -78,7 +78,9 @@ pub fn draw(ui: &mut Ui<'_, '_>, area: Rect, form: &ReasonForm) {
             ReasonFor::Reject(_) => "reject ".to_owned(),
             ReasonFor::Edit { .. } => "why was it edited? ".to_owned(),
             ReasonFor::Flag(_) => "flag for a new review ".to_owned(),
-            ReasonFor::Bulk(n) => format!("reject {n} marked items"),
+            ReasonFor::Bulk(n) => {
+                format!("reject {}", crate::text::many(n, "marked item", "marked items"))
+            }
         },
     )];
     if let Some(id) = form.item() {

@@ -92,7 +92,13 @@ impl State {
                 self.toast(Tone::Info, "nothing was automatic there in that time");
             }
             (Answer::Requeued(n), _) => {
-                self.toast(Tone::Good, format!("{n} decisions go before people again"));
+                self.toast(
+                    Tone::Good,
+                    format!(
+                        "{} before people again",
+                        crate::text::many(n, "decision goes", "decisions go")
+                    ),
+                );
             }
             (_, Command::Incident { id, act, .. }) => {
                 let done = match act {
