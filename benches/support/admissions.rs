@@ -92,6 +92,7 @@ pub fn row(id: &str, raw: &[u8], n: usize, waits: bool) -> Admission {
         breached: false,
     });
     Admission {
+        before: None,
         content: Sha256::digest(raw).into(),
         route,
         facts: Facts::at(now, 0),
