@@ -70,17 +70,21 @@ fn row(view: &SwitchView) -> Vec<String> {
         state = format!("{state} ({})", mode.as_str());
     }
     if let Some(above) = &view.under {
-        state = format!("as {}", clean_line(&above.to_string()));
+        state = format!("{}, under {}", view.state.as_str(), clean_line(&above.to_string()));
     }
     if !view.resume_by.is_empty() {
         state = format!("{state}, restart {} of {}", view.resume_by.len(), view.resume_needs);
     }
+    // Who, when and why stands once, at what stops it.
+    let told = view.under.is_none();
+    let by = view.by.as_deref().filter(|_| told);
+    let reason = view.reason.as_deref().filter(|_| told);
     vec![
         clean_line(&scope),
         state,
         view.in_flight.to_string(),
-        view.by.as_deref().map(clean_line).unwrap_or_default(),
-        view.at.map(stamp).unwrap_or_default(),
-        view.reason.as_deref().map(clean_line).unwrap_or_default(),
+        by.map(clean_line).unwrap_or_default(),
+        view.at.filter(|_| told).map(stamp).unwrap_or_default(),
+        reason.map(clean_line).unwrap_or_default(),
     ]
 }

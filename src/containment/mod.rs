@@ -28,6 +28,7 @@ mod incident;
 mod limit;
 mod live;
 mod minhash;
+mod standing;
 mod switch;
 mod trial;
 
@@ -44,6 +45,7 @@ pub use incident::{Alarm, Incident, IncidentError, Mark};
 pub use limit::{Gcra, tighten};
 pub use live::Live;
 pub use minhash::{NEAR, Signature};
+pub use standing::{Kind, Kinds, Tripping};
 pub use switch::{Asked, Killed, Limited, NothingStopped, Paused, Resumption, Switch};
 pub use trial::{ALPHA, Move, Standing, Trial};
 

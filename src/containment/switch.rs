@@ -142,7 +142,7 @@ impl Switch {
 
 impl Killed {
     /// The version of a model to use instead; `None`: not known.
-    fn version(&self, model: &str) -> Option<&str> {
+    pub(super) fn version(&self, model: &str) -> Option<&str> {
         self.to.as_ref().or_else(|| self.good.get(model)).map(String::as_str)
     }
 }
@@ -303,7 +303,6 @@ fn view(scope: &ControlScope, switch: &Switch, needs: u32) -> SwitchView {
     let limited = || switch.limited.as_ref().map(|l| (&l.by, l.at, &l.reason));
     let set = killed.or_else(paused).or_else(limited);
     SwitchView {
-        scope: scope.clone(),
         mode,
         state: switch.state(),
         by: set.map(|(by, ..)| by.clone()),
@@ -311,20 +310,6 @@ fn view(scope: &ControlScope, switch: &Switch, needs: u32) -> SwitchView {
         reason: set.map(|(.., reason)| reason.clone()),
         resume_by: switch.asked.iter().map(|a| a.by.clone()).collect(),
         resume_needs: needs,
-        per_hour: None,
-        in_flight: 0,
-        depth: depth(scope),
-        under: None,
-    }
-}
-
-/// How deep a scope stands in the tree of switches.
-pub(super) fn depth(scope: &ControlScope) -> u8 {
-    match scope {
-        ControlScope::All => 0,
-        ControlScope::Domain(_) => 1,
-        ControlScope::Model { version: None, .. } => 2,
-        ControlScope::Model { version: Some(_), .. } => 3,
-        ControlScope::Action(_) | ControlScope::Cohort { .. } => 1,
+        ..SwitchView::on(scope.clone())
     }
 }

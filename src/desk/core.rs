@@ -46,6 +46,8 @@ pub(super) struct Core {
     pub(super) quiet: Cooldowns,
     /// Who has which queues open.
     pub(super) here: Mutex<super::presence::Known>,
+    /// What decides where, for flags.
+    pub(super) kinds: Mutex<super::flags::Kept>,
     /// Refused attempts that are counted.
     pub(super) denials: Denials,
     /// Tokens, as this process knows them.
@@ -124,6 +126,7 @@ impl Core {
             gauges: Mutex::new(None),
             quiet: Cooldowns::default(),
             here: Mutex::new(None),
+            kinds: Mutex::new(None),
             denials: Denials::default(),
             tokens: Tokens::default(),
             watch: Watch::new(),

@@ -1,7 +1,7 @@
 //! Containment as it is asked for and shown: switches, breakers, limits, canaries, freezes,
 //! incidents.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::domain::{ControlScope, Timestamp};
@@ -106,15 +106,16 @@ pub struct ContainmentView {
     pub outgoing: Outgoing,
 }
 
-/// A scope and whether automation is on in it.
+/// A scope and whether automation runs in it, whatever stands in its way there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SwitchView {
     pub scope: ControlScope,
-    /// What a stop does here; `None` where it is on.
-    #[serde(flatten, skip_serializing_if = "Option::is_none", default)]
+    /// What a stop does here; `None` where it is on or limited.
+    #[serde(flatten, serialize_with = "mode_or_null", default)]
     pub mode: Option<KillMode>,
+    /// As it stands, by what is set on it, by what is set above it, and by breakers.
     pub state: SwitchState,
-    /// Who set it: a reviewer, `breaker`, `policy`.
+    /// Who made it so: a reviewer, an effect, `breaker`.
     pub by: Option<String>,
     pub at: Option<Timestamp>,
     pub reason: Option<String>,
@@ -132,13 +133,58 @@ pub struct SwitchView {
     /// How deep it stands in the tree: `all` is 0.
     #[serde(default)]
     pub depth: u8,
-    /// On by itself, but what stands above it in the tree is not.
+    /// What makes it so where that is set on another scope, which this one is inside of or, where
+    /// it is limited, in part.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub under: Option<ControlScope>,
+    /// With `under`: how it stands by itself, where that is not on.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub own: Option<SwitchState>,
 }
 
-/// Whether automation runs in a scope.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+impl SwitchView {
+    /// A scope in which nothing is set.
+    pub fn on(scope: ControlScope) -> Self {
+        Self {
+            scope,
+            mode: None,
+            state: SwitchState::On,
+            by: None,
+            at: None,
+            reason: None,
+            resume_by: Vec::new(),
+            resume_needs: 0,
+            per_hour: None,
+            in_flight: 0,
+            depth: 0,
+            under: None,
+            own: None,
+        }
+    }
+
+    /// How it stands by itself, whatever is set above it: what can be restarted here.
+    pub fn own(&self) -> SwitchState {
+        match self.under {
+            Some(_) => self.own.unwrap_or(SwitchState::On),
+            None => self.state,
+        }
+    }
+}
+
+/// `mode` is always there.
+fn mode_or_null<S: Serializer>(mode: &Option<KillMode>, to: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct None {
+        mode: Option<KillMode>,
+    }
+    match mode {
+        Some(mode) => mode.serialize(to),
+        Option::None => None { mode: Option::None }.serialize(to),
+    }
+}
+
+/// Whether automation runs in a scope; the stricter the greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SwitchState {
     On,

@@ -3,14 +3,20 @@
 //! A stop makes `automation` false wherever it could concern the decision that is asked about: the
 //! more the context says, the narrower it is looked at. What cannot be confirmed, and what no
 //! policy is in force for, is false.
+//!
+//! A version is what admission would answer a decision of the version in use, or of the one drawn:
+//! where a stop sends it on to another version, that one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
 
-use crate::containment::Control;
+use crate::containment::{Control, Kind};
 use crate::desk::{Confirmed, InForce};
-use crate::domain::{Decision, StopMode, Stopped};
+use crate::domain::{ControlScope, Decision, StopMode, Stopped, Tripped};
 use crate::protocol::SwitchState;
 
 /// What is known of automation.
@@ -83,14 +89,29 @@ impl Asked {
         })
     }
 
+    /// Everything that is read of a context, as one word: other words, perhaps other answers.
+    pub(super) fn word(&self) -> String {
+        let Self { key, domain, model, version, action, cohort } = self;
+        json!([key, domain, model, version, action, cohort]).to_string()
+    }
+
     /// A decision with what is said of it and nothing else.
     fn decision(&self, domain: Option<&str>, model: Option<&str>) -> Option<Decision> {
+        self.decision_of(domain, model, self.version.as_deref())
+    }
+
+    fn decision_of(
+        &self,
+        domain: Option<&str>,
+        model: Option<&str>,
+        version: Option<&str>,
+    ) -> Option<Decision> {
         let domain = domain.or(self.domain.as_deref()).unwrap_or_default();
         let model = model.or(self.model.as_deref()).unwrap_or_default();
         let mut d: Decision = serde_json::from_value(json!({
             "id": self.key.as_deref().unwrap_or_default(), "domain": domain,
             "action": self.action.as_deref().unwrap_or_default(),
-            "model": { "name": model, "version": self.version.as_deref().unwrap_or_default() },
+            "model": { "name": model, "version": version.unwrap_or_default() },
             "confidence": 0.0, "business_impact": 0.0, "input": {}, "output": "",
         }))
         .ok()?;
@@ -100,27 +121,52 @@ impl Asked {
 }
 
 impl Known {
-    /// What flags depend on, as one word: another word, perhaps other flags.
+    /// What flags depend on beside the context, as one word: another word, perhaps other flags. The
+    /// same in every process that knows the same.
     pub(super) fn state(&self) -> String {
-        let InForce { generation, epoch, control } = &self.in_force;
-        let sure = self.confirmed.is_some() && control.is_some();
-        let policy = self.confirmed.as_ref().is_some_and(|c| c.policy);
-        format!("{generation}-{epoch}-{}{}", u8::from(sure), u8::from(policy))
+        let InForce { generation, control } = &self.in_force;
+        let mut hash = Sha256::new();
+        // A state that cannot be written is none that was read.
+        let control = control.as_ref().and_then(|c| c.to_json().ok());
+        hash.update(json!(control.map(|c| Sha256::digest(c).to_vec())).to_string());
+        let confirmed = self.confirmed.as_ref();
+        hash.update(json!(confirmed.map(|c| (c.policy, &c.domains, &c.models))).to_string());
+        let kinds = confirmed.map(|c| c.kinds.word()).unwrap_or_default();
+        hash.update(kinds);
+        let word: String = URL_SAFE_NO_PAD.encode(hash.finalize()).chars().take(22).collect();
+        format!("{generation}-{word}")
     }
 
-    /// Every flag there is.
-    pub(super) fn keys(&self) -> Vec<String> {
+    /// Every flag there may be: some of them say that there is nothing to say.
+    fn keys(&self) -> Vec<String> {
         let mut keys = vec!["automation".to_owned()];
-        if let Some(confirmed) = &self.confirmed {
-            keys.extend(confirmed.domains.iter().map(|d| format!("automation.{d}")));
-            let control = self.in_force.control.as_deref();
-            let known = |model: &&String| {
-                control.is_some_and(|c| c.versions.contains_key(*model))
-                    || control.is_some_and(|c| c.running(model).is_some())
-            };
-            keys.extend(confirmed.models.iter().filter(known).map(|m| format!("model.{m}")));
+        let Some(confirmed) = &self.confirmed else { return keys };
+        let (mut domains, mut models): (BTreeSet<&str>, BTreeSet<&str>) = (
+            confirmed.domains.iter().map(String::as_str).collect(),
+            confirmed.models.iter().map(String::as_str).collect(),
+        );
+        if let Some(control) = &self.in_force.control {
+            models.extend(control.versions.keys().map(String::as_str));
+            for scope in control.switches.keys() {
+                match scope {
+                    ControlScope::Domain(domain) => drop(domains.insert(domain)),
+                    ControlScope::Model { name, .. } => drop(models.insert(name)),
+                    ControlScope::All | ControlScope::Action(_) | ControlScope::Cohort { .. } => {}
+                }
+            }
         }
+        keys.extend(domains.iter().map(|d| format!("automation.{d}")));
+        keys.extend(models.iter().map(|m| format!("model.{m}")));
         keys
+    }
+
+    /// Every flag there is for this context, or why it has no value.
+    pub(super) fn flags(&self, asked: &Asked) -> Vec<(String, Result<Flag, NoFlag>)> {
+        let all = self.keys().into_iter().map(|key| {
+            let flag = self.flag(&key, asked);
+            (key, flag)
+        });
+        all.filter(|(_, flag)| !matches!(flag, Err(no) if no.code == "FLAG_NOT_FOUND")).collect()
     }
 
     /// One flag.
@@ -166,21 +212,40 @@ impl Known {
             };
             return told(false, "DISABLED", variant, Some(&stop));
         }
-        if let Some(tripped) = control.breaker_for(&d, &confirmed.chance) {
-            if !tripped.half_open {
+        // Whoever does not say which model asks about every one that decides there.
+        let kinds = confirmed.kinds.inside(control, |k| {
+            (d.domain.is_empty() || k.domain == d.domain)
+                && (d.model.name.is_empty() || k.model == d.model.name)
+                && (d.model.version.is_empty() || k.version == d.model.version)
+        });
+        let of = |k: &Kind| {
+            let mut one = d.clone();
+            one.domain.clone_from(&k.domain);
+            one.model.name.clone_from(&k.model);
+            one.model.version.clone_from(&k.version);
+            one
+        };
+        let tripped: Vec<Tripped> =
+            kinds.iter().filter_map(|k| control.breaker_for(&of(k), &confirmed.chance)).collect();
+        let stopped = kinds.iter().filter(|k| control.stops(k)).count();
+        let automatic = |t: &Tripped| asked.key.is_some() && t.trickles();
+        if !tripped.is_empty() && kinds.iter().all(|k| control.stops(k) || control.trips(k)) {
+            if stopped == kinds.len() {
                 return told(false, "DISABLED", "breaker", None);
             }
             // A share is automatic again, drawn by the decision's id as at admission; whoever names
             // none is told no.
+            let half: Vec<&Tripped> = tripped.iter().filter(|t| t.half_open).collect();
             return match asked.key {
-                Some(_) => told(tripped.trickles(), "SPLIT", "half-open", None),
+                Some(_) => told(half.iter().all(|t| automatic(t)), "SPLIT", "half-open", None),
                 None => told(false, "DISABLED", "half-open", None),
             };
         }
-        let limited = control
-            .switches
-            .iter()
-            .any(|(scope, s)| scope.covers(&d) && s.state() == SwitchState::Limited);
+        let limited = !tripped.is_empty()
+            || control
+                .switches
+                .iter()
+                .any(|(scope, s)| scope.covers(&d) && s.state() == SwitchState::Limited);
         told(true, "STATIC", if limited { "limited" } else { "on" }, None)
     }
 
@@ -192,32 +257,47 @@ impl Known {
             variant: variant.to_owned(),
             metadata: self.metadata(why),
         };
-        let unknown = |why: String| Err(NoFlag::new("FLAG_NOT_FOUND", why));
         let (Some(control), Some(confirmed)) = (&self.in_force.control, &self.confirmed) else {
             return Err(NoFlag::new("GENERAL", "control cannot be confirmed"));
         };
-        let stop = asked.decision(None, Some(model)).and_then(|d| control.stop_for(&d));
-        if let Some(stop) = stop.filter(|s| s.mode == StopMode::LastGood)
-            && let Some(version) = &stop.version
-        {
-            return Ok(told(version, "DISABLED", "last-good", Some(&stop)));
-        }
+        // Where admission would send a decision of this version.
+        let answer = |from: &str, reason, variant: &str| match sent_on(control, model, from, asked) {
+            Some((to, stop)) => told(&to, "DISABLED", "last-good", Some(&stop)),
+            None => told(from, reason, variant, None),
+        };
         if let Some(canary) = control.running(model) {
+            let drawn = |version: &str| {
+                let variant = if version == canary.version { "canary" } else { "stable" };
+                answer(version, "SPLIT", variant)
+            };
             let Some(id) = &asked.key else {
+                let (new, old) = (drawn(&canary.version), drawn(&canary.baseline));
+                // Where a stop leaves one version, nothing is drawn.
+                if new.value == old.value {
+                    return Ok(new);
+                }
                 return Err(NoFlag::new(
                     "TARGETING_KEY_MISSING",
                     format!("{model} has a canary: send the decision's id as targetingKey"),
                 ));
             };
-            let drawn = control.version_for(model, id, &confirmed.chance);
-            let version = drawn.unwrap_or(&canary.baseline);
-            let variant = if version == canary.version { "canary" } else { "stable" };
-            return Ok(told(version, "SPLIT", variant, None));
+            let version = control.version_for(model, id, &confirmed.chance);
+            return Ok(drawn(version.unwrap_or(&canary.baseline)));
         }
-        match in_use(control, model) {
-            Some(version) => Ok(told(version, "STATIC", "stable", None)),
-            None => unknown(format!(
-                "no version of {model} is known to be in use: a canary that was started says so"
+        if let Some(in_use) = control.versions.get(model) {
+            return Ok(answer(&in_use.current, "STATIC", "stable"));
+        }
+        // Nobody said which one is in use; a stop may say which one to use instead.
+        let asked_of = asked.version.as_deref().unwrap_or_default();
+        let stopped = sent_on(control, model, asked_of, asked)
+            .or_else(|| named_instead(control, model, asked));
+        match stopped {
+            Some((to, stop)) => Ok(told(&to, "DISABLED", "last-good", Some(&stop))),
+            None => Err(NoFlag::new(
+                "FLAG_NOT_FOUND",
+                format!(
+                    "no version of {model} is known to be in use: a canary that was started says so"
+                ),
             )),
         }
     }
@@ -236,8 +316,37 @@ impl Known {
     }
 }
 
-fn in_use<'c>(control: &'c Control, model: &str) -> Option<&'c str> {
-    control.versions.get(model).map(|v| v.current.as_str())
+/// Where stops send a decision of this version: the last version that they name, and the stop that
+/// names it. `None`: nowhere.
+fn sent_on(
+    control: &Control,
+    model: &str,
+    from: &str,
+    asked: &Asked,
+) -> Option<(String, Stopped)> {
+    let mut at: Option<(String, Stopped)> = None;
+    let mut seen = BTreeSet::from([from.to_owned()]);
+    loop {
+        let version = at.as_ref().map_or(from, |(version, _)| version.as_str());
+        let d = asked.decision_of(None, Some(model), Some(version))?;
+        let stop = control.stop_for(&d).filter(|s| s.mode == StopMode::LastGood);
+        let next = stop.and_then(|s| Some((s.version.clone()?, s)));
+        match next {
+            // Stops that point at each other end where they began.
+            Some((to, stop)) if seen.insert(to.clone()) => at = Some((to, stop)),
+            Some(_) | None => return at,
+        }
+    }
+}
+
+/// The version that the newest stop of one version of this model names.
+fn named_instead(control: &Control, model: &str, asked: &Asked) -> Option<(String, Stopped)> {
+    let versions = control.switches.keys().filter_map(|scope| match scope {
+        ControlScope::Model { name, version: Some(version) } if name == model => Some(version),
+        _ => None,
+    });
+    let sent = versions.filter_map(|from| sent_on(control, model, from, asked));
+    sent.max_by(|(_, a), (_, b)| a.at.cmp(&b.at))
 }
 
 #[cfg(test)]
@@ -254,13 +363,14 @@ mod tests {
         let mut control = Control::default();
         change(&mut control);
         Known {
-            in_force: InForce { control: Some(Arc::new(control)), generation: 7, epoch: 0 },
+            in_force: InForce { control: Some(Arc::new(control)), generation: 7 },
             confirmed: Some(Confirmed {
                 generation: 7,
                 policy: true,
                 chance: Arc::new(Chance::new([1; 32])),
                 domains: ["loan".to_owned()].into(),
                 models: ["m".to_owned()].into(),
+                kinds: Arc::default(),
             }),
         }
     }
@@ -376,7 +486,8 @@ mod tests {
             assert_eq!(control.version_for("m", &id, chance).unwrap(), value);
         }
         assert!((250..350).contains(&on_trial), "{on_trial}");
-        assert_eq!(canary.keys(), ["automation", "automation.loan", "model.m"]);
+        let keys: Vec<String> = canary.flags(&ask(json!({}))).into_iter().map(|f| f.0).collect();
+        assert_eq!(keys, ["automation", "automation.loan", "model.m"]);
     }
 
     #[test]

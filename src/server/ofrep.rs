@@ -240,10 +240,10 @@ pub(super) async fn all(
         Err(why) => return Ok(failure(StatusCode::BAD_REQUEST, None, &why)),
     };
     let known = served.flags().known(served.desk());
-    let keys = known.keys();
-    let flags: Vec<Value> = keys
-        .iter()
-        .map(|key| match known.flag(key, &asked) {
+    let flags: Vec<Value> = known
+        .flags(&asked)
+        .into_iter()
+        .map(|(key, flag)| match flag {
             Ok(flag) => json!(flag),
             Err(why) => {
                 json!({ "key": key, "errorCode": why.code, "errorDetails": why.details })
@@ -252,7 +252,9 @@ pub(super) async fn all(
         .collect();
     // A new hour is a new ticket, and so a new answer.
     let hour = Timestamp::now().as_second().div_euclid(HOUR);
-    let etag = etag(&flags, hour);
+    let secret = secret(&served).await?;
+    let about = about(&secret, &asked);
+    let etag = etag(&known.state(), &about, hour);
     let asked_for = headers.get(header::IF_NONE_MATCH).and_then(|v| v.to_str().ok());
     let same = asked_for
         .is_some_and(|list| list.split(',').any(|one| one.trim().trim_start_matches("W/") == etag));
@@ -260,7 +262,7 @@ pub(super) async fn all(
     if same {
         return Ok((StatusCode::NOT_MODIFIED, tag).into_response());
     }
-    let ticket = ticket(&served, hour).await?;
+    let ticket = ticket(&secret, &about, hour);
     let body = json!({
         "flags": flags,
         "eventStreams": [{
@@ -272,45 +274,50 @@ pub(super) async fn all(
     Ok((tag, axum::Json(body)).into_response())
 }
 
-/// Strong: the same flags in the same hour, for whichever context.
-fn etag(flags: &[Value], hour: i64) -> String {
+/// Strong: what is known, asked about by the same context in the same hour, makes the same answer
+/// in every process. So word of a change can name the tag that its reader will be given.
+fn etag(state: &str, about: &str, hour: i64) -> String {
     let mut hash = Sha256::new();
-    hash.update(hour.to_be_bytes());
-    for flag in flags {
-        hash.update(flag.to_string().as_bytes());
-        hash.update([0]);
-    }
+    hash.update(json!([state, about, hour]).to_string());
     format!("\"{}\"", URL_SAFE_NO_PAD.encode(hash.finalize()))
 }
 
-/// What opens the stream of changes, which no header can: it says nothing but "fetch again".
-async fn ticket(served: &Served, hour: i64) -> Result<String, Problem> {
-    let secret = match served.flags().secret.get() {
-        Some(secret) => *secret,
-        None => {
-            let desk = served.desk().clone();
-            let made = blocking(move || desk.derived_secret("ofrep/changes")).await?;
-            *served.flags().secret.get_or_init(|| made)
-        }
-    };
-    // HMAC takes keys of every length.
-    let mac = Hmac::<Sha256>::new_from_slice(&secret).map(|mut mac| {
-        mac.update(&hour.to_be_bytes());
-        mac.finalize().into_bytes()
-    });
-    Ok(format!("{hour}.{}", mac.map(|m| URL_SAFE_NO_PAD.encode(m)).unwrap_or_default()))
+/// A secret of this store, the same in every process that serves it.
+async fn secret(served: &Served) -> Result<[u8; 32], Problem> {
+    if let Some(secret) = served.flags().secret.get() {
+        return Ok(*secret);
+    }
+    let desk = served.desk().clone();
+    let made = blocking(move || desk.derived_secret("ofrep/changes")).await?;
+    Ok(*served.flags().secret.get_or_init(|| made))
 }
 
-/// Does the ticket open now?
-async fn opens(served: &Served, presented: &str) -> Result<bool, Problem> {
+/// A word that only this store can make of another.
+fn sealed(secret: &[u8; 32], purpose: &str, text: &str) -> String {
+    // HMAC takes keys of every length.
+    let mac = Hmac::<Sha256>::new_from_slice(secret).map(|mut mac| {
+        mac.update(json!([purpose, text]).to_string().as_bytes());
+        mac.finalize().into_bytes()
+    });
+    mac.map(|m| URL_SAFE_NO_PAD.encode(m)).unwrap_or_default()
+}
+
+/// A context as a word that says nothing of it: it stands in an address.
+fn about(secret: &[u8; 32], asked: &Asked) -> String {
+    sealed(secret, "context", &asked.word())
+}
+
+/// What opens the stream of changes, which no header can: it says nothing but "fetch again".
+fn ticket(secret: &[u8; 32], about: &str, hour: i64) -> String {
+    format!("{hour}.{about}.{}", sealed(secret, "ticket", &format!("{hour}.{about}")))
+}
+
+/// The context that a ticket is for, if it opens now.
+fn opens<'t>(secret: &[u8; 32], presented: &'t str) -> Option<&'t str> {
     let now = Timestamp::now().as_second().div_euclid(HOUR);
-    for hour in [now, now - 1] {
-        let ours = ticket(served, hour).await?;
-        if bool::from(ours.as_bytes().ct_eq(presented.as_bytes())) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let about = presented.split('.').nth(1)?;
+    let ours = [now, now - 1].map(|hour| ticket(secret, about, hour));
+    ours.iter().any(|t| bool::from(t.as_bytes().ct_eq(presented.as_bytes()))).then_some(about)
 }
 
 /// Hear of changes
@@ -331,22 +338,22 @@ pub(super) async fn changes(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let ticket = query.get("ticket").map(String::as_str).unwrap_or_default();
-    if !opens(&served, ticket).await? {
+    let Some(about) = opens(&secret(&served).await?, ticket).map(str::to_owned) else {
         return Err(Problem::new(
             StatusCode::UNAUTHORIZED,
             "unauthenticated",
             "the ticket of this stream is over, or none of ours",
         )
         .hint("fetch all flags again: the answer names another"));
-    }
+    };
     let place = served.flow().place()?;
     let state = served.flags().begin(&served);
     // Whoever comes back having seen what holds now need not fetch; whoever begins has just done.
     let seen = headers.get("last-event-id").and_then(|v| v.to_str().ok()).map(str::to_owned);
     let seen = seen.unwrap_or_else(|| state.borrow().clone());
     let until = Some(Instant::now() + patience.stream);
-    let begin = (served, state, seen, until, Arc::new(place));
-    let events = stream::unfold(begin, |(served, mut state, seen, mut until, place)| async move {
+    let begin = (served, state, seen, until, Arc::new((place, about)));
+    let events = stream::unfold(begin, |(served, mut state, seen, mut until, held)| async move {
         loop {
             // After the last word there is nothing more.
             if served.is_leaving() || until.is_none() {
@@ -361,13 +368,14 @@ pub(super) async fn changes(
             if (now != seen || over) && !now.is_empty() {
                 until = until.filter(|_| !over);
                 let event = Event::default().id(now.as_str()).event("message");
+                let at = Timestamp::now().as_second();
                 let data = json!({
                     "type": "refetchEvaluation",
-                    "etag": format!("\"{now}\""),
-                    "lastModified": Timestamp::now().as_second(),
+                    "etag": etag(&now, &held.1, at.div_euclid(HOUR)),
+                    "lastModified": at,
                 });
                 let event = event.json_data(data).ok()?;
-                return Some((Ok::<_, Infallible>(event), (served, state, now, until, place)));
+                return Some((Ok::<_, Infallible>(event), (served, state, now, until, held)));
             }
             let _ = tokio::time::timeout(LOOK, state.changed()).await;
         }

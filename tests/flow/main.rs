@@ -15,3 +15,4 @@ mod resources;
 mod served;
 #[path = "../support/mod.rs"]
 mod support;
+mod truth;

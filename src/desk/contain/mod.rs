@@ -14,6 +14,7 @@ mod gauges;
 mod incident;
 mod requeue;
 mod switch;
+mod tree;
 mod view;
 
 pub(super) use canary::verdict as canary_verdict;

@@ -1,7 +1,6 @@
 //! Everything that contains automation, as it is shown.
 
-use std::collections::{BTreeMap, BTreeSet};
-
+use super::tree::tree;
 use crate::containment::{Control, Phase};
 use crate::desk::core::{Core, Sight, refuse};
 use crate::domain::ControlScope;
@@ -25,16 +24,31 @@ impl Core {
         let Some(control) = &sight.control else {
             return Ok(ContainmentView {
                 generation: sight.snapshot.generation,
-                switches: self.tree(vec![unreadable(self.needed(&sight))], &tally, &flowed)?,
+                switches: self.counted(
+                    tree(
+                        &Control::default(),
+                        vec![unreadable(self.needed(&sight))],
+                        &tally,
+                        &flowed,
+                    ),
+                    &tally,
+                    &flowed,
+                )?,
                 incidents: self.incidents()?,
                 outgoing: self.outgoing()?,
                 ..ContainmentView::default()
             });
         };
         let held = |id: &str| flowed.held.get(id).copied().unwrap_or(0);
+        let needs = self.needed(&sight);
+        let mut switches = tree(control, control.switch_views(needs), &tally, &flowed);
+        // Breakers are closed by as many people as switches.
+        for view in switches.iter_mut().filter(|v| v.own() != SwitchState::On) {
+            view.resume_needs = needs;
+        }
         Ok(ContainmentView {
             generation: sight.snapshot.generation,
-            switches: self.tree(control.switch_views(self.needed(&sight)), &tally, &flowed)?,
+            switches: self.counted(switches, &tally, &flowed)?,
             breakers: breakers(control),
             limits: limits(control, &sight, &flowed),
             budgets: self.budgets(&sight)?,
@@ -45,24 +59,13 @@ impl Core {
         })
     }
 
-    /// What there is to switch, `all` first, each domain with its models and their versions under
-    /// it, then actions and cohorts that are not simply on.
-    fn tree(
+    /// What there is to switch, with how much comes and waits there.
+    fn counted(
         &self,
-        set: Vec<SwitchView>,
+        mut views: Vec<SwitchView>,
         tally: &[Tally],
         flowed: &Flowed,
     ) -> Result<Vec<SwitchView>, Refused> {
-        let mut set: BTreeMap<ControlScope, SwitchView> =
-            set.into_iter().map(|view| (view.scope.clone(), view)).collect();
-        let mut views = Vec::new();
-        for (scope, depth) in places(tally) {
-            let mut view = set.remove(&scope).unwrap_or_else(|| on(scope));
-            view.depth = depth;
-            views.push(view);
-        }
-        views.extend(set.into_values());
-        shade(&mut views);
         for view in &mut views {
             view.per_hour = per_hour(&view.scope, flowed);
             view.in_flight = match &view.scope {
@@ -88,41 +91,6 @@ impl Core {
     }
 }
 
-/// Every domain, model and version there are decisions of, in the order of the tree. A model that
-/// decides in several domains stands under the one where it decides most.
-fn places(tally: &[Tally]) -> Vec<(ControlScope, u8)> {
-    let mut domains: BTreeSet<&str> = BTreeSet::new();
-    let mut models: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();
-    let mut versions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for t in tally.iter().filter(|t| t.decisions > 0 && !t.domain.is_empty()) {
-        domains.insert(&t.domain);
-        if t.model.is_empty() {
-            continue;
-        }
-        *models.entry(&t.model).or_default().entry(&t.domain).or_default() += t.decisions;
-        if !t.version.is_empty() {
-            versions.entry(&t.model).or_default().insert(&t.version);
-        }
-    }
-    let home = |model: &str| -> Option<&str> {
-        let of = models.get(model)?;
-        of.iter().max_by_key(|(_, n)| **n).map(|(domain, _)| *domain)
-    };
-    let mut places = vec![(ControlScope::All, 0)];
-    for domain in domains {
-        places.push((ControlScope::Domain(domain.to_owned()), 1));
-        for model in models.keys().filter(|m| home(m) == Some(domain)) {
-            let name = (*model).to_owned();
-            places.push((ControlScope::Model { name: name.clone(), version: None }, 2));
-            for version in versions.get(model).into_iter().flatten() {
-                let version = Some((*version).to_owned());
-                places.push((ControlScope::Model { name: name.clone(), version }, 3));
-            }
-        }
-    }
-    places
-}
-
 /// Are the decisions counted here in this scope? (Cohorts are counted elsewhere.)
 fn counts(scope: &ControlScope, t: &Tally) -> bool {
     match scope {
@@ -133,19 +101,6 @@ fn counts(scope: &ControlScope, t: &Tally) -> bool {
         }
         ControlScope::Action(action) => t.action == *action,
         ControlScope::Cohort { .. } => false,
-    }
-}
-
-/// What is on by itself says what above it is not; `views` are in the order of the tree.
-fn shade(views: &mut [SwitchView]) {
-    let mut above: Vec<(u8, ControlScope)> = Vec::new();
-    for view in views {
-        above.retain(|(depth, _)| *depth < view.depth);
-        if view.state != SwitchState::On {
-            above.push((view.depth, view.scope.clone()));
-        } else {
-            view.under = above.last().map(|(_, scope)| scope.clone());
-        }
     }
 }
 
@@ -167,24 +122,6 @@ fn per_hour(scope: &ControlScope, flowed: &Flowed) -> Option<f64> {
     Some(flow::per_hour(count, 60.0))
 }
 
-/// A scope in which nothing is set.
-fn on(scope: ControlScope) -> SwitchView {
-    SwitchView {
-        scope,
-        mode: None,
-        state: SwitchState::On,
-        by: None,
-        at: None,
-        reason: None,
-        resume_by: Vec::new(),
-        resume_needs: 0,
-        per_hour: None,
-        in_flight: 0,
-        depth: 0,
-        under: None,
-    }
-}
-
 /// All there is to say where the control state cannot be read.
 fn unreadable(needs: u32) -> SwitchView {
     SwitchView {
@@ -193,7 +130,7 @@ fn unreadable(needs: u32) -> SwitchView {
         by: Some("system".into()),
         reason: Some("the control state cannot be read: everything goes to people".into()),
         resume_needs: needs,
-        ..on(ControlScope::All)
+        ..SwitchView::on(ControlScope::All)
     }
 }
 
@@ -265,15 +202,13 @@ pub(in crate::desk) fn automation(control: Option<&Control>) -> String {
         control.switches.iter().map(|(scope, s)| (s.state(), scope.to_string())).collect();
     set.retain(|(state, _)| *state != SwitchState::On);
     set.extend(control.breakers.iter().map(|b| {
-        (SwitchState::Limited, format!("breaker on {}@{} in {}", b.model, b.version, b.domain))
+        let state = match b.phase {
+            Phase::Open { .. } => SwitchState::Paused,
+            Phase::HalfOpen { .. } => SwitchState::Limited,
+        };
+        (state, format!("breaker on {}@{} in {}", b.model, b.version, b.domain))
     }));
-    let strict = |state: SwitchState| match state {
-        SwitchState::Killed => 0,
-        SwitchState::Paused => 1,
-        SwitchState::Limited => 2,
-        SwitchState::On => 3,
-    };
-    set.sort_by_key(|(state, _)| strict(*state));
+    set.sort_by_key(|(state, _)| std::cmp::Reverse(*state));
     match set.split_first() {
         None => "on".into(),
         Some(((state, _), _)) if set.iter().any(|(s, name)| s == state && name == "all") => {

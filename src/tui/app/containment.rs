@@ -92,7 +92,7 @@ impl ControlRow<'_> {
     /// What can be done here, most wanted first: the hints and the detail line say so.
     pub fn offers(&self) -> &'static [Action] {
         match self {
-            Self::Switch(s) if s.state == SwitchState::On => &[Action::KillHere],
+            Self::Switch(s) if s.own() == SwitchState::On => &[Action::KillHere],
             Self::Switch(_) => &[Action::ResumeHere, Action::KillHere, Action::Requeue],
             Self::Incident(i) => match i.state.as_str() {
                 "open" => &[Action::Acknowledge, Action::Resolve, Action::Open, Action::KillHere],

@@ -21,18 +21,12 @@ fn scope(text: &str) -> ControlScope {
 
 fn switch(text: &str, state: SwitchState, depth: u8, per_hour: f64, in_flight: u64) -> SwitchView {
     SwitchView {
-        scope: scope(text),
-        mode: None,
         state,
-        by: None,
-        at: None,
-        reason: None,
-        resume_by: Vec::new(),
         resume_needs: 2,
         per_hour: Some(per_hour),
         in_flight,
         depth,
-        under: None,
+        ..SwitchView::on(scope(text))
     }
 }
 

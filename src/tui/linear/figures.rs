@@ -135,17 +135,19 @@ pub fn containment(state: &State, view: &ContainmentView) -> Vec<String> {
         if let Some(mode) = &switch.mode {
             line.push_str(&format!(" to {}", mode.as_str()));
         }
-        if let (Some(by), Some(at)) = (&switch.by, switch.at) {
+        if let Some(above) = &switch.under {
+            line.push_str(&format!(", by what is set on {above}"));
+        } else if let (Some(by), Some(at)) = (&switch.by, switch.at) {
             line.push_str(&format!(", by {by}, {} ago", ago(at)));
         }
         if let Some(rate) = switch.per_hour {
             line.push_str(&format!(", {rate:.0} decisions an hour"));
         }
         line.push_str(&format!(", {} wait", switch.in_flight));
-        if let Some(reason) = &switch.reason {
+        if let Some(reason) = switch.reason.as_ref().filter(|_| switch.under.is_none()) {
             line.push_str(&format!(": {reason}"));
         }
-        if switch.state == SwitchState::Killed && switch.resume_needs > 0 {
+        if switch.own() != SwitchState::On && switch.resume_needs > 0 {
             line.push_str(&format!(". {} to restart it", people(switch.resume_needs)));
             if !switch.resume_by.is_empty() {
                 line.push_str(&format!("; asked so far: {}", switch.resume_by.join(", ")));

@@ -122,16 +122,35 @@ fn summary(ui: &Ui<'_, '_>, cols: usize) -> Line<'static> {
     let mut left = vec![Span::raw(" ")];
     match (&state.containment.seen.view, &state.header) {
         (Some(view), _) => {
-            let stopped = view.switches.iter().filter(|s| s.state == SwitchState::Killed).count();
+            // Each stop once: not what it makes of the scopes inside of it.
+            let set = |state: SwitchState| {
+                let own = view.switches.iter().filter(|s| s.under.is_none() && s.state == state);
+                own.filter(|s| s.by.as_deref() != Some("breaker")).count()
+            };
+            let tripped =
+                |state: &str| view.breakers.iter().filter(|b| b.state == state).count();
+            let counts = [
+                (SwitchState::Killed, set(SwitchState::Killed), "stopped"),
+                (SwitchState::Paused, set(SwitchState::Paused) + tripped("open"), "paused"),
+                (SwitchState::Limited, set(SwitchState::Limited) + tripped("half_open"), "limited"),
+            ];
             let open = view.incidents.iter().filter(|i| i.state == "open").count();
-            if stopped > 0 {
-                left.push(ui.span(Role::StateKilled, format!("■ {stopped} stopped")));
-            } else {
+            let said: Vec<_> = counts.into_iter().filter(|(_, n, _)| *n > 0).collect();
+            for (n, (standing, many, word)) in said.iter().enumerate() {
+                let (role, sign) = state_look(*standing);
+                let before = if n == 0 { sign } else { " ·" };
+                left.push(ui.span(role, format!("{before} {many} {word}")));
+            }
+            if said.is_empty() {
                 left.push(ui.span(Role::StateOn, "● nothing is stopped"));
             }
             if open > 0 {
-                let plural = if open == 1 { "incident" } else { "incidents" };
-                left.push(ui.span(Role::Danger, format!("   ▲ {open} open {plural}")));
+                let plural = match (open, cols >= 60) {
+                    (_, false) => "",
+                    (1, true) => " incident",
+                    (_, true) => " incidents",
+                };
+                left.push(ui.span(Role::Danger, format!("   ▲ {open} open{plural}")));
             }
             let out = &view.outgoing;
             if out.dead > 0 {
@@ -153,6 +172,6 @@ fn summary(ui: &Ui<'_, '_>, cols: usize) -> Line<'static> {
         (None, Some(header)) => header.generation,
         (None, None) => return Line::from(left),
     };
-    let text = if cols >= 70 { "control generation " } else { "gen " };
+    let text = if cols >= 100 { "control generation " } else { "gen " };
     two(left, vec![ui.span(Role::Dim, format!("{text}{generation} "))], cols)
 }

@@ -147,20 +147,23 @@ fn switch(
     let mut left = vec![mark(ui, here), ui.span(Role::Border, branch.to_owned())];
     let look = if switch.state == SwitchState::On { Role::Text } else { Role::Strong };
     left.extend(ui.one(look, &short(&switch.scope)));
+    // Who, when and how stands once, at what makes it so.
+    let told = switch.under.is_none();
     let mode = switch.mode.as_ref().map_or_else(String::new, |m| format!(" → {}", m.as_str()));
     let narrow = cols < 56;
     let word = match switch.under {
         None => format!("{sign} {}{mode}", switch.state.as_str()),
-        Some(_) => format!("{sign} as above"),
+        Some(_) => format!("{sign} {} above", switch.state.as_str()),
     };
     let mut right = vec![ui.span(role, if narrow { word } else { pad(&word, widths.state) })];
-    let age = switch.at.map(|at| since(ui, at)).unwrap_or_default();
+    let age = switch.at.filter(|_| told).map(|at| since(ui, at)).unwrap_or_default();
     if !narrow {
         right.push(Span::raw("  "));
     }
     right.push(ui.span(Role::Dim, pad_left(&age, widths.since)));
     if widths.by > 0 {
-        let by = Clean::line_first(switch.by.as_deref().unwrap_or(""), 40);
+        let by = switch.by.as_deref().filter(|_| told);
+        let by = Clean::line_first(by.unwrap_or(""), 40);
         right.push(ui.span(Role::Dim, format!("  {}", pad(by.as_str(), widths.by - 2))));
     }
     if widths.rate > 0 {
@@ -359,7 +362,7 @@ pub fn offer(action: Action, row: &ControlRow<'_>) -> &'static str {
         (Action::Open, ControlRow::Budget(_)) => "its queue",
         (Action::Open, _) => "its decision",
         (Action::ReleaseFreeze, _) => "release",
-        (Action::KillHere, ControlRow::Switch(s)) if s.state == SwitchState::Killed => {
+        (Action::KillHere, ControlRow::Switch(s)) if s.own() == SwitchState::Killed => {
             "stop otherwise"
         }
         (action, _) => action.title(),
@@ -374,7 +377,10 @@ fn switch_detail(switch: &SwitchView) -> String {
     if let Some(reason) = &switch.reason {
         parts.push(reason.clone());
     }
-    if switch.state != SwitchState::On {
+    if let Some(above) = &switch.under {
+        parts.insert(0, format!("{} by what is set on {above}", switch.state.as_str()));
+    }
+    if switch.own() != SwitchState::On {
         let needs = switch.resume_needs;
         match (switch.resume_by.len(), needs) {
             (_, 0) => {}
