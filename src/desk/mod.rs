@@ -42,6 +42,7 @@ mod trail;
 mod view;
 mod watch;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,7 +53,7 @@ use futures_util::stream::{self, BoxStream, StreamExt as _};
 pub use self::core::WallClock;
 use self::core::{Core, refuse};
 pub use self::database::DatabaseOptions;
-pub use self::denials::Denial;
+pub use self::denials::{Denial, Door};
 use self::eyes::Eyes;
 pub use self::flags::{Confirmed, InForce};
 use self::keys::Keys;
@@ -175,10 +176,26 @@ impl Local {
         self.core.ask(Eyes::of(by), query)
     }
 
-    /// Ask something under a token, whose scopes say how much is shown.
-    pub async fn ask_under(&self, who: &Identity, query: Query) -> Result<Reply, Refused> {
+    /// Do something under a token, from that address.
+    pub async fn execute_under(
+        &self,
+        who: &Identity,
+        from: IpAddr,
+        command: Command,
+    ) -> Result<Answer, Refused> {
+        let (core, name, door) = (self.core.clone(), who.name.clone(), who.door(from));
+        blocking(move || core.execute_through(&door, &name, command)).await
+    }
+
+    /// Ask something under a token, whose scopes say how much is shown, from that address.
+    pub async fn ask_under(
+        &self,
+        who: &Identity,
+        from: IpAddr,
+        query: Query,
+    ) -> Result<Reply, Refused> {
         let (core, who) = (self.core.clone(), who.clone());
-        blocking(move || core.ask(Eyes::behind(&who), query)).await
+        blocking(move || core.ask_through(&who.door(from), Eyes::behind(&who), query)).await
     }
 
     /// Verify the trail, blocking.
@@ -227,6 +244,21 @@ impl Local {
 
 impl Core {
     fn execute(&self, by: &str, command: Command) -> Result<Answer, Refused> {
+        self.execute_through(&Door::default(), by, command)
+    }
+
+    /// Do something; who may not is in the trail.
+    fn execute_through(
+        &self,
+        door: &Door,
+        by: &str,
+        command: Command,
+    ) -> Result<Answer, Refused> {
+        let (act, what) = (authority::name(command.act()), command.about());
+        self.noted((door, by, act, &what), self.carry_out(by, command))
+    }
+
+    fn carry_out(&self, by: &str, command: Command) -> Result<Answer, Refused> {
         match command {
             Command::Admit { lines } => self.admit(by, &lines).map(Answer::Admitted),
             Command::RetryRefused { numbers } => {
@@ -297,6 +329,16 @@ impl Core {
     }
 
     fn ask(&self, eyes: Eyes<'_>, query: Query) -> Result<Reply, Refused> {
+        self.ask_through(&Door::default(), eyes, query)
+    }
+
+    /// Ask something; who may not is in the trail.
+    fn ask_through(&self, door: &Door, eyes: Eyes<'_>, query: Query) -> Result<Reply, Refused> {
+        let word = query.word();
+        self.noted((door, eyes.by, "ask", word), self.find(eyes, query))
+    }
+
+    fn find(&self, eyes: Eyes<'_>, query: Query) -> Result<Reply, Refused> {
         let by = eyes.by;
         authority::may_ask(&self.actor(by)?)?;
         match query {

@@ -9,6 +9,7 @@
 //! commit that has the version as a premise cannot be raced by a revocation.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
@@ -18,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::Local;
+use super::{Door, Local};
 use super::core::{Core, Trouble, draft, json, lock, millis, refuse};
 use super::people::added;
 use super::salts::fresh_salt;
@@ -71,6 +72,13 @@ pub struct Identity {
     pub scopes: Vec<TokenScope>,
     /// The version of the table it was read from.
     pub version: u64,
+}
+
+impl Identity {
+    /// The door that they came by.
+    pub(super) fn door(&self, from: IpAddr) -> Door {
+        Door { token: self.token.clone(), from: Some(from) }
+    }
 }
 
 /// Why a token opens nothing.

@@ -220,6 +220,48 @@ impl Command {
             Self::Tick => Act::Tick,
         }
     }
+
+    /// What it is about, in a word: an item, a scope, a name. Empty where it is about nothing that
+    /// has one.
+    pub fn about(&self) -> String {
+        match self {
+            Self::Renew { item, .. }
+            | Self::Release { item, .. }
+            | Self::TakeBack { item }
+            | Self::SaveDraft { item, .. }
+            | Self::DropDraft { item }
+            | Self::Undo { item }
+            | Self::Flag { item, .. }
+            | Self::Feedback { item, .. }
+            | Self::Erase { item, .. } => item.clone(),
+            Self::Review(request) => request.item.clone(),
+            Self::AnswerBlind(answer) => answer.item.clone(),
+            Self::Lease(ask) => ask.item.clone().or(ask.queue.clone()).unwrap_or_default(),
+            Self::AddReviewer { name, .. }
+            | Self::DisableReviewer { name }
+            | Self::ActivatePolicy { name, .. } => name.clone(),
+            Self::CreateToken(ask) => ask.name.clone(),
+            Self::RevokeToken { id } => id.clone(),
+            Self::Kill { scope, .. }
+            | Self::Resume { scope, .. }
+            | Self::Requeue { scope, .. } => scope.to_string(),
+            Self::ReleaseFreeze { id, .. } => format!("freeze {id}"),
+            Self::Incident { id, .. } => format!("incident {id}"),
+            Self::Canary(CanaryAct::Start { model, version, .. }) => {
+                format!("canary {model}@{version}")
+            }
+            Self::Canary(
+                CanaryAct::Promote { model, .. } | CanaryAct::Rollback { model, .. },
+            ) => format!("canary {model}"),
+            Self::Redeliver { key } => key.clone(),
+            Self::Admit { .. }
+            | Self::RetryRefused { .. }
+            | Self::Checkpoint
+            | Self::SetReference(_)
+            | Self::Receive { .. }
+            | Self::Tick => String::new(),
+        }
+    }
 }
 
 /// One line to admit.

@@ -91,6 +91,34 @@ pub enum Query {
     },
 }
 
+impl Query {
+    /// What is asked for, in a word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Header => "header",
+            Self::Page(_) => "page",
+            Self::Item { .. } => "item",
+            Self::Decision { .. } => "decision",
+            Self::Draft { .. } => "draft",
+            Self::Policy => "policy",
+            Self::Explain { .. } => "explain",
+            Self::CheckOutput { .. } => "check_output",
+            Self::CheckInput(_) => "check_input",
+            Self::Refused { .. } => "refused",
+            Self::Reviewers => "reviewers",
+            Self::Tokens => "tokens",
+            Self::Entries { .. } => "entries",
+            Self::Corrections { .. } => "corrections",
+            Self::Received { .. } => "received",
+            Self::Prove { .. } => "prove",
+            Self::Signals(_) => "signals",
+            Self::Distribution { .. } => "distribution",
+            Self::Containment => "containment",
+            Self::Incident { .. } => "incident",
+        }
+    }
+}
+
 /// A page of rows to fetch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageAsk {

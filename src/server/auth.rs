@@ -1,6 +1,7 @@
 //! Who asks, and what their token may do: the only way from a handler to the desk.
 //!
-//! Every attempt that is refused here, for want of a token, a scope or a role, is in the trail.
+//! Every attempt that is refused here, for want of a token or a scope, is in the trail; what the desk
+//! refuses it puts there itself.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -13,7 +14,7 @@ use super::state::Served;
 use crate::authority::{self, scope};
 use crate::desk::{Denial, Identity, Local, Turned, Unknown};
 use crate::domain::TokenScope;
-use crate::protocol::{Act, Answer, Command, Desk as _, Query, Refused, Reply, Why};
+use crate::protocol::{Act, Answer, Command, Query, Refused, Reply, Why};
 
 /// Somebody whose token this desk knows.
 pub struct Caller {
@@ -41,36 +42,38 @@ impl Caller {
     /// Do something, if token and reviewer may. What is answered is durable.
     pub async fn execute(&self, command: Command) -> Result<Answer, Problem> {
         let act = command.act();
-        self.checked(scope::may_do(self.scopes(), act), authority::name(act)).await?;
-        let mut done = self.served.desk().execute(self.name(), command).await;
+        let allowed = scope::may_do(self.scopes(), act);
+        self.checked(allowed, authority::name(act), &command.about()).await?;
+        let desk = self.served.desk();
+        let mut done = desk.execute_under(&self.identity, self.from, command).await;
         if let Ok(Answer::Admitted(answers)) = &mut done {
-            *answers = self.served.desk().told_to(&self.identity, std::mem::take(answers)).await;
+            *answers = desk.told_to(&self.identity, std::mem::take(answers)).await;
         }
-        // Containment puts its own refusals into the trail.
-        if keeps_its_own(act) {
-            return Ok(done?);
-        }
-        self.checked(done, authority::name(act)).await
+        Ok(done?)
     }
 
     /// Ask something, if token and reviewer may.
     pub async fn ask(&self, query: Query) -> Result<Reply, Problem> {
-        self.checked(scope::may_ask(self.scopes(), &query), "ask").await?;
-        let found = self.served.desk().ask_under(&self.identity, query).await;
-        self.checked(found, "ask").await
+        self.checked(scope::may_ask(self.scopes(), &query), "ask", query.word()).await?;
+        Ok(self.served.desk().ask_under(&self.identity, self.from, query).await?)
     }
 
     /// The desk, for what is neither a command nor a query, if the token has one of these scopes;
     /// `what` says what for.
     pub async fn desk(&self, scopes: &[TokenScope], what: &str) -> Result<&Local, Problem> {
-        self.checked(scope::check(self.scopes(), scopes, what), what).await?;
+        self.checked(scope::check(self.scopes(), scopes, what), what, "").await?;
         let (desk, name) = (self.served.desk().clone(), self.name().to_owned());
-        self.checked(blocking(move || desk.may_ask(&name)).await, what).await?;
+        self.checked(blocking(move || desk.may_ask(&name)).await, what, "").await?;
         Ok(self.served.desk())
     }
 
-    /// A refusal of authority goes into the trail before it is answered.
-    async fn checked<T>(&self, outcome: Result<T, Refused>, act: &str) -> Result<T, Problem> {
+    /// What is refused before the desk is asked goes into the trail before it is answered.
+    async fn checked<T>(
+        &self,
+        outcome: Result<T, Refused>,
+        act: &str,
+        what: &str,
+    ) -> Result<T, Problem> {
         if let Err(refused) = &outcome
             && refused.kind == Why::Authority
         {
@@ -78,28 +81,13 @@ impl Caller {
                 who: self.identity.name.clone(),
                 token: self.identity.token.clone(),
                 act: act.to_owned(),
+                what: what.to_owned(),
                 why: refused.message.clone(),
             };
             told(&self.served, denial, self.from).await;
         }
         Ok(outcome?)
     }
-}
-
-/// These say in the trail themselves whom they refused.
-fn keeps_its_own(act: Act) -> bool {
-    matches!(
-        act,
-        Act::Kill
-            | Act::Resume
-            | Act::Requeue
-            | Act::ReleaseFreeze
-            | Act::StartCanary
-            | Act::PromoteCanary
-            | Act::RollBackCanary
-            | Act::Incident
-            | Act::Redeliver
-    )
 }
 
 impl FromRequestParts<Served> for Caller {
@@ -134,7 +122,7 @@ impl Submitter {
             Turned::Unknown(why) => refused_token(served, from, why).await,
             Turned::Refused(refused) => {
                 let act = authority::name(Act::Admit);
-                match self.0.checked::<()>(Err(refused), act).await {
+                match self.0.checked::<()>(Err(refused), act, "").await {
                     Err(problem) => problem,
                     Ok(()) => Problem::defect("a refusal was none"),
                 }
@@ -157,7 +145,7 @@ impl FromRequestParts<Served> for Submitter {
         served.limits().token(&identity.token)?;
         let caller = Caller { served: served.clone(), identity, from };
         let may = scope::may_do(caller.scopes(), Act::Admit);
-        caller.checked(may, authority::name(Act::Admit)).await?;
+        caller.checked(may, authority::name(Act::Admit), "").await?;
         Ok(Self(caller))
     }
 }
@@ -181,10 +169,9 @@ pub(super) async fn authenticated(
 /// A token that opens nothing: told in the trail, and slowed down.
 pub(super) async fn refused_token(served: &Served, from: IpAddr, why: Unknown) -> Problem {
     let denial = Denial {
-        who: String::new(),
-        token: String::new(),
         act: "come in".to_owned(),
         why: why.to_string(),
+        ..Denial::default()
     };
     told(served, denial, from).await;
     served.limits().failed(from).err().unwrap_or_else(|| unknown(why))

@@ -322,6 +322,8 @@ fn who_may_not_is_refused_and_that_is_in_the_trail() {
     let denied: Vec<_> = of_kind(&trail, "denied")
         .iter()
         .map(|e| (e["by"].as_str().unwrap(), e["d"]["act"].as_str().unwrap()))
+        // A requeue asks for the time first.
+        .filter(|(_, act)| *act != "ask")
         .collect();
     let acts = ["stop automation", "restart automation", "put automatic decisions before people"];
     let expected: Vec<_> =

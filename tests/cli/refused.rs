@@ -39,12 +39,12 @@ fn whatever_was_attempted_is_in_the_trail() {
         let all = denied(&bench);
         assert_eq!(all[before..], [["ann".to_owned(), act.to_owned(), what.to_owned()]], "{args:?}");
     }
-    // Nobody that is known here.
+    // Nobody that is known here: whatever it was about, they were not let in to it.
     bench.error(3, &["queue", "list", "--as", "mallory"]);
-    bench.error(3, &["ingest", "policy.toml", "--as", "mallory"]);
+    bench.error(3, &["kill", "--scope", "all", "--reason", "x", "--as", "mallory"]);
     let by: Vec<_> = denied(&bench).into_iter().filter(|d| d[0] == "mallory").collect();
     let acts: Vec<&str> = by.iter().map(|d| d[1].as_str()).collect();
-    assert_eq!(acts, ["ask", "admit records"]);
+    assert_eq!(acts, ["ask", "stop automation"]);
     // What is refused for another reason is no matter of authority.
     let before = denied(&bench).len();
     bench.error(3, &["undo", "a-1"]);

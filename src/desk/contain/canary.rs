@@ -26,8 +26,7 @@ impl Core {
                     let level =
                         known.and_then(|c| c.running(model).map(|c| c.promote_level)).unwrap_or(0);
                     let subject = Subject { level, ..Subject::default() };
-                    let what = format!("canary {model}");
-                    let actor = self.allowed(by, Act::PromoteCanary, subject, &what)?;
+                    let actor = self.allowed(by, Act::PromoteCanary, subject)?;
                     self.contain(sight, &actor, |mut control| {
                         let mut entry = entry(sight, by, "promote", model);
                         name(&mut entry, &control, model);
@@ -41,8 +40,7 @@ impl Core {
             CanaryAct::Rollback { model, reason } => {
                 let reason = reasoned(reason, "a rollback")?;
                 self.retry(|sight| {
-                    let what = format!("canary {model}");
-                    let actor = self.allowed(by, Act::RollBackCanary, Subject::default(), &what)?;
+                    let actor = self.allowed(by, Act::RollBackCanary, Subject::default())?;
                     self.contain(sight, &actor, |mut control| {
                         let mut entry = entry(sight, by, "rollback", model);
                         name(&mut entry, &control, model);
@@ -71,8 +69,7 @@ impl Core {
             return Ok(());
         };
         self.retry(|sight| {
-            let what = format!("canary {model}@{version}");
-            let actor = self.allowed(by, Act::StartCanary, Subject::default(), &what)?;
+            let actor = self.allowed(by, Act::StartCanary, Subject::default())?;
             self.contain(sight, &actor, |mut control| {
                 let how = (*min_reviewed, *tolerance, *promote_level);
                 control

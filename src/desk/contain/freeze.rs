@@ -27,7 +27,7 @@ impl Core {
             let freeze = freeze.ok_or_else(unknown)?;
             let what = format!("freeze {id}");
             let subject = Subject { queue: Some(&what), level: freeze.level, ..Subject::default() };
-            let actor = self.allowed(by, Act::ReleaseFreeze, subject, &what)?;
+            let actor = self.allowed(by, Act::ReleaseFreeze, subject)?;
             self.contain(sight, &actor, |mut control| {
                 control.release_freeze(id).ok_or_else(unknown)?;
                 let mut entry = Entry::new(EntryKind::FREEZE, by, sight.now, sight.wall);
@@ -44,7 +44,7 @@ impl Core {
     /// Try an effect that was given up again, now.
     pub(in crate::desk) fn redeliver(&self, by: &str, key: &str) -> Result<(), Refused> {
         self.retry(|sight| {
-            let actor = self.allowed(by, Act::Redeliver, Subject::default(), key)?;
+            let actor = self.allowed(by, Act::Redeliver, Subject::default())?;
             let mut entry = Entry::new(EntryKind::REDELIVER, by, sight.now, sight.wall);
             entry.d.insert("key".into(), key.to_owned());
             let premises = Premises {

@@ -31,7 +31,7 @@ impl Core {
         }
         self.retry(|sight| {
             let actor =
-                self.allowed(by, Act::Incident, Subject::default(), &format!("incident {id}"))?;
+                self.allowed(by, Act::Incident, Subject::default())?;
             let (version, mut incident) = self.incident_of(id)?;
             let word = match act {
                 IncidentAct::Acknowledge => {

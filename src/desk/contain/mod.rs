@@ -24,8 +24,8 @@ pub(super) use effect::{Subject as EffectSubject, cools};
 pub(super) use gauges::{Gauges, contained};
 pub(super) use view::{automation, effect};
 
-use super::core::{Core, Sight, Trouble, draft, refuse};
-use crate::audit::{CONTROL_MARK as MARK, Entry, EntryKind, state_mark};
+use super::core::{Core, Sight, Trouble, draft};
+use crate::audit::{CONTROL_MARK as MARK, Entry, state_mark};
 use crate::authority::{self, Subject};
 use crate::containment::Control;
 use crate::domain::Reviewer;
@@ -47,38 +47,11 @@ struct Change {
 }
 
 impl Core {
-    /// The actor, if they may do this; otherwise the refusal, and an entry that says so.
-    fn allowed(
-        &self,
-        by: &str,
-        act: Act,
-        subject: Subject<'_>,
-        what: &str,
-    ) -> Result<Reviewer, Refused> {
-        let checked =
-            self.actor(by).and_then(|actor| authority::may(&actor, act, subject).map(|()| actor));
-        if let Err(refused) = &checked
-            && refused.kind == Why::Authority
-            && let Err(error) = self.denied(by, act, what, refused)
-        {
-            tracing::error!(why = error.message, "a refusal is not in the trail");
-        }
-        checked
-    }
-
-    /// Somebody was not allowed to: that is part of the trail.
-    fn denied(&self, by: &str, act: Act, what: &str, refused: &Refused) -> Result<(), Refused> {
-        let sight = self.sight()?;
-        // Whoever this is, they may not be registered: the name is as foreign as it gets.
-        let name: String = by.chars().filter(|c| !c.is_control()).take(64).collect();
-        let mut entry = Entry::new(EntryKind::DENIED, name, sight.now, sight.wall);
-        entry.d.insert("act".into(), authority::name(act).to_owned());
-        entry.d.insert("what".into(), what.to_owned());
-        entry.d.insert("why".into(), refused.message.clone());
-        let ops = vec![Op::Entry(draft(entry, Vec::new())?)];
-        self.commit(Write { premises: Premises::default(), now: sight.now, ops })
-            .map(drop)
-            .map_err(refuse)
+    /// The actor, if they may do this.
+    fn allowed(&self, by: &str, act: Act, subject: Subject<'_>) -> Result<Reviewer, Refused> {
+        let actor = self.actor(by)?;
+        authority::may(&actor, act, subject)?;
+        Ok(actor)
     }
 
     /// Change the control state: one commit, on what it was read from. `change` gets a copy of the

@@ -29,7 +29,7 @@ impl Core {
         let reason = reasoned(reason, "putting decisions before people")?;
         // What is admitted from now on is not part of the bad time.
         let end = self.retry(|sight| {
-            let actor = self.allowed(by, Act::Requeue, Subject::default(), &scope.to_string())?;
+            let actor = self.allowed(by, Act::Requeue, Subject::default())?;
             let mut entry = Entry::new(EntryKind::REQUEUE, by, sight.now, sight.wall);
             entry.d.insert("scope".into(), scope.to_string());
             entry.d.insert("since".into(), since.to_string());
@@ -47,7 +47,7 @@ impl Core {
         loop {
             let (n, next) = self.retry(|sight| {
                 let actor =
-                    self.allowed(by, Act::Requeue, Subject::default(), &scope.to_string())?;
+                    self.allowed(by, Act::Requeue, Subject::default())?;
                 let mut page = self.store.automatic(&ask)?;
                 page.decisions.retain(|d| d.index < end);
                 let n = page.decisions.len() as u64;

@@ -23,11 +23,10 @@ impl Core {
         reason: &str,
     ) -> Result<Answer, Refused> {
         let reason = reasoned(reason, "a stop")?;
-        let what = scope.to_string();
-        self.allowed(by, Act::Kill, Subject::default(), &what)?;
+        self.allowed(by, Act::Kill, Subject::default())?;
         let number = self.controls.stop(scope, mode, by, self.wall_now(), &reason);
         let stored = self.retry(|sight| {
-            let actor = self.allowed(by, Act::Kill, Subject::default(), &what)?;
+            let actor = self.allowed(by, Act::Kill, Subject::default())?;
             let done = self.contain(sight, &actor, |mut control| {
                 control.kill(scope, mode, by, sight.now, &reason);
                 let mut entry = entry(sight, by, "kill", scope, &reason);
@@ -81,7 +80,7 @@ impl Core {
     ) -> Result<Resumed, Refused> {
         let reason = reasoned(reason, "a restart")?;
         self.retry(|sight| {
-            let actor = self.allowed(by, Act::Resume, Subject::default(), &scope.to_string())?;
+            let actor = self.allowed(by, Act::Resume, Subject::default())?;
             let needs = self.needed(sight);
             let mut outcome = None;
             self.contain(sight, &actor, |mut control| {

@@ -28,10 +28,11 @@ use serde::Serialize;
 use self::deeds::Deeds;
 pub(super) use self::incidents::notices as incident_notices;
 use self::turn::{Claim, Turn};
-use super::Local;
+use super::{Door, Local};
 use super::core::{Core, Sight, Trouble, json, lock, refuse};
+use crate::authority::{self, Subject};
 use crate::domain::Timestamp;
-use crate::protocol::{Refused, Why};
+use crate::protocol::{Act, Refused, Why};
 use crate::store::{Op, Premise, Premises, StoreError, Write};
 
 /// Conditions on windows, and on clocks before their end, are looked at this often (desk time).
@@ -86,16 +87,14 @@ type Fence = (String, u64);
 impl Local {
     /// Let verdicts whose grace time is over take effect, and nothing else; how many did.
     pub fn settle_due(&self, by: &str) -> Result<u64, Refused> {
-        use crate::authority::{Subject, may};
-        may(&self.core.actor(by)?, crate::protocol::Act::Tick, Subject::default())?;
+        self.core.may_tick(by)?;
         self.core.graces()
     }
 
     /// Count everything that has happened in the store's windows, however long it takes: for those
     /// who are about to look at figures where nobody ticks.
     pub fn catch_up(&self, by: &str) -> Result<(), Refused> {
-        use crate::authority::{Subject, may};
-        may(&self.core.actor(by)?, crate::protocol::Act::Tick, Subject::default())?;
+        self.core.may_tick(by)?;
         loop {
             let done = self.core.keep_windows(&[])?;
             // Overtaken by another process, which goes on with it.
@@ -107,8 +106,7 @@ impl Local {
 
     /// Tick once, in the name of `by`: what happened. Empty where another process has its turn.
     pub fn watch(&self, by: &str) -> Result<Vec<Occurrence>, Refused> {
-        use crate::authority::{Subject, may};
-        may(&self.core.actor(by)?, crate::protocol::Act::Tick, Subject::default())?;
+        self.core.may_tick(by)?;
         self.watch_itself()
     }
 
@@ -157,6 +155,12 @@ impl Failed {
 
 impl Core {
     /// Tick: everything that is due, if it is this process's turn.
+    /// May somebody of this name say that time has passed?
+    fn may_tick(&self, by: &str) -> Result<(), Refused> {
+        let may = self.actor(by).and_then(|a| authority::may(&a, Act::Tick, Subject::default()));
+        self.noted((&Door::default(), by, authority::name(Act::Tick), ""), may)
+    }
+
     pub(super) fn watch(&self) -> Result<Vec<Occurrence>, Refused> {
         self.watch_at(None)
     }
@@ -177,6 +181,7 @@ impl Core {
         let kept = lock(&self.keeper).advance(self, std::slice::from_ref(&fence));
         failed.step("windows", kept.map(drop).map_err(Trouble::from))?;
         failed.step("log", self.follow_on(now, &fence, &mut said))?;
+        failed.step("refused attempts", self.tell_counted().map_err(Trouble::from))?;
         // Those that effects asked for.
         let opened = self.step(now, &fence, &mut said, |deeds| acts::rows(self, deeds));
         failed.step("incidents", opened)?;

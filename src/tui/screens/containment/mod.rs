@@ -145,12 +145,12 @@ fn summary(ui: &Ui<'_, '_>, cols: usize) -> Line<'static> {
                 left.push(ui.span(Role::StateOn, "● nothing is stopped"));
             }
             if open > 0 {
-                let plural = match (open, cols >= 60) {
-                    (_, false) => "",
-                    (1, true) => " incident",
-                    (_, true) => " incidents",
+                let text = match (open, cols >= 60) {
+                    (_, false) => format!("  ▲ {open} open"),
+                    (1, true) => "   ▲ 1 open incident".to_owned(),
+                    (_, true) => format!("   ▲ {open} open incidents"),
                 };
-                left.push(ui.span(Role::Danger, format!("   ▲ {open} open{plural}")));
+                left.push(ui.span(Role::Danger, text));
             }
             let out = &view.outgoing;
             if out.dead > 0 {
@@ -172,6 +172,7 @@ fn summary(ui: &Ui<'_, '_>, cols: usize) -> Line<'static> {
         (None, Some(header)) => header.generation,
         (None, None) => return Line::from(left),
     };
-    let text = if cols >= 100 { "control generation " } else { "gen " };
+    let taken: usize = left.iter().map(Span::width).sum();
+    let text = if cols >= 70 && taken + 26 <= cols { "control generation " } else { "gen " };
     two(left, vec![ui.span(Role::Dim, format!("{text}{generation} "))], cols)
 }
