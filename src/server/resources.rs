@@ -108,6 +108,10 @@ async fn containment(caller: &Caller) -> Result<Box<ContainmentView>, Problem> {
 /// Where automation runs
 #[utoipa::path(
     get, path = "/v1/switches", tag = "containment",
+    description = "Every scope by how automation stands in it: `state` is `on`, `limited`, `paused` \
+        or `killed`, by what is set there, above it, or by a breaker (`by` is then `breaker`). `under` \
+        names the other scope where something is set that makes it so; `own` says then how it stands by \
+        itself, where that is not on. `mode` is null where it is on or limited.",
     responses((status = 401, description = "No token, or none that opens", body = openapi::Problem), (status = 200, description = "`switches`, `generation`, `outgoing`"))
 )]
 pub(super) async fn switches(caller: Caller) -> Result<Json<Value>, Problem> {
