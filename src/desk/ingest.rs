@@ -23,12 +23,12 @@ use lines::{Chunk, Place, Source};
 use replay::Replay;
 pub use replay::ReplayVerdict;
 
-use super::{Door, Local};
 use super::admit::{Tally, admission, answer_of, letters, moment};
 use super::contain::Gauges;
 use super::core::{Core, Sight, refuse};
 use super::prepare::{Prepared, Ready, prepare};
 use super::salts::Salts;
+use super::{Door, Local};
 use crate::authority::{self, Subject};
 use crate::domain::{Outcome, Reviewer, Route, Timestamp};
 use crate::protocol::{Act, Refusal, Refused, Why};

@@ -248,12 +248,7 @@ impl Core {
     }
 
     /// Do something; who may not is in the trail.
-    fn execute_through(
-        &self,
-        door: &Door,
-        by: &str,
-        command: Command,
-    ) -> Result<Answer, Refused> {
+    fn execute_through(&self, door: &Door, by: &str, command: Command) -> Result<Answer, Refused> {
         let (act, what) = (authority::name(command.act()), command.about());
         self.noted((door, by, act, &what), self.carry_out(by, command))
     }

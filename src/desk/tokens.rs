@@ -19,10 +19,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::{Door, Local};
 use super::core::{Core, Trouble, draft, json, lock, millis, refuse};
 use super::people::added;
 use super::salts::fresh_salt;
+use super::{Door, Local};
 use crate::audit::{Entry, EntryKind, state_mark};
 use crate::authority::{self, Subject};
 use crate::domain::{Reviewer, Timestamp, Token, TokenScope};

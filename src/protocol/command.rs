@@ -242,17 +242,17 @@ impl Command {
             | Self::ActivatePolicy { name, .. } => name.clone(),
             Self::CreateToken(ask) => ask.name.clone(),
             Self::RevokeToken { id } => id.clone(),
-            Self::Kill { scope, .. }
-            | Self::Resume { scope, .. }
-            | Self::Requeue { scope, .. } => scope.to_string(),
+            Self::Kill { scope, .. } | Self::Resume { scope, .. } | Self::Requeue { scope, .. } => {
+                scope.to_string()
+            }
             Self::ReleaseFreeze { id, .. } => format!("freeze {id}"),
             Self::Incident { id, .. } => format!("incident {id}"),
             Self::Canary(CanaryAct::Start { model, version, .. }) => {
                 format!("canary {model}@{version}")
             }
-            Self::Canary(
-                CanaryAct::Promote { model, .. } | CanaryAct::Rollback { model, .. },
-            ) => format!("canary {model}"),
+            Self::Canary(CanaryAct::Promote { model, .. } | CanaryAct::Rollback { model, .. }) => {
+                format!("canary {model}")
+            }
             Self::Redeliver { key } => key.clone(),
             Self::Admit { .. }
             | Self::RetryRefused { .. }

@@ -168,11 +168,7 @@ pub(super) async fn authenticated(
 
 /// A token that opens nothing: told in the trail, and slowed down.
 pub(super) async fn refused_token(served: &Served, from: IpAddr, why: Unknown) -> Problem {
-    let denial = Denial {
-        act: "come in".to_owned(),
-        why: why.to_string(),
-        ..Denial::default()
-    };
+    let denial = Denial { act: "come in".to_owned(), why: why.to_string(), ..Denial::default() };
     told(served, denial, from).await;
     served.limits().failed(from).err().unwrap_or_else(|| unknown(why))
 }

@@ -261,7 +261,8 @@ impl Known {
             return Err(NoFlag::new("GENERAL", "control cannot be confirmed"));
         };
         // Where admission would send a decision of this version.
-        let answer = |from: &str, reason, variant: &str| match sent_on(control, model, from, asked) {
+        let answer = |from: &str, reason, variant: &str| match sent_on(control, model, from, asked)
+        {
             Some((to, stop)) => told(&to, "DISABLED", "last-good", Some(&stop)),
             None => told(from, reason, variant, None),
         };
@@ -318,12 +319,7 @@ impl Known {
 
 /// Where stops send a decision of this version: the last version that they name, and the stop that
 /// names it. `None`: nowhere.
-fn sent_on(
-    control: &Control,
-    model: &str,
-    from: &str,
-    asked: &Asked,
-) -> Option<(String, Stopped)> {
+fn sent_on(control: &Control, model: &str, from: &str, asked: &Asked) -> Option<(String, Stopped)> {
     let mut at: Option<(String, Stopped)> = None;
     let mut seen = BTreeSet::from([from.to_owned()]);
     loop {

@@ -37,7 +37,11 @@ fn whatever_was_attempted_is_in_the_trail() {
         let error = bench.error(3, &[args, &["--as", "ann"]].concat());
         assert_eq!(error["kind"], "authority", "{args:?}");
         let all = denied(&bench);
-        assert_eq!(all[before..], [["ann".to_owned(), act.to_owned(), what.to_owned()]], "{args:?}");
+        assert_eq!(
+            all[before..],
+            [["ann".to_owned(), act.to_owned(), what.to_owned()]],
+            "{args:?}"
+        );
     }
     // Nobody that is known here: whatever it was about, they were not let in to it.
     bench.error(3, &["queue", "list", "--as", "mallory"]);

@@ -30,8 +30,7 @@ impl Core {
             .hint("say it shorter"));
         }
         self.retry(|sight| {
-            let actor =
-                self.allowed(by, Act::Incident, Subject::default())?;
+            let actor = self.allowed(by, Act::Incident, Subject::default())?;
             let (version, mut incident) = self.incident_of(id)?;
             let word = match act {
                 IncidentAct::Acknowledge => {

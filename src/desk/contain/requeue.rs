@@ -46,8 +46,7 @@ impl Core {
         let mut put = 0u64;
         loop {
             let (n, next) = self.retry(|sight| {
-                let actor =
-                    self.allowed(by, Act::Requeue, Subject::default())?;
+                let actor = self.allowed(by, Act::Requeue, Subject::default())?;
                 let mut page = self.store.automatic(&ask)?;
                 page.decisions.retain(|d| d.index < end);
                 let n = page.decisions.len() as u64;

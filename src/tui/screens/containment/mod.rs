@@ -127,8 +127,7 @@ fn summary(ui: &Ui<'_, '_>, cols: usize) -> Line<'static> {
                 let own = view.switches.iter().filter(|s| s.under.is_none() && s.state == state);
                 own.filter(|s| s.by.as_deref() != Some("breaker")).count()
             };
-            let tripped =
-                |state: &str| view.breakers.iter().filter(|b| b.state == state).count();
+            let tripped = |state: &str| view.breakers.iter().filter(|b| b.state == state).count();
             let counts = [
                 (SwitchState::Killed, set(SwitchState::Killed), "stopped"),
                 (SwitchState::Paused, set(SwitchState::Paused) + tripped("open"), "paused"),
