@@ -308,10 +308,20 @@ impl App {
 
     /// The folder of the default store is ours to make; any other has to be there.
     fn make_home(&self, store: &Path) -> Result<(), Failure> {
-        if self.places.default_store().as_deref() != Some(store) {
+        let Some(folder) = store.parent().filter(|f| !f.as_os_str().is_empty()) else {
             return Ok(());
+        };
+        if self.places.default_store().as_deref() != Some(store) {
+            return match folder.try_exists() {
+                Ok(false) => Err(Failure::new(
+                    Exit::Failed,
+                    "not_found",
+                    format!("there is no folder {} to make a store in", folder.display()),
+                )
+                .hint("make it first, or name another store with --store")),
+                _ => Ok(()),
+            };
         }
-        let Some(folder) = store.parent() else { return Ok(()) };
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)

@@ -1,6 +1,8 @@
 //! The trail through the front door: what verifies, what does not, what is gone for good.
 
-use super::bench::{Bench, contains, record};
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::bench::{Bench, Ran, contains, record};
 
 /// A store with a bit of everything in its trail.
 fn lived() -> Bench {
@@ -202,4 +204,46 @@ fn a_file_that_is_no_store_is_no_success() {
     assert_eq!(ran.code, 4, "{ran:?}");
     let ran = bench.run(&["queue", "list"]);
     assert_eq!(ran.code, 1, "{ran:?}");
+}
+
+#[test]
+fn a_copy_that_nobody_may_write_is_looked_at_and_verified() {
+    let bench = Bench::with(&[record("a-1", 0.5, 2.0), record("a-2", 0.9, 2.0)]);
+    let folder = bench.path("copy");
+    std::fs::create_dir(&folder).unwrap();
+    let copy = folder.join("desk.db");
+    std::fs::copy(bench.store(), &copy).unwrap();
+    let home = bench.path("");
+    for (path, mode) in [(&copy, 0o444), (&folder, 0o555), (&home, 0o755)] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let owner = bench.json(&["reviewer", "list"])["reviewers"][0]["name"].clone();
+    let owner = owner.as_str().unwrap().to_owned();
+    // What root may not do does not exist: be somebody else.
+    let root = rustix::process::geteuid().is_root();
+    let before = std::fs::read(&copy).unwrap();
+    let run = |args: &[&str]| {
+        let plain = bench.command(&[args, &["--as", &owner, "--store", "copy/desk.db"]].concat());
+        if !root {
+            return Ran::of({ plain }.output().unwrap());
+        }
+        let mut other = std::process::Command::new("setpriv");
+        other.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]);
+        other.arg(plain.get_program()).args(plain.get_args()).current_dir(&home).env_clear();
+        other.envs(plain.get_envs().filter_map(|(k, v)| Some((k, v?))));
+        Ran::of(other.stdin(std::process::Stdio::null()).output().unwrap())
+    };
+    let listed = run(&["queue", "list", "--json"]);
+    assert_eq!(listed.code, 0, "{listed:?}");
+    assert!(listed.out.contains("a-1"), "{listed:?}");
+    let verified = run(&["audit", "verify"]);
+    assert_eq!(verified.code, 0, "{verified:?}");
+    let told = run(&["doctor", "--json"]);
+    assert!(told.out.contains("looking works, deciding does not"), "{told:?}");
+    assert!(told.out.contains("a SQLite file, schema version"), "{told:?}");
+    let refused = run(&["decide", "a-1", "accept"]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.err.contains("it was opened only for reading"), "{refused:?}");
+    assert_eq!(std::fs::read(&copy).unwrap(), before, "nothing was written");
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1, "nor beside it");
 }

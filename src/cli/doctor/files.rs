@@ -3,9 +3,8 @@
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags};
-
 use super::Check;
+use crate::store::Sqlite;
 
 /// Less free space than this is worth a word.
 const LITTLE_ROOM: u64 = 256 << 20;
@@ -59,9 +58,7 @@ fn writable(path: &Path) -> Check {
 
 /// The file is a store, and which version of one. Opened read-only: nothing is migrated by looking.
 fn format(path: &Path) -> Check {
-    let version = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
-        .and_then(|file| file.query_row("PRAGMA user_version", (), |row| row.get::<_, u32>(0)));
-    match version {
+    match Sqlite::version(path) {
         Ok(version) => Check::ok("format", format!("a SQLite file, schema version {version}")),
         Err(e) => Check::fail(
             "format",

@@ -72,6 +72,11 @@ pub(super) fn is_grave(e: &rusqlite::Error) -> bool {
     )
 }
 
+/// The file, or its folder, is one that we may not write.
+pub(super) fn is_not_writable(e: &rusqlite::Error) -> bool {
+    matches!(e.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
+}
+
 /// The file holds what cannot have been written by us.
 fn is_damage(e: &rusqlite::Error) -> bool {
     use rusqlite::Error as E;

@@ -47,7 +47,7 @@ pub use schema::Fresh;
 
 use self::fault::{Done, Fail, count};
 use self::jobs::{Admit, Call};
-use self::open::patiently;
+use self::open::{Access, Prepared, patiently};
 use self::pool::Pool;
 use self::writer::{Queue, Writer};
 use crate::domain::{Item, Review, Reviewer, Timestamp};
@@ -81,7 +81,7 @@ pub struct Sqlite {
     pool: Arc<Pool>,
     /// `None`: opened read-only, or closed.
     queue: Mutex<Option<Queue>>,
-    read_only: bool,
+    access: Access,
     /// Compares SQLite's data version with what it was.
     watch: Mutex<Option<Connection>>,
 }
@@ -100,8 +100,11 @@ impl Sqlite {
     pub fn open(path: &Path, mode: OpenMode, fresh: &Fresh) -> Result<Self, StoreError> {
         let doing = || format!("open {}", path.display());
         let told = |e: Fail| e.told(&doing());
-        let conn = open::prepare(path, mode, fresh).map_err(told)?;
-        let pool = Arc::new(Pool::new(path.to_owned(), mode.read_only));
+        let (conn, access) = match open::prepare(path, mode, fresh).map_err(told)? {
+            Prepared::Writer(conn) => (Some(conn), Access::Write),
+            Prepared::Reader(access) => (None, access),
+        };
+        let pool = Arc::new(Pool::new(path.to_owned(), access));
         let queue = match conn {
             None => None,
             Some(conn) => {
@@ -117,9 +120,16 @@ impl Sqlite {
             path: path.to_owned(),
             pool,
             queue: Mutex::new(queue),
-            read_only: mode.read_only,
+            access,
             watch: Mutex::new(None),
         })
+    }
+
+    /// The schema version of the file at `path`, 0 for an empty one. Looking changes nothing.
+    ///
+    /// Errors: [`StoreError::Io`], [`StoreError::Damaged`] for what is no store, or cannot be read.
+    pub fn version(path: &Path) -> Result<u32, StoreError> {
+        open::version(path).map_err(|e| e.told(&format!("read {}", path.display())))
     }
 
     /// Where the file is.
@@ -135,7 +145,7 @@ impl Sqlite {
         let read = |watch: &mut Option<Connection>| -> Done<i64> {
             let conn = match watch.take() {
                 Some(conn) => conn,
-                None => open::reader(&self.path, self.read_only)?,
+                None => open::reader(&self.path, self.access)?,
             };
             let version =
                 patiently(|| Ok(conn.query_row("PRAGMA data_version", (), |r| r.get(0))?))?;
@@ -170,7 +180,7 @@ impl Sqlite {
     fn push(&self, job: Box<dyn writer::Job>, bulk: bool) {
         match &*self.queue.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(queue) => queue.push(job, bulk),
-            None if self.read_only => {
+            None if self.access != Access::Write => {
                 let cause = "it was opened only for reading".to_owned();
                 let doing = job.doing().to_owned();
                 job.settle(Err(StoreError::Io { doing, cause }));

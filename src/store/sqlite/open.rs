@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::fault::{Done, Fail, is_busy};
+use super::fault::{Done, Fail, is_busy, is_not_writable};
 use super::schema::{self, Fresh};
 use crate::store::StoreError;
 
@@ -31,6 +31,18 @@ pub struct OpenMode {
     pub read_only: bool,
     /// Somebody waits for this process: bulk writers of other processes let it go first.
     pub interactive: bool,
+}
+
+/// How a connection meets the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    Write,
+    /// Beside processes that write.
+    Read,
+    /// As it lies there: what cannot be written, and neither its folder, and has no log beside it,
+    /// is not being written by anybody. (SQLite makes a file for readers beside a store in use,
+    /// which it cannot here.)
+    Still,
 }
 
 /// Make the file, readable by its owner only, in a folder that is too if it has to be made.
@@ -64,7 +76,7 @@ pub(super) fn want_path(path: &Path) -> PathBuf {
 /// The connection that writes. What a savepoint may have to restore is kept in memory: it is no
 /// more than a batch touches, and a temporary file costs bulk a third of its speed.
 pub(super) fn writer(path: &Path) -> Done<Connection> {
-    writing(connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?)
+    writing(connect(path, Access::Write)?)
 }
 
 /// A connection that was only opened, ready to write.
@@ -92,19 +104,27 @@ fn writing(conn: Connection) -> Done<Connection> {
     Ok(conn)
 }
 
-/// A connection that only reads; `read_only`: the file may be one that cannot be written.
-pub(super) fn reader(path: &Path, read_only: bool) -> Done<Connection> {
-    let flags = match read_only {
-        true => OpenFlags::SQLITE_OPEN_READ_ONLY,
-        false => OpenFlags::SQLITE_OPEN_READ_WRITE,
-    };
-    let conn = connect(path, flags)?;
+/// A connection that only reads, whatever it might do with this access.
+pub(super) fn reader(path: &Path, access: Access) -> Done<Connection> {
+    let conn = connect(path, access)?;
     conn.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -4000;")?;
     Ok(conn)
 }
 
-fn connect(path: &Path, access: OpenFlags) -> Done<Connection> {
-    let mut conn = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+fn connect(path: &Path, access: Access) -> Done<Connection> {
+    let open = |path: &Path, flags| {
+        Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+    };
+    let mut conn = match access {
+        Access::Write => open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?,
+        Access::Read => open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
+        Access::Still => {
+            let mut address = address(path)?;
+            address.set_query(Some("immutable=1"));
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+            open(address.as_str().as_ref(), flags)?
+        }
+    };
     conn.set_prepared_statement_cache_capacity(256);
     let mut since = Instant::now();
     conn.busy_handler(Some(move |tries: i32| {
@@ -123,8 +143,48 @@ fn connect(path: &Path, access: OpenFlags) -> Done<Connection> {
     Ok(conn)
 }
 
-/// Open, make if asked to, and bring to this version.
-pub(super) fn prepare(path: &Path, mode: OpenMode, fresh: &Fresh) -> Done<Option<Connection>> {
+/// The file as an address.
+fn address(path: &Path) -> Done<url::Url> {
+    let found = std::path::absolute(path).ok().and_then(|p| url::Url::from_file_path(p).ok());
+    let no_address = || StoreError::Io {
+        doing: format!("open {}", path.display()),
+        cause: "its path has no absolute form".to_owned(),
+    };
+    Ok(found.ok_or_else(no_address)?)
+}
+
+/// How a file is to be read that is not to be written.
+fn reading(path: &Path) -> Done<(Connection, Access)> {
+    let conn = reader(path, Access::Read)?;
+    match patiently(|| schema::found(&conn)) {
+        Err(Fail::Sql(e)) if is_not_writable(&e) && lies_still(path) => {
+            Ok((reader(path, Access::Still)?, Access::Still))
+        }
+        _ => Ok((conn, Access::Read)),
+    }
+}
+
+/// The schema version of what is there.
+pub(super) fn version(path: &Path) -> Done<u32> {
+    let (conn, _) = reading(path)?;
+    patiently(|| schema::found(&conn))
+}
+
+/// No log of writers is beside the file.
+fn lies_still(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    fs::metadata(log).map_or_else(|e| e.kind() == std::io::ErrorKind::NotFound, |m| m.len() == 0)
+}
+
+/// What is ready: to write, or only to read (and then how).
+pub(super) enum Prepared {
+    Writer(Connection),
+    Reader(Access),
+}
+
+/// Open, make if asked to, and bring to this version. What cannot be written is opened for reading.
+pub(super) fn prepare(path: &Path, mode: OpenMode, fresh: &Fresh) -> Done<Prepared> {
     let io = |e: std::io::Error| StoreError::Io {
         doing: format!("open {}", path.display()),
         cause: e.to_string(),
@@ -136,27 +196,36 @@ pub(super) fn prepare(path: &Path, mode: OpenMode, fresh: &Fresh) -> Done<Option
         make_file(path).map_err(io)?;
     }
     if mode.read_only {
-        let conn = reader(path, true)?;
-        let (found, known) = (patiently(|| schema::found(&conn))?, schema::version());
-        return match found {
-            0 => Err(StoreError::Missing(format!("store at {}", path.display())).into()),
-            newer if newer > known => Err(StoreError::Newer { found, known }.into()),
-            older if older < known => Err(StoreError::Io {
-                doing: format!("read {}", path.display()),
-                cause: format!(
-                    "it has schema {older}, older than {known}: open it once for writing"
-                ),
-            }
-            .into()),
-            _ => Ok(None),
-        };
+        return readable(path);
     }
-    let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let conn = connect(path, Access::Write)?;
     // Before anything is written: another program's file stays as it is.
-    patiently(|| schema::found(&conn))?;
+    match patiently(|| schema::found(&conn)) {
+        Err(Fail::Sql(e)) if is_not_writable(&e) => return readable(path),
+        Ok(0) if !mode.create => {
+            return Err(StoreError::Missing(format!("store at {}", path.display())).into());
+        }
+        found => found?,
+    };
     let mut conn = writing(conn)?;
     patiently(|| schema::migrate(&mut conn, fresh, mode.record_clock))?;
-    Ok(Some(conn))
+    Ok(Prepared::Writer(conn))
+}
+
+/// For reading: it has to be of this version already.
+fn readable(path: &Path) -> Done<Prepared> {
+    let (conn, access) = reading(path)?;
+    let (found, known) = (patiently(|| schema::found(&conn))?, schema::version());
+    match found {
+        0 => Err(StoreError::Missing(format!("store at {}", path.display())).into()),
+        newer if newer > known => Err(StoreError::Newer { found, known }.into()),
+        older if older < known => Err(StoreError::Io {
+            doing: format!("read {}", path.display()),
+            cause: format!("it has schema {older}, older than {known}: open it once for writing"),
+        }
+        .into()),
+        _ => Ok(Prepared::Reader(access)),
+    }
 }
 
 /// Call again while others are in the way, for as long as anybody waits.

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use rusqlite::Connection;
 
 use super::fault::{Done, Fail, is_grave};
-use super::open::{patiently, reader};
+use super::open::{Access, patiently, reader};
 use crate::store::StoreError;
 
 /// How many idle connections are kept.
@@ -16,7 +16,7 @@ const IDLE: usize = 4;
 /// Read connections to one file.
 pub(super) struct Pool {
     path: PathBuf,
-    read_only: bool,
+    access: Access,
     idle: Mutex<Vec<(u64, Connection)>>,
     /// Rises when the file was opened anew: older connections are dropped.
     epoch: AtomicU64,
@@ -24,10 +24,10 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    pub(super) fn new(path: PathBuf, read_only: bool) -> Self {
+    pub(super) fn new(path: PathBuf, access: Access) -> Self {
         Self {
             path,
-            read_only,
+            access,
             idle: Mutex::default(),
             epoch: AtomicU64::new(0),
             closed: false.into(),
@@ -51,7 +51,7 @@ impl Pool {
         let kept = self.idle().pop().filter(|(of, _)| *of == epoch);
         let conn = match kept {
             Some((_, conn)) => conn,
-            None => patiently(|| reader(&self.path, self.read_only))?,
+            None => patiently(|| reader(&self.path, self.access))?,
         };
         // The first statement takes the snapshot; it may meet another process that is opening or
         // closing the store.

@@ -145,6 +145,14 @@ impl List {
         self.seen_total = Some(self.seen_total.unwrap_or(total).min(total));
     }
 
+    /// How many match, and whether there may be more: free text is counted as it is found.
+    pub fn matching(&self) -> (u64, bool) {
+        match &self.filter.text {
+            None => (self.total, false),
+            Some(_) => (self.rows.len() as u64, self.lower.is_some() || self.more.is_some()),
+        }
+    }
+
     /// A page that came from below says nothing of what lies before it but that it was full: its
     /// first row becomes the bound.
     fn drop_first_as_bound(&mut self, full: bool, next: Option<Cursor>) {

@@ -173,13 +173,13 @@ impl State {
     }
 
     /// What of the list a person sees.
-    fn on_screen(&self) -> (Vec<Row>, Option<String>, usize, u64, u64, u64) {
+    fn on_screen(&self) -> (Vec<Row>, Option<String>, usize, (u64, bool), u64, u64) {
         let rows = self.list.rows.iter().skip(self.list.top).take(self.list.height);
         (
             rows.cloned().collect(),
             self.list.selected.clone(),
             self.list.top,
-            self.list.total,
+            self.list.matching(),
             self.list.scanned,
             self.list.arrived(),
         )

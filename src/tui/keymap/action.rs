@@ -74,13 +74,13 @@ actions! {
         "Give your own answer to a blind item; the proposal is shown afterwards.";
     Flag "item.flag" "flag" [Review Audit Learning] Plain
         "Open a new review of a settled decision.";
-    Guideline "item.guideline" "guideline" [Review] Plain
+    Guideline "item.guideline" "guideline" [Review Help] Plain
         "Show what to check for this kind of item.";
     RepeatReason "item.repeat-reason" "repeat reason" [Review Tags Prompt] Plain
         "Fill in the tags and note of your last reject.";
     ExternalEditor "item.external-editor" "external editor" [Review Editor Prompt] Plain
         "Edit in the program named by VISUAL or EDITOR.";
-    RawView "item.raw" "code points" [Review Audit] Plain
+    RawView "item.raw" "code points" [Review Audit Help] Plain
         "Show the text as code points, hidden characters and all.";
     CopyId "item.copy-id" "copy id" [Review Signals Containment Audit Learning] Plain
         "Copy the id under the cursor to the clipboard.";

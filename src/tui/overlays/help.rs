@@ -58,6 +58,7 @@ fn place(context: Context) -> &'static str {
         Context::Prompt => "field",
         Context::Filter => "filter line",
         Context::Modal => "question",
+        Context::Help => "page",
         other => other.id(),
     }
 }

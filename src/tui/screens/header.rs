@@ -91,7 +91,9 @@ fn left(ui: &Ui<'_, '_>, cols: usize) -> Vec<Span<'static>> {
     if !state.list.filter_text.is_empty() {
         spans.push(ui.span(Role::Dim, "  /"));
         spans.extend(fit(ui.one(Role::Match, &state.list.filter_text), (cols / 4).max(10)));
-        spans.push(ui.span(Role::Dim, format!(" {}", count(state.list.total))));
+        let (found, more) = state.list.matching();
+        let sign = if more { "+" } else { "" };
+        spans.push(ui.span(Role::Dim, format!(" {}{sign}", count(found))));
     }
     if !state.marks.is_empty() {
         spans.push(ui.span(Role::Marked, format!("  {} marked", state.marks.len())));

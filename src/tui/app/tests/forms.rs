@@ -216,7 +216,9 @@ fn guideline_and_code_points_are_pages() {
     let mut rig = Rig::stocked();
     rig.press("i");
     assert!(rig.screen().contains("Income verified?"), "{}", rig.screen());
-    rig.press("q");
+    // The key that opened a page closes it, too.
+    rig.press("i");
+    assert!(rig.state.overlays.is_empty());
     rig.state.list.select("mod-0900");
     rig.press("j k");
     rig.pass(300);
@@ -226,6 +228,8 @@ fn guideline_and_code_points_are_pages() {
     assert!(screen.contains("U+202E"), "{screen}");
     assert!(screen.contains("right-to-left override"), "{screen}");
     rig.press("Esc");
+    assert!(rig.state.overlays.is_empty());
+    rig.press("v v");
     assert!(rig.state.overlays.is_empty());
 }
 
