@@ -32,6 +32,11 @@ pub fn mistrust(error: &reqwest::Error) -> Option<String> {
         E::NotValidForName | E::NotValidForNameContext { .. } => {
             format!("{CERTIFICATE} is for another name")
         }
+        // What `openssl req -x509` makes unless it is told otherwise.
+        E::Other(why) if why.to_string().contains("CaUsedAsEndEntity") => format!(
+            "{CERTIFICATE} is one of an authority, not of a server (made with openssl req -x509? \
+             add: -addext basicConstraints=critical,CA:FALSE)"
+        ),
         other => format!("{CERTIFICATE} does not do ({other})"),
     })
 }

@@ -69,6 +69,14 @@ fn without_a_store_looking_says_how_to_make_one() {
         assert!(error["hint"].as_str().unwrap().contains("overrule ingest"), "{error}");
     }
     assert!(!bench.store().exists());
+    // Neither is an empty file made one by looking, nor a folder by a slip of the fingers.
+    let empty = bench.write("empty.db", "");
+    let error = bench.error(1, &["queue", "list", "--store", "empty.db"]);
+    assert_eq!(error["kind"], "not_found", "{error}");
+    assert_eq!(std::fs::read(empty).unwrap(), b"");
+    let error = bench.error(1, &["ingest", "policy.toml", "--store", "no/such/desk.db"]);
+    assert_eq!(error["message"], "there is no folder no/such to make a store in");
+    assert!(!bench.path("no").exists());
 }
 
 #[test]

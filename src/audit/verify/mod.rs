@@ -112,6 +112,19 @@ struct OpenEntry {
     row: bool,
 }
 
+impl OpenEntry {
+    /// What rows are compared with.
+    fn beside<'e>(&'e self, entry: &'e Entry) -> Beside<'e> {
+        Beside {
+            index: self.index,
+            entry,
+            text: self.opened & 1 != 0,
+            salt: self.salt.as_ref(),
+            said: self.said.as_ref(),
+        }
+    }
+}
+
 impl Verifier {
     /// A verifier of the log whose checkpoints must be signed by `key`. The key comes from outside
     /// the store: a key that is read from there proves nothing.
@@ -369,7 +382,7 @@ impl Verifier {
             open.row = true;
             return;
         };
-        let beside = Beside { index, entry, salt: open.salt.as_ref(), said: open.said.as_ref() };
+        let beside = open.beside(entry);
         let wrong = match open.row {
             true => Some(format!("{} is a second row for it", what(entry))),
             false => compare(&mut self.rows, &beside),
@@ -627,8 +640,7 @@ impl Verifier {
         if !self.rows.on {
             return;
         }
-        let index = open.index;
-        let beside = Beside { index, entry, salt: open.salt.as_ref(), said: open.said.as_ref() };
+        let beside = open.beside(entry);
         let wrong = match () {
             () if entry.t == EntryKind::ADMIT && !open.row => "the decisions",
             () if entry.t == EntryKind::VERDICT && !open.row => "the reviews",
@@ -642,7 +654,7 @@ impl Verifier {
             () if entry.t == EntryKind::UNDO => self.rows.undo(entry),
             () => None,
         };
-        self.derived(wrong.map(|reason| (Some(index), reason)));
+        self.derived(wrong.map(|reason| (Some(open.index), reason)));
     }
 }
 

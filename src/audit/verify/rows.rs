@@ -112,7 +112,9 @@ struct Example {
 pub(super) struct Beside<'e> {
     pub index: u64,
     pub entry: &'e Entry,
-    /// Of its first body; `None`: erased.
+    /// Its first body is there, whether it is the right one or not; else it was erased.
+    pub text: bool,
+    /// Of its first body, if that is the right one.
     pub salt: Option<&'e Salt>,
     /// The review that its body holds.
     pub said: Option<&'e Review>,
@@ -431,7 +433,7 @@ fn marked(beside: &Beside<'_>, id: &str, texts: bool, form: &[u8]) -> Option<Str
         (Some(salt), Some(mark)) if RowMark::of(salt, form) != *mark => Some(format!(
             "the decision {id:?} has been changed: its row is not the one it was given"
         )),
-        (None, _) if texts => Some(format!("the decision {id:?} says again what was erased")),
+        (None, _) if texts && !beside.text => Some(format!("the decision {id:?} says again what was erased")),
         _ => None,
     }
 }

@@ -100,12 +100,15 @@ mod tests {
 
     use super::super::Status;
     use super::*;
+    use crate::store::{Fresh, OpenMode, Store as _};
 
     #[test]
     fn a_key_that_others_can_read_is_named_with_the_remedy() {
         let folder = tempfile::tempdir().unwrap();
         let store = folder.path().join("a.db");
-        Connection::open(&store).unwrap().pragma_update(None, "user_version", 3).unwrap();
+        let fresh = Fresh { key: [7; 32], origin: "test.example/log".to_owned() };
+        let made = OpenMode { create: true, ..OpenMode::default() };
+        Sqlite::open(&store, made, &fresh).unwrap().close().unwrap();
         fs::set_permissions(&store, fs::Permissions::from_mode(0o600)).unwrap();
         fs::write(key_of(&store), "k").unwrap();
         fs::set_permissions(key_of(&store), fs::Permissions::from_mode(0o644)).unwrap();

@@ -155,12 +155,16 @@ fn address(path: &Path) -> Done<url::Url> {
 
 /// How a file is to be read that is not to be written.
 fn reading(path: &Path) -> Done<(Connection, Access)> {
-    let conn = reader(path, Access::Read)?;
-    match patiently(|| schema::found(&conn)) {
+    let beside = patiently(|| {
+        let conn = reader(path, Access::Read)?;
+        schema::found(&conn)?;
+        Ok(conn)
+    });
+    match beside {
         Err(Fail::Sql(e)) if is_not_writable(&e) && lies_still(path) => {
             Ok((reader(path, Access::Still)?, Access::Still))
         }
-        _ => Ok((conn, Access::Read)),
+        beside => Ok((beside?, Access::Read)),
     }
 }
 

@@ -93,7 +93,11 @@ fn filters_narrow_and_esc_widens() {
     rig.press("Enter");
     assert!(rig.state.list.rows.iter().all(|r| r.domain == "support_qa"));
     let found = rig.state.list.rows.len();
-    assert!(found < 13 && rig.screen().contains(&format!("/polluted {found} ")), "{}", rig.screen());
+    assert!(
+        found < 13 && rig.screen().contains(&format!("/polluted {found} ")),
+        "{}",
+        rig.screen()
+    );
     rig.press("n");
     assert_eq!(rig.selected(), Some("exq-0200"));
     // What I decided, settled ones too.
