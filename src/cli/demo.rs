@@ -28,8 +28,10 @@ const PAST_DECISIONS: u32 = 4_320;
 /// What came in this last part of it nobody has looked at yet: some of what waits is urgent, a
 /// little is late, as in a queue that people live with.
 const UNSEEN: Duration = Duration::from_secs(11 * 60);
-/// Decisions of the past come in portions of this time, and are reviewed as often.
+/// Decisions of the past come in portions of this time.
 const PORTION: Duration = Duration::from_secs(10 * 60);
+/// How often people look at what waits before the next portion comes.
+const LOOKS: i64 = 3;
 /// Freezes that are still open when the newcomer comes, at most.
 const OPEN_FREEZES: usize = 2;
 /// How many verdicts of the past are given at once.
@@ -163,18 +165,21 @@ fn backlog(
     progress.enable_steady_tick(Duration::from_millis(100));
     let mut portion = Vec::new();
     let mut until = PORTION;
+    // When the portion before this one came, if people have cleared it since.
+    let mut came = None;
     for (number, arrival) in stream.enumerate() {
         let offset = SignedDuration::try_from(arrival.at_offset).unwrap_or_default();
         let left = millis(Timestamp::now().duration_since(start + offset)).max(0);
         let seen = arrival.at_offset + UNSEEN < past;
         if arrival.at_offset >= until || left == 0 || !seen {
-            session.execute(Command::Admit { lines: std::mem::take(&mut portion) })?;
-            if until + UNSEEN < past {
-                cleared(session, truths)?;
+            if let Some(came) = came {
+                cleared(session, truths, behind, (came, left))?;
             }
+            behind.store(left, Ordering::Relaxed);
+            session.execute(Command::Admit { lines: std::mem::take(&mut portion) })?;
+            came = (until + UNSEEN < past).then_some(left);
             until = arrival.at_offset + PORTION;
         }
-        behind.store(left, Ordering::Relaxed);
         learn(truths, &arrival.id, arrival.truth);
         portion.push(line(number, arrival.line));
         if left == 0 {
@@ -187,40 +192,56 @@ fn backlog(
     Ok(())
 }
 
-/// What waits is decided by those who were there: the first stage, then the second.
-fn cleared(session: &Session, truths: &Truths) -> Outcome {
-    let (local, by_whom) = (session.local()?, session.by.as_str());
-    for (by, level) in [(EARLIER, 1), (COLLEAGUE, 2), (COMPLIANCE, 3)] {
-        let filter = Filter { level: Some(level), ..Filter::default() };
-        let page = PageAsk { filter, limit: 500, ..PageAsk::default() };
-        let Reply::Page(page) = local.ask_blocking(by, Query::Page(page))? else {
-            continue;
-        };
-        let requests: Vec<_> = page
-            .items
-            .into_iter()
-            .map(|row| (blind_answer(&row, truths), verdict_on(row, truths)))
-            .collect();
-        // Many hands: what is said at the same time is one commit.
-        std::thread::scope(|scope| {
-            for part in requests.chunks(requests.len().div_ceil(HANDS).max(1)) {
-                scope.spawn(move || {
-                    for (answer, request) in part {
-                        let answer = answer.clone().map(Command::AnswerBlind);
-                        let verdict = Command::Review(Box::new(request.clone()));
-                        // Refused (they approved an earlier stage): it stays.
-                        for command in answer.into_iter().chain([verdict]) {
-                            if let Err(refused) = local.execute_blocking(by, command) {
-                                tracing::debug!(message = refused.message, "{by} was refused");
-                            }
-                        }
-                    }
-                });
-            }
-        });
-        local.settle_due(by_whom)?;
+/// What waits is decided by those who were there, some of it sooner and some of it later between
+/// two moments (as milliseconds `behind`): the first stage, then those above.
+fn cleared(
+    session: &Session,
+    truths: &Truths,
+    behind: &AtomicI64,
+    (came, next): (i64, i64),
+) -> Outcome {
+    for look in 1..=LOOKS {
+        behind.store(came - (came - next) * look / (LOOKS + 1), Ordering::Relaxed);
+        for (by, level) in [(EARLIER, 1), (COLLEAGUE, 2), (COMPLIANCE, 3)] {
+            decided(session.local()?, truths, (by, level), LOOKS + 1 - look)?;
+        }
+        session.local()?.settle_due(&session.by)?;
     }
     released(session)
+}
+
+/// One part in so many of what waits at a level is decided by somebody, the first in line first.
+fn decided(local: &Local, truths: &Truths, (by, level): (&str, u8), parts: i64) -> Outcome {
+    let filter = Filter { level: Some(level), ..Filter::default() };
+    let page = PageAsk { filter, limit: 500, ..PageAsk::default() };
+    let Reply::Page(page) = local.ask_blocking(by, Query::Page(page))? else {
+        return Ok(());
+    };
+    let some = page.items.len().div_ceil(usize::try_from(parts).unwrap_or(1).max(1));
+    let requests: Vec<_> = page
+        .items
+        .into_iter()
+        .take(some)
+        .map(|row| (blind_answer(&row, truths), verdict_on(row, truths)))
+        .collect();
+    // Many hands: what is said at the same time is one commit.
+    std::thread::scope(|scope| {
+        for part in requests.chunks(requests.len().div_ceil(HANDS).max(1)) {
+            scope.spawn(move || {
+                for (answer, request) in part {
+                    let answer = answer.clone().map(Command::AnswerBlind);
+                    let verdict = Command::Review(Box::new(request.clone()));
+                    // Refused (they approved an earlier stage): it stays.
+                    for command in answer.into_iter().chain([verdict]) {
+                        if let Err(refused) = local.execute_blocking(by, command) {
+                            tracing::debug!(message = refused.message, "{by} was refused");
+                        }
+                    }
+                }
+            });
+        }
+    });
+    Ok(())
 }
 
 /// What was frozen has been looked into, but for the newest.

@@ -433,7 +433,9 @@ fn marked(beside: &Beside<'_>, id: &str, texts: bool, form: &[u8]) -> Option<Str
         (Some(salt), Some(mark)) if RowMark::of(salt, form) != *mark => Some(format!(
             "the decision {id:?} has been changed: its row is not the one it was given"
         )),
-        (None, _) if texts && !beside.text => Some(format!("the decision {id:?} says again what was erased")),
+        (None, _) if texts && !beside.text => {
+            Some(format!("the decision {id:?} says again what was erased"))
+        }
         _ => None,
     }
 }
