@@ -193,7 +193,7 @@ fn backlog(
 }
 
 /// What waits is decided by those who were there, some of it sooner and some of it later between
-/// two moments (as milliseconds `behind`): the first stage, then those above.
+/// two moments (as milliseconds `behind`).
 fn cleared(
     session: &Session,
     truths: &Truths,
@@ -202,7 +202,8 @@ fn cleared(
 ) -> Outcome {
     for look in 1..=LOOKS {
         behind.store(came - (came - next) * look / (LOOKS + 1), Ordering::Relaxed);
-        for (by, level) in [(EARLIER, 1), (COLLEAGUE, 2), (COMPLIANCE, 3)] {
+        // From above: what is passed on waits for the next look.
+        for (by, level) in [(COMPLIANCE, 3), (COLLEAGUE, 2), (EARLIER, 1)] {
             decided(session.local()?, truths, (by, level), LOOKS + 1 - look)?;
         }
         session.local()?.settle_due(&session.by)?;
