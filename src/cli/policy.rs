@@ -151,6 +151,11 @@ impl Test {
     fn run(self, app: &App) -> Outcome {
         let loaded = file::read(&named(self.file, app)?, app.out.colours_err())?;
         let report = loaded.policy.run_tests();
+        // A warning about a test says what the test does not test.
+        let warnings = loaded.policy.warnings();
+        if !warnings.is_empty() {
+            app.out.note(warnings.render(app.out.colours_err()));
+        }
         if app.out.json {
             app.out.json(&json!({
                 "ok": report.failed() == 0,
@@ -158,6 +163,7 @@ impl Test {
                 "failed": report.failed(),
                 "tests": report.tests,
                 "coverage": report.coverage,
+                "warnings": warnings,
             }))?;
         } else {
             for line in clean(&report.to_string()).lines() {

@@ -180,7 +180,8 @@ impl Core {
                 .hint("overrule audit verify checks the store")
         })?;
         let schemas = super::policy::schemas(&stored.schemas)?;
-        let policy = Policy::load(&stored.source, &stored.name, &schemas).map_err(|found| {
+        let loaded = Policy::load_stored(&stored.source, &stored.name, &schemas);
+        let policy = loaded.map_err(|found| {
             Refused::new(
                 Why::Unavailable,
                 format!("the policy in force does not load any more:\n{}", found.render(false)),

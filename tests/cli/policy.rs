@@ -144,3 +144,32 @@ fn a_policy_changed_behind_the_desk_s_back_sends_everything_to_people() {
     assert_eq!((&route["outcome"], &route["rule"]), (&"review".into(), &"no-policy".into()));
     assert_eq!(bench.run(&["audit", "verify"]).code, 4);
 }
+
+#[test]
+fn a_test_that_gives_what_no_rule_reads_is_a_mistake() {
+    let bench = Bench::new();
+    let test = |given: &str| {
+        let test =
+            format!("[[test]]\nname = 't'\ngiven = {given}\nexpect = {{ outcome = 'auto' }}\n");
+        bench.write("slip.toml", &format!("{}\n{test}", super::bench::POLICY));
+    };
+    for (given, name, near) in [
+        ("{ confidnce = 0.85 }", "no rule reads a field `confidnce`", "did you mean `confidence`?"),
+        ("{ model = { nam = 'x' } }", "no rule reads `model.nam`", "did you mean `name`?"),
+        ("{ customer = 'x' }", "no rule reads a field `customer`", "give it below `input`"),
+    ] {
+        test(given);
+        for command in ["check", "test"] {
+            let ran = bench.run(&["policy", command, "slip.toml"]);
+            let all = format!("{}{}", ran.out, ran.err);
+            assert_eq!(ran.code, 1, "{all}");
+            assert!(
+                all.contains(name) && all.contains(near) && all.contains("slip.toml:"),
+                "{all}"
+            );
+        }
+    }
+    // What is below `input` is the caller's own.
+    test("{ input = { anything = 1 } }");
+    assert_eq!(bench.run(&["policy", "test", "slip.toml"]).code, 0);
+}

@@ -61,10 +61,17 @@ struct Loader<'s> {
     needs: Needs,
     /// Typed fields that rules read: a record must keep their types, whatever its domain.
     read: BTreeSet<String>,
+    /// It is in a store already.
+    stored: bool,
 }
 
 /// Read, check and compile a policy.
-pub(super) fn load(source: &str, file: &str, schemas: &Schemas) -> Result<Policy, Diagnostics> {
+pub(super) fn load(
+    source: &str,
+    file: &str,
+    schemas: &Schemas,
+    stored: bool,
+) -> Result<Policy, Diagnostics> {
     let mut sink = Sink::new(source, file);
     let (document, errors) = DeTable::parse_recoverable(source);
     for e in &errors {
@@ -87,6 +94,7 @@ pub(super) fn load(source: &str, file: &str, schemas: &Schemas) -> Result<Policy
         notifiers: Vec::new(),
         needs: Needs::default(),
         read: BTreeSet::new(),
+        stored,
     };
     loader.policy(top, file, schemas)
 }

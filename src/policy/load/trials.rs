@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value as Json};
 use toml::de::DeValue;
 
+use super::super::diagnostics::nearest;
 use super::super::rules::{EffectRule, RequireRule, RouteRule, SampleRule};
 use super::super::trial::{Expect, GIVEN, INNER, SampleExpect, Trial};
 use super::table::{At, Table, Value, integer, number};
@@ -75,17 +76,57 @@ impl Loader<'_> {
         let mut inner = Table::of(what, value, &mut self.sink)?;
         let mut out = Map::new();
         for (key, value) in inner.named() {
-            if GIVEN.contains(&key.value.as_str()) {
-                self.inner_keys(&key.value, value);
-            } else {
-                // A record may have fields of its own; a slip here would test nothing.
-                self.sink
-                    .warn(&key.span, format!("no rule reads a field `{}`", key.value))
-                    .nearest(&key.value, GIVEN);
+            match key.value.as_str() {
+                "input" | "output" => self.typed_keys(&key.value, value),
+                "model" => self.part_keys(&key.value, value, &["name", "version"]),
+                "source" => self.part_keys(&key.value, value, &["name", "reliability"]),
+                known if GIVEN.contains(&known) => self.inner_keys(&key.value, value),
+                // A record may have fields of its own, but no rule can read one: the test would be
+                // of something else than it says.
+                _ => self.slip(&key, format!("no rule reads a field `{}`", key.value), &GIVEN),
             }
             out.insert(key.value, json(value));
         }
         Some(out)
+    }
+
+    /// What is given and read by nothing. (A policy in force stays so: its tests are not what routes.)
+    fn slip(&mut self, key: &At<String>, message: String, known: &[&str]) {
+        let advice = match self.stored {
+            true => self.sink.warn(&key.span, message),
+            false => self.sink.error(&key.span, message),
+        };
+        match nearest(&key.value, known.iter().copied()) {
+            Some(near) => advice.help(format!("did you mean `{near}`?")),
+            None => advice.help("leave it out, or give it below `input`"),
+        }
+    }
+
+    /// The keys of a part of the record that has only these. What is no table is a record's fault,
+    /// and may be what is tested.
+    fn part_keys(&mut self, part: &str, value: &Value<'_>, known: &[&str]) {
+        let DeValue::Table(table) = value.get_ref() else { return };
+        for key in table.keys().filter(|key| !known.contains(&key.get_ref().as_ref())) {
+            let name = At::new(key.get_ref().to_string(), key.span());
+            self.slip(&name, format!("no rule reads `{part}.{}`", name.value), known);
+        }
+    }
+
+    /// Below `input` and `output` everything is the caller's; what is nearly the name of a typed
+    /// field is looked at twice.
+    fn typed_keys(&mut self, path: &str, value: &Value<'_>) {
+        let DeValue::Table(table) = value.get_ref() else { return };
+        for (key, value) in table.iter() {
+            let below = format!("{path}.{}", key.get_ref());
+            let inside = format!("{below}.");
+            let known = self.types.keys().any(|p| *p == below || p.starts_with(&inside));
+            if known {
+                self.typed_keys(&below, value);
+            } else if let Some(near) = nearest(&below, self.types.keys().map(String::as_str)) {
+                let help = format!("did you mean `{near}`?");
+                self.sink.warn(&key.span(), format!("no field `{below}` has a type")).help(help);
+            }
+        }
     }
 
     /// The keys of `review`, `window` and `sla`; what else is given is a record's, and free.

@@ -59,3 +59,20 @@ fn failures_and_gaps_are_told() {
         json!({"kind": "route", "id": "low", "line": 4, "matched": 1, "won": 1})
     );
 }
+
+#[test]
+fn a_slip_in_a_test_stops_no_policy_that_is_in_force() {
+    let source = "policy = 'p'\n[queues.level1]\n[default]\nto = 'auto'\n[[test]]\nname = 't'\n\
+                  given = { confidnce = 0.5, input = { incme = 1 } }\nexpect = { outcome = 'auto' }\n\
+                  [fields]\n'input.income' = 'number'\n";
+    let found = Policy::load(source, "p.toml", &Schemas::default()).unwrap_err();
+    assert!(found.has_errors());
+    let told: Vec<&str> = found.iter().map(|d| d.message.as_str()).collect();
+    assert_eq!(
+        told,
+        ["no rule reads a field `confidnce`", "no field `input.incme` has a type"],
+        "the second is a warning"
+    );
+    let held = Policy::load_stored(source, "p.toml", &Schemas::default()).unwrap();
+    assert_eq!(held.warnings().iter().count(), 2);
+}
