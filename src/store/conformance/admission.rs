@@ -28,7 +28,7 @@ pub(crate) fn new_duplicate_and_conflict_also_within_a_batch(open: Open<'_>) {
     assert_eq!(store.head().unwrap(), 2);
     // What an earlier version stored under its own hash of the same content.
     let resent = Admission { before: Some(auto("a").content), ..other("a") };
-    assert_eq!(store.admit(batch(vec![resent])).wait().unwrap(), [duplicate.clone()]);
+    assert_eq!(store.admit(batch(vec![resent])).wait().unwrap(), std::slice::from_ref(&duplicate));
 
     // Later, and with the state it has by then.
     let r = review("r1", &item(&*store, "b"), "ann", crate::domain::VerdictKind::Accept);
