@@ -33,7 +33,7 @@ fn a_sound_store_is_described() {
         assert_eq!(check(&report, name)["status"], "ok", "{name}: {report}");
     }
     let store = check(&report, "store")["message"].as_str().unwrap();
-    assert!(store.contains("1 decisions, 1 wait") && store.contains("wall clock"), "{store}");
+    assert!(store.contains("1 decision, 1 waits") && store.contains("wall clock"), "{store}");
     assert!(check(&report, "policy")["message"].as_str().unwrap().starts_with("bench sha256:"));
     assert_eq!(bench.bytes(), before, "looking changes nothing");
 }

@@ -157,6 +157,6 @@ async fn who_waits_for_a_decision_is_answered_when_it_is_settled() {
     let view: Value = response.json().await.unwrap();
     assert_eq!(view["settled"], true, "{view}");
     assert_eq!(view["id"], "a");
-    assert_eq!(desk.get("/v1/decisions/a?wait=30", &token).await.0, 400);
+    assert_eq!(desk.get("/v1/decisions/a?wait=soon", &token).await.0, 400);
     assert_eq!(desk.get("/v1/decisions/nobody?wait=1s", &token).await.0, 404);
 }
