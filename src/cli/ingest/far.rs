@@ -211,6 +211,8 @@ impl Run<'_> {
                 self.progress();
             }
         }
+        // The reader ends early, too, where somebody wants to stop.
+        self.stopped();
         self.flush(&mut waiting, &mut size)?;
         self.progress();
         Ok(())
