@@ -8,7 +8,7 @@ use crate::protocol::{
     BreakerView, BudgetView, FreezeView, IncidentView, LimitView, OutgoingView, SwitchState,
     SwitchView,
 };
-use crate::text::{Clean, pad, pad_left, time};
+use crate::text::{Clean, many, pad, pad_left, time};
 use crate::tui::app::{ControlRow, people};
 use crate::tui::keymap::Action;
 use crate::tui::screens::paint::{Ui, count, fit, selected, two};
@@ -303,7 +303,7 @@ fn outgoing(ui: &Ui<'_, '_>, out: &OutgoingView, here: bool, cols: usize) -> Lin
 /// What is said of the row under the cursor: why it is as it is.
 pub fn detail(ui: &Ui<'_, '_>, row: &ControlRow<'_>, cols: usize) -> Vec<Line<'static>> {
     let text = match row {
-        ControlRow::Switch(s) => switch_detail(s),
+        ControlRow::Switch(s) => switch_detail(s, held_inside(ui, s)),
         ControlRow::Incident(i) => {
             let mut text = i.cause.clone();
             if let Some(by) = &i.acknowledged_by {
@@ -369,10 +369,25 @@ pub fn offer(action: Action, row: &ControlRow<'_>) -> &'static str {
     }
 }
 
-fn switch_detail(switch: &SwitchView) -> String {
+/// How many scopes inside of this one are not on by themselves.
+fn held_inside(ui: &Ui<'_, '_>, switch: &SwitchView) -> usize {
+    let Some(view) = &ui.state.containment.seen.view else { return 0 };
+    let below = view.switches.iter().skip_while(|s| s.scope != switch.scope).skip(1);
+    let inside = below.take_while(|s| s.depth > switch.depth);
+    inside.filter(|s| s.under.is_none() && s.state != SwitchState::On).count()
+}
+
+fn switch_detail(switch: &SwitchView, held_inside: usize) -> String {
     let mut parts = Vec::new();
     if switch.state == SwitchState::On {
-        parts.push(format!("automation runs in {}", switch.scope));
+        parts.push(match held_inside {
+            0 => format!("automation runs in {}", switch.scope),
+            n => format!(
+                "automation runs in {}, but for {} inside of it",
+                switch.scope,
+                many(n, "scope", "scopes")
+            ),
+        });
     }
     if let Some(reason) = &switch.reason {
         parts.push(reason.clone());
