@@ -2,7 +2,8 @@
 //!
 //! A huge page is cleared as a whole when it is first touched, and on a busy machine the system
 //! first moves others out of its way: that took a third of the time of a short command, and most
-//! of the longest ones (`overrule kill` beside a bulk ingest: p99 70 ms with them, 38 without).
+//! of the longest ones (`overrule kill` beside a bulk ingest: p99 60 to 70 ms with them, 41 to 63
+//! without those after the start).
 //! What runs for long and handles much gains from them.
 
 /// For commands that are over in a moment.
