@@ -32,7 +32,6 @@ mod login;
 mod next;
 mod open;
 pub mod out;
-mod pages;
 pub mod places;
 mod policy;
 mod queue;
@@ -70,7 +69,6 @@ use review::Look;
 
 /// Run the command these arguments name (the first is the program) and say how it ended.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    pages::small();
     let args: Vec<OsString> = args.into_iter().collect();
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
@@ -107,9 +105,6 @@ fn dispatch(command: Option<Command>, look: Look, app: &App, trouble: Outcome) -
         // Nothing keeps a stop waiting, least of all a file of settings.
         Some(Command::Kill(command)) => return command.run(app, trouble),
         _ => trouble.and_then(|()| log::start(app))?,
-    }
-    if let Some(Command::Ingest(_) | Command::Serve(_)) = &command {
-        pages::large();
     }
     match command {
         None => review::run(app, look),
