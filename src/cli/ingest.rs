@@ -1,5 +1,6 @@
 //! `ingest FILE…`: admits decisions, however many, and says what became of them.
 
+mod ahead;
 mod far;
 mod letters;
 mod report;

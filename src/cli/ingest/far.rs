@@ -4,21 +4,21 @@
 //! again: the desk admits an id once.
 
 use std::collections::HashSet;
-use std::io::BufReader;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 use tokio::runtime::Runtime;
 
 use super::super::app::App;
 use super::super::failure::{Failure, Outcome};
 use super::super::open::{Fresh, runtime};
+use super::ahead::{Chunk, Read, read_ahead};
 use super::report::Report;
 use super::{Ingest, inputs, stop_on_interrupt};
-use crate::desk::ingest::{IngestEvent, Input, Summary, next_line};
+use crate::desk::ingest::{IngestEvent, Summary};
 use crate::domain::record::is_blank;
 use crate::protocol::{Refusal, Refused, Why};
 use crate::remote::{Batch, Intake, Line, NotNow};
@@ -30,9 +30,6 @@ const PROGRESS: Duration = Duration::from_millis(100);
 /// How often a batch is sent before it is given up, and the longest wait between.
 const TRIES: u32 = 10;
 const LONGEST: Duration = Duration::from_secs(60);
-/// Lines (or bytes of them) that are read ahead at once.
-const AHEAD: usize = 128;
-const AHEAD_BYTES: usize = 256 << 10;
 
 /// Admit everything at the server.
 pub fn admit(command: Ingest, app: &App, address: &str) -> Outcome {
@@ -81,73 +78,6 @@ pub fn admit(command: Ingest, app: &App, address: &str) -> Outcome {
             // What was told so far stays told.
             report.cut_off(&summary);
             Err(refused.into())
-        }
-    }
-}
-
-/// A line as it was read.
-struct Read {
-    source: Arc<str>,
-    number: u64,
-    /// With its end.
-    len: u64,
-    bytes: Vec<u8>,
-}
-
-type Chunk = Result<Vec<Read>, Refused>;
-
-/// Read the inputs one after another on a thread of its own.
-fn read_ahead(inputs: Vec<Input>, stop: Arc<AtomicBool>) -> Receiver<Chunk> {
-    let (to, chunks) = bounded(8);
-    thread::spawn(move || {
-        for input in inputs {
-            if !read_all(input, &to, &stop) {
-                return;
-            }
-        }
-    });
-    chunks
-}
-
-/// Read one input; whether it is worth going on.
-fn read_all(input: Input, to: &Sender<Chunk>, stop: &AtomicBool) -> bool {
-    let mut reader = BufReader::with_capacity(AHEAD_BYTES, input.reader);
-    let source: Arc<str> = input.name.into();
-    let mut number = 0;
-    loop {
-        let (mut chunk, mut bytes) = (Vec::with_capacity(AHEAD), 0);
-        let mut end = None;
-        while end.is_none() && chunk.len() < AHEAD && bytes < AHEAD_BYTES {
-            match next_line(&mut reader) {
-                Ok(None) => end = Some(true),
-                Ok(Some((line, len))) => {
-                    number += 1;
-                    bytes += line.len();
-                    chunk.push(Read { source: source.clone(), number, len, bytes: line });
-                }
-                Err(error) => {
-                    let refused = Refused::new(
-                        Why::Unavailable,
-                        format!("cannot read {source} after line {number}: {error}"),
-                    )
-                    .hint("what was read is stored; run it again to go on");
-                    // Whoever reads the chunks may be gone; then nobody is left to tell.
-                    let _ = to.send(Ok(std::mem::take(&mut chunk)));
-                    let _ = to.send(Err(refused));
-                    end = Some(false);
-                }
-            }
-            // A slow stream does not wait for a chunk to fill.
-            if reader.buffer().is_empty() {
-                break;
-            }
-        }
-        let gone = !chunk.is_empty() && to.send(Ok(chunk)).is_err();
-        if gone || stop.load(Ordering::Relaxed) {
-            return false;
-        }
-        if let Some(on) = end {
-            return on;
         }
     }
 }

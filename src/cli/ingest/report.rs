@@ -93,16 +93,20 @@ impl<'a> Report<'a> {
         }
     }
 
+    fn told_json(&self, summary: &Summary) {
+        let admitted = summary.admitted();
+        self.app
+            .out
+            .note_json(&json!({"summary": summary, "admitted": admitted, "dry_run": self.dry_run}));
+    }
+
     /// It ends early, for a reason that is told next: what became of the lines before.
     pub fn cut_off(self, summary: &Summary) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
         if self.app.out.json {
-            let admitted = summary.admitted();
-            self.app.out.note_json(
-                &json!({"summary": summary, "admitted": admitted, "dry_run": self.dry_run}),
-            );
+            self.told_json(summary);
         } else if summary.lines > 0 {
             self.app.out.note(sentence(summary, self.dry_run));
         }
@@ -114,10 +118,7 @@ impl<'a> Report<'a> {
             bar.finish_and_clear();
         }
         if self.app.out.json {
-            let admitted = summary.admitted();
-            self.app.out.note_json(
-                &json!({"summary": summary, "admitted": admitted, "dry_run": self.dry_run}),
-            );
+            self.told_json(summary);
         } else if !self.app.out.quiet {
             self.app.out.line(sentence(summary, self.dry_run))?;
         }
