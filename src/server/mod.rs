@@ -8,13 +8,17 @@
 
 mod auth;
 mod body;
+mod canaries;
 mod corrections;
 mod decisions;
 mod desk;
 mod events;
+mod feedback;
 mod flags;
 mod flow;
 mod health;
+mod incidents;
+mod inputs;
 mod items;
 mod leases;
 mod limits;
@@ -25,9 +29,11 @@ mod patience;
 mod places;
 mod problem;
 mod requests;
-mod resources;
 mod reviews;
+mod signals;
 mod state;
+mod switches;
+mod trail;
 mod unread;
 
 use axum::Router;
@@ -58,20 +64,20 @@ pub fn router(served: Served, patience: Patience) -> Router {
         .route("/v1/desk/commands", post(desk::execute))
         .route("/v1/desk/queries", post(desk::ask))
         .route("/v1/corrections", post(corrections::receive))
-        .route("/v1/decisions/{id}/feedback", post(resources::feedback))
-        .route("/v1/inputs/check", post(resources::check_input))
+        .route("/v1/decisions/{id}/feedback", post(feedback::feedback))
+        .route("/v1/inputs/check", post(inputs::check_input))
         .route("/v1/events", get(events::follow))
         .route("/ofrep/v1/evaluate/flags", post(ofrep::all))
         .route("/ofrep/v1/evaluate/flags/{key}", post(ofrep::one))
-        .route("/ofrep/v1/changes", get(ofrep::changes))
-        .route("/v1/signals", get(resources::signals))
-        .route("/v1/switches", get(resources::switches).post(resources::switch))
-        .route("/v1/canaries", get(resources::canaries).post(resources::canary))
-        .route("/v1/incidents", get(resources::incidents))
-        .route("/v1/incidents/{id}", get(resources::incident).post(resources::handle_incident))
-        .route("/v1/audit/checkpoint", get(resources::checkpoint))
-        .route("/v1/audit/entries", get(resources::entries))
-        .route("/v1/audit/proof/{index}", get(resources::proof))
+        .route("/ofrep/v1/changes", get(ofrep::stream::changes))
+        .route("/v1/signals", get(signals::signals))
+        .route("/v1/switches", get(switches::switches).post(switches::switch))
+        .route("/v1/canaries", get(canaries::canaries).post(canaries::canary))
+        .route("/v1/incidents", get(incidents::incidents))
+        .route("/v1/incidents/{id}", get(incidents::incident).post(incidents::handle_incident))
+        .route("/v1/audit/checkpoint", get(trail::checkpoint))
+        .route("/v1/audit/entries", get(trail::entries))
+        .route("/v1/audit/proof/{index}", get(trail::proof))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))

@@ -8,7 +8,10 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToSchema};
 
 use super::body::Json;
-use super::{corrections, decisions, desk, events, items, leases, ofrep, resources, reviews};
+use super::{
+    canaries, corrections, decisions, desk, events, feedback, incidents, inputs, items, leases,
+    ofrep, reviews, signals, switches, trail,
+};
 
 /// The document.
 #[derive(OpenApi)]
@@ -22,11 +25,11 @@ use super::{corrections, decisions, desk, events, items, leases, ofrep, resource
     paths(
         decisions::submit, decisions::read, items::queues, items::list, items::read, items::undo,
         corrections::receive, leases::take, leases::renew, leases::release, reviews::give,
-        resources::feedback, resources::check_input, events::follow, resources::signals,
-        resources::switches, resources::switch, resources::canaries, resources::canary,
-        resources::incidents, resources::incident, resources::handle_incident,
-        resources::checkpoint, resources::entries, resources::proof,
-        ofrep::all, ofrep::one, ofrep::changes, desk::execute, desk::ask,
+        feedback::feedback, inputs::check_input, events::follow, signals::signals,
+        switches::switches, switches::switch, canaries::canaries, canaries::canary,
+        incidents::incidents, incidents::incident, incidents::handle_incident,
+        trail::checkpoint, trail::entries, trail::proof,
+        ofrep::all, ofrep::one, ofrep::stream::changes, desk::execute, desk::ask,
     ),
     components(schemas(Record, Route, Item, Lease, Review, Problem)),
     modifiers(&Bearer),

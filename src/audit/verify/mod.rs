@@ -148,7 +148,10 @@ impl Verifier {
             Err(e) => {
                 let claimed = size.or_else(|| note.lines().nth(1)?.parse().ok());
                 let claimed = claimed.unwrap_or(self.tree.size());
-                self.faults.add_checkpoint(claimed, format!("the checkpoint kept for size {claimed}: {e}"));
+                self.faults.add_checkpoint(
+                    claimed,
+                    format!("the checkpoint kept for size {claimed}: {e}"),
+                );
             }
         }
     }

@@ -1,7 +1,7 @@
 //! A small log is attacked in every way we know; the verifier must name the first bad entry.
 
 use super::*;
-use crate::audit::{EntryKind, LogKey};
+use crate::audit::{Frontier, LogKey, Tile};
 use crate::domain::{ItemState, Timestamp};
 
 /// What a store keeps, in memory.

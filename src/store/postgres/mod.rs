@@ -9,6 +9,7 @@ mod admit;
 mod conn;
 mod counters;
 mod erase;
+mod fate;
 mod fault;
 mod fresh;
 mod inspect;
@@ -22,6 +23,7 @@ mod outbox;
 mod premises;
 mod read;
 mod reviews;
+mod run;
 mod schema;
 #[cfg(test)]
 #[cfg(unix)]

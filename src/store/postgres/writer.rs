@@ -15,15 +15,14 @@ use std::time::Duration;
 use deadpool_postgres::ClientWrapper;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
-use tokio_postgres::error::SqlState;
 
 use super::conn::{PATIENCE, Shared};
-use super::fault::{Done, Fail, int};
-use super::jobs::{Answer, Job, Work};
-use super::text::T;
-use super::tx::{self, Memory, Pace, Tx};
-use super::{admit, erase, ops};
-use crate::audit::{Hash, leaf_hash};
+use super::erase;
+use super::fate::{Fate, fate_of};
+use super::fault::{Done, count, int};
+use super::jobs::{Job, Work};
+use super::run::{End, Outcome, Ran, transaction};
+use super::tx::{self, Memory, Pace};
 use crate::store::StoreError;
 
 /// Rows in one transaction of people's operations: bounds how long the first waits for the last.
@@ -34,8 +33,6 @@ const BULK: usize = 2_000;
 const POLITE: usize = 200;
 /// For so long after a person waited, bulk keeps its transactions short.
 const POLITELY: Duration = Duration::from_secs(5);
-/// How long the server is asked what became of a transaction before that counts as unknown.
-const ASKED: Duration = Duration::from_secs(30);
 
 /// What travels to the writer.
 enum Message {
@@ -83,15 +80,6 @@ pub(super) struct Writer {
     stopped: (bool, bool),
     /// When a person last waited.
     crowded: Option<Instant>,
-}
-
-/// What became of a transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
-    Committed,
-    /// Nothing of it is there.
-    Gone,
-    Unknown,
 }
 
 impl Writer {
@@ -243,7 +231,7 @@ impl Writer {
             }
             drop(client);
             let (fate, xid) = match known {
-                Some(known) => (self.fate_of(&known).await, known.xid),
+                Some(known) => (fate_of(&self.address, &known).await, known.xid),
                 // The server was never told to commit.
                 None => (Fate::Gone, String::new()),
             };
@@ -302,47 +290,6 @@ impl Writer {
         }
     }
 
-    /// What became of a transaction of ours; asked until the server knows.
-    async fn fate_of(&self, known: &Known) -> Fate {
-        let since = Instant::now();
-        while since.elapsed() < ASKED {
-            match self.ask(known).await {
-                Ok(Some(fate)) => return fate,
-                // Still at it, or not there: a moment later.
-                Ok(None) | Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-            }
-        }
-        Fate::Unknown
-    }
-
-    async fn ask(&self, known: &Known) -> Done<Option<Fate>> {
-        let client = self.address.connect().await?;
-        let row = client.query_one("SELECT pg_xact_status($1::text::xid8)", &[&known.xid]).await;
-        let row = match row {
-            // It lies ahead of all the server has begun: that lost everything since, by a crash, by
-            // restoring an older state or by promoting a replica that was behind.
-            Err(e) if e.code() == Some(&SqlState::INVALID_PARAMETER_VALUE) => {
-                return Ok(Some(Fate::Gone));
-            }
-            row => row?,
-        };
-        match row.try_get::<_, Option<&str>>(0)? {
-            Some("committed") => {}
-            Some("aborted") => return Ok(Some(Fate::Gone)),
-            // One that is being committed still counts as in progress.
-            _ => return Ok(None),
-        }
-        // What was lost so may have left its number to another's transaction: then the entry that
-        // stands there is not ours.
-        let Some((index, hash)) = known.last else { return Ok(Some(Fate::Committed)) };
-        let sql = "SELECT bytes FROM log WHERE idx = $1";
-        let ours = match client.query_opt(sql, &[&int(index)]).await? {
-            Some(row) => leaf_hash(row.try_get(0)?) == hash,
-            None => false,
-        };
-        Ok(Some(if ours { Fate::Committed } else { Fate::Gone }))
-    }
-
     /// Sign the head in a transaction of its own: the signature is made once.
     async fn checkpoint(&mut self, job: Job) {
         let doing = job.doing();
@@ -382,143 +329,6 @@ fn not_now(jobs: Vec<Job>, e: &StoreError) -> Vec<Job> {
     again
 }
 
-/// What became of an operation if the transaction is committed.
-enum Outcome {
-    Done(Answer),
-    /// Done, and the tables are to be cleaned before it counts.
-    Erased(Answer),
-    Refused(StoreError),
-    /// Not run: there was enough without it.
-    NotYet,
-}
-
-struct Ran {
-    outcomes: Vec<Outcome>,
-    end: End,
-}
-
-/// By what the server can be asked about a transaction.
-struct Known {
-    xid: String,
-    /// The last entry that it appended, by its leaf hash.
-    last: Option<(u64, Hash)>,
-}
-
-enum End {
-    Committed(crate::audit::Frontier, String),
-    /// With what it is known by, if the server had been told to commit it.
-    Failed(Fail, Option<Known>),
-}
-
-/// Run jobs in one transaction.
-async fn transaction(
-    client: &ClientWrapper,
-    memory: &mut Memory,
-    jobs: &[Job],
-    most: usize,
-    pace: Pace,
-) -> Ran {
-    let mut outcomes = Vec::with_capacity(jobs.len());
-    let mut asked = None;
-    let ended = run(client, memory, jobs, most, pace, &mut outcomes, &mut asked).await;
-    let end = match ended {
-        Ok((frontier, xid)) => End::Committed(frontier, xid),
-        Err(fail) => {
-            if !fail.is_lost() {
-                // Nothing is left of it; without it the next one could not begin.
-                let _ = client.batch_execute("ROLLBACK").await;
-            }
-            End::Failed(fail, asked)
-        }
-    };
-    Ran { outcomes, end }
-}
-
-async fn run(
-    client: &ClientWrapper,
-    memory: &mut Memory,
-    jobs: &[Job],
-    most: usize,
-    pace: Pace,
-    outcomes: &mut Vec<Outcome>,
-    asked: &mut Option<Known>,
-) -> Done<(crate::audit::Frontier, String)> {
-    let ids = jobs.iter().flat_map(|job| ids(job, most)).collect();
-    let begun = tx::begin(client, memory, ids).await?;
-    let xid = begun.xid.clone();
-    let mut tx = Tx::new(client, memory, pace, begun);
-    let mut left = most;
-    for job in jobs {
-        if left == 0 {
-            outcomes.push(Outcome::NotYet);
-            continue;
-        }
-        (tx.entry, tx.held, tx.erased) = (None, 0, false);
-        let outcome = match pace {
-            Pace::Fast => fast(&mut tx, job, left).await?,
-            Pace::Careful => careful(&mut tx, job, left).await?,
-        };
-        if let Outcome::Done(Answer::Admitted(answers, _)) = &outcome {
-            left = left.saturating_sub(answers.len());
-        }
-        outcomes.push(outcome);
-    }
-    let known = Known { xid: xid.clone(), last: tx.last };
-    let frontier = tx.commit(|| *asked = Some(known)).await?;
-    Ok((frontier, xid))
-}
-
-/// Ids that a job is about to admit.
-fn ids(job: &Job, most: usize) -> impl Iterator<Item = T<'_>> {
-    let rows = match &job.work {
-        Work::Admit { batch, answers, .. } => Some(batch.rows.iter().skip(answers.len())),
-        _ => None,
-    };
-    rows.into_iter().flatten().take(most).map(|row| T(&row.route.id))
-}
-
-/// Without a savepoint: a refusal must have changed nothing, or all is run again.
-async fn fast<'a>(tx: &mut Tx<'a>, job: &'a Job, most: usize) -> Done<Outcome> {
-    let before = tx.changes;
-    match one(tx, job, most).await {
-        Ok(outcome) => Ok(outcome),
-        Err(Fail::Refused(e)) if tx.changes == before => Ok(Outcome::Refused(e)),
-        Err(e) => Err(e),
-    }
-}
-
-/// In a savepoint.
-async fn careful<'a>(tx: &mut Tx<'a>, job: &'a Job, most: usize) -> Done<Outcome> {
-    let mark = tx.savepoint().await?;
-    let ran = match one(tx, job, most).await {
-        Ok(outcome) => tx.release().await.map(|()| outcome),
-        Err(e) => Err(e),
-    };
-    match ran {
-        Err(e) if !e.is_lost() => {
-            tx.roll_back(mark).await?;
-            Ok(Outcome::Refused(e.told(job.doing())))
-        }
-        other => other,
-    }
-}
-
-async fn one<'a>(tx: &mut Tx<'a>, job: &'a Job, most: usize) -> Done<Outcome> {
-    let answer = match &job.work {
-        Work::Admit { batch, answers, .. } => {
-            let (answers, all) = admit::rows(tx, batch, answers.len(), most).await?;
-            Answer::Admitted(answers, all)
-        }
-        Work::Write { write, .. } => Answer::Committed(ops::write(tx, write).await?),
-        Work::Draft { item, reviewer, bytes, .. } => {
-            ops::draft(tx, item, reviewer, bytes.as_deref()).await?;
-            Answer::Drafted
-        }
-        Work::Checkpoint { .. } => return Err(StoreError::Closed.into()),
-    };
-    Ok(if tx.erased { Outcome::Erased(answer) } else { Outcome::Done(answer) })
-}
-
 /// Sign a checkpoint if entries were added since the last one.
 async fn checkpoint(
     client: &ClientWrapper,
@@ -529,12 +339,12 @@ async fn checkpoint(
     let size = head.frontier.size();
     let last: Option<i64> =
         client.query_one("SELECT max(size) FROM checkpoints", &[]).await?.try_get(0)?;
-    if size == 0 || last.is_some_and(|last| super::fault::count(last) >= size) {
+    if size == 0 || last.is_some_and(|last| count(last) >= size) {
         client.batch_execute("ROLLBACK").await?;
         return Ok(None);
     }
     let note = sign(size, head.frontier.root());
-    let size = super::fault::int(size);
+    let size = int(size);
     let insert = "INSERT INTO checkpoints(size, note) VALUES ($1, $2)";
     client.execute(insert, &[&size, &note]).await?;
     client.batch_execute("COMMIT").await?;

@@ -5,6 +5,7 @@ mod measured;
 mod poison;
 mod records;
 mod rules;
+mod shown;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard};

@@ -1,18 +1,16 @@
-//! The outbox against a simulated wire and a desk that follows the same rules as the real one:
-//! every verdict is stored once, takes effect or is kept once, and none is lost.
+//! Two people, their programs, a wire that loses, doubles and delays, and a desk at its other end.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 use reqwest::StatusCode;
 
-use super::*;
-use crate::domain::life::{self, By, QueueTerms};
-use crate::domain::{Clash, Item, ItemState, Kind, Verdict, VerdictKind};
-use crate::protocol::{Fate, Offline, Refused, Reviewed, Why};
+use super::super::*;
+use super::desk::{Desk, item, time};
+use crate::domain::{Verdict, VerdictKind};
+use crate::protocol::{Fate, Offline, Refused, Why};
 use crate::remote::said::{Trouble, read};
 
-const SEEDS: u64 = 1_000;
 const VERDICTS: usize = 500;
 const HOUR: i64 = 3_600_000;
 /// How long somebody waits for an answer.
@@ -21,7 +19,7 @@ const PATIENCE: i64 = 5_000;
 const PROBE: i64 = 5 * 60_000;
 
 /// splitmix64: small, and the same everywhere.
-struct Rng(u64);
+pub(super) struct Rng(pub(super) u64);
 
 impl Rng {
     fn next(&mut self) -> u64 {
@@ -38,102 +36,6 @@ impl Rng {
 
     fn ms(&mut self, most: i64) -> i64 {
         self.below(most.unsigned_abs()) as i64
-    }
-}
-
-fn time(ms: i64) -> Timestamp {
-    Timestamp::from_millisecond(ms).unwrap()
-}
-
-fn item(id: &str) -> Item {
-    Item {
-        id: id.into(),
-        kind: Kind::Review,
-        state: ItemState::Waiting,
-        queue: "level1".into(),
-        entered_at: time(0),
-        due_at: None,
-        priority: 0,
-        revision: 1,
-        required: vec!["level1".into()],
-        approvals: Vec::new(),
-        content: None,
-        pending: None,
-        blind: false,
-        sample: None,
-        breached: false,
-    }
-}
-
-fn terms(_: &str) -> QueueTerms {
-    QueueTerms { level: 1, due_at: None }
-}
-
-/// What the desk made of a request.
-#[derive(Clone, Debug, PartialEq)]
-enum Made {
-    Applied,
-    Kept,
-}
-
-/// The desk: the pure life of items, requests known by id, late verdicts as `desk/late.rs` has it.
-#[derive(Default)]
-struct Desk {
-    items: BTreeMap<String, Item>,
-    /// By item: reviewer, revision seen, request.
-    reviews: BTreeMap<String, Vec<(String, u64, String)>>,
-    made: BTreeMap<String, Made>,
-    clashes: BTreeMap<String, Clash>,
-    /// Requests in the order in which they were first heard of.
-    order: Vec<String>,
-    effects: BTreeMap<String, u32>,
-}
-
-impl Desk {
-    fn review(&mut self, by: &str, r: &ReviewRequest, now: i64) -> Result<Reviewed, Refused> {
-        let answer = |item: &Item, clash, duplicate| Reviewed {
-            id: item.id.clone(),
-            state: item.state,
-            queue: item.queue.clone(),
-            revision: item.revision,
-            until: None,
-            duplicate,
-            effects: Vec::new(),
-            clash,
-            unsent: false,
-        };
-        let item = self.items[&r.item].clone();
-        if let Some(made) = self.made.get(&r.request_id) {
-            let clash = (*made == Made::Kept).then(|| self.clashes[&r.item].clone());
-            return Ok(answer(&item, clash, true));
-        }
-        let seen = r.revision.unwrap();
-        let said = self.reviews.entry(r.item.clone()).or_default();
-        let since: Vec<_> = said.iter().filter(|(_, rev, _)| *rev >= seen).cloned().collect();
-        said.push((by.into(), seen, r.request_id.clone()));
-        let who = By { name: by, level: 1 };
-        let at = time(now);
-        let (next, made) = if since.is_empty() {
-            let verdict = r.verdict.clone();
-            let decided = life::decide(&item, verdict, who, &r.request_id, item.revision, at, at)
-                .map_err(|e| Refused::new(Why::State, e.to_string()))?;
-            let (next, _) = life::release(&decided, at, terms).unwrap();
-            *self.effects.entry(r.request_id.clone()).or_default() += 1;
-            (next, Made::Applied)
-        } else {
-            let clash = self.clashes.entry(r.item.clone()).or_default();
-            for (by, _, id) in since {
-                clash.add(&id, &by);
-            }
-            clash.add(&r.request_id, by);
-            (life::contest(&item, "level1", at, terms), Made::Kept)
-        };
-        self.order.push(r.request_id.clone());
-        self.made.insert(r.request_id.clone(), made.clone());
-        let clash = (made == Made::Kept).then(|| self.clashes[&r.item].clone());
-        let reply = answer(&next, clash, false);
-        self.items.insert(r.item.clone(), next);
-        Ok(reply)
     }
 }
 
@@ -187,7 +89,7 @@ enum Way {
 }
 
 /// What stands between this machine and a desk answers such things.
-const PAGES: [(u16, &[u8]); 12] = [
+pub(super) const PAGES: [(u16, &[u8]); 12] = [
     (404, b"<html>default backend - 404</html>"),
     (302, b""),
     (200, b"<html>Please log in</html>"),
@@ -203,20 +105,20 @@ const PAGES: [(u16, &[u8]); 12] = [
 ];
 
 /// What becomes of an answer on its way through this program.
-fn heard(status: u16, body: &[u8]) -> Heard {
+pub(super) fn heard(status: u16, body: &[u8]) -> Heard {
     let status = StatusCode::from_u16(status).unwrap();
     Heard::from(read("https://desk.example", status, body).map_err(Trouble::from))
 }
 
 /// The desk's own refusal, as it travels.
-fn refusal(refused: &Refused) -> Heard {
+pub(super) fn refusal(refused: &Refused) -> Heard {
     let body = serde_json::json!({"type": "urn:overrule:problem:refused", "refused": refused});
     heard(409, body.to_string().as_bytes())
 }
 
 /// Two people of one machine: ann, and eve, whose token is revoked at first.
-const NAMES: [&str; 2] = ["ann", "eve"];
-const GIVEN: [usize; 2] = [VERDICTS, 20];
+pub(super) const NAMES: [&str; 2] = ["ann", "eve"];
+pub(super) const GIVEN: [usize; 2] = [VERDICTS, 20];
 /// When eve has a token again: long after ann's last verdict has arrived.
 const TOKEN: i64 = 60 * HOUR;
 
@@ -224,7 +126,7 @@ fn item_of(who: usize, n: usize) -> String {
     format!("{}-{n:04}", ["i", "e"][who])
 }
 
-fn request(who: usize, n: usize, rng: &mut Rng) -> ReviewRequest {
+pub(super) fn request(who: usize, n: usize, rng: &mut Rng) -> ReviewRequest {
     let kind = match rng.below(4) {
         0 => VerdictKind::Reject,
         1 => VerdictKind::Edit,
@@ -245,8 +147,8 @@ fn request(who: usize, n: usize, rng: &mut Rng) -> ReviewRequest {
 }
 
 /// Somebody's program.
-struct Person {
-    outbox: Outbox,
+pub(super) struct Person {
+    pub(super) outbox: Outbox,
     /// Answers to an earlier process reach nobody.
     flight: u64,
     /// Nothing came back last time: nothing is sent until the desk is found again.
@@ -257,20 +159,20 @@ struct Person {
     waits: bool,
 }
 
-struct World {
+pub(super) struct World {
     rng: Rng,
-    desk: Desk,
-    people: [Person; 2],
+    pub(super) desk: Desk,
+    pub(super) people: [Person; 2],
     /// Jobs as they are on disk, both people's, and the fates that were told.
-    disk: VecDeque<Job>,
-    told: BTreeMap<String, Fate>,
+    pub(super) disk: VecDeque<Job>,
+    pub(super) told: BTreeMap<String, Fate>,
     events: BinaryHeap<Reverse<(i64, u64)>>,
     what: BTreeMap<u64, Event>,
     count: u64,
     outage: (i64, i64),
-    sends: u64,
+    pub(super) sends: u64,
     /// How often what was read from disk was older than what waits.
-    stale: u64,
+    pub(super) stale: u64,
 }
 
 impl World {
@@ -470,7 +372,8 @@ impl World {
     }
 }
 
-fn live(seed: u64) -> World {
+/// Everything that happens from this seed on, to its end.
+pub(super) fn live(seed: u64) -> World {
     let mut rng = Rng(seed);
     let begin = rng.ms(20 * HOUR);
     let person = |name| Person {
@@ -522,129 +425,4 @@ fn live(seed: u64) -> World {
         }
     }
     world
-}
-
-#[test]
-fn each_is_applied_once_and_none_is_lost_whatever_the_wire_does() {
-    let (mut applied, mut kept, mut sends, mut stale) = (0, 0, 0, 0);
-    for seed in 0..SEEDS {
-        let world = live(seed);
-        let desk = &world.desk;
-        assert!(world.people.iter().all(|p| p.outbox.is_empty()), "seed {seed}: all were sent");
-        assert!(world.disk.is_empty(), "seed {seed}: all were sent");
-        let given: [Vec<String>; 2] =
-            [0, 1].map(|who| (0..GIVEN[who]).map(|n| format!("{}-{n:04}", NAMES[who])).collect());
-        for (name, given) in NAMES.iter().zip(&given) {
-            let heard: Vec<&String> = desk.order.iter().filter(|id| id.starts_with(name)).collect();
-            assert!(given.iter().eq(heard), "seed {seed}: {name}'s each once, in the order given");
-        }
-        for id in given.iter().flatten() {
-            let fate = &world.told[id];
-            match desk.made[id] {
-                Made::Applied => {
-                    assert_eq!(desk.effects[id], 1, "seed {seed}: {id} took effect once");
-                    assert_eq!(*fate, Fate::Applied, "seed {seed}: {id}");
-                    applied += 1;
-                }
-                Made::Kept => {
-                    assert_eq!(desk.effects.get(id), None, "seed {seed}: {id} only is kept");
-                    let Fate::Clash(clash) = fate else { panic!("seed {seed}: {id} was {fate:?}") };
-                    assert_eq!(clash.people, ["ben", "ann"], "seed {seed}: {id}");
-                    assert!(!clash.lets("ann") && !clash.lets("ben") && clash.lets("cid"));
-                    let item = &desk.items[&id.replace("ann", "i")];
-                    assert!(item.state.is_open(), "seed {seed}: a third person has {id} to decide");
-                    kept += 1;
-                }
-            }
-        }
-        sends += world.sends;
-        stale += world.stale;
-    }
-    assert_eq!(applied + kept, SEEDS * GIVEN.iter().sum::<usize>() as u64);
-    assert!(kept > 5_000, "clashes were met: {kept}");
-    assert!(stale > 1_000, "verdicts were given while the disk was read: {stale}");
-    assert!(sends > (applied + kept) * 5 / 4, "the wire was bad: {sends} sends");
-}
-
-#[test]
-fn what_others_answer_is_no_fate_and_what_the_desk_answers_is() {
-    for (status, body) in PAGES {
-        assert_eq!(heard(status, body), Heard::Lost, "{status}");
-    }
-    for (why, told) in [
-        (Why::Policy, true),
-        (Why::Authority, true),
-        (Why::Invalid, true),
-        (Why::Unavailable, false),
-        (Why::Internal, false),
-        (Why::Damaged, false),
-    ] {
-        let refused = Refused::new(why, "no");
-        let expected = told.then(|| Fate::Refused(refused.clone()));
-        assert_eq!(fate(refusal(&refused)), expected, "{why:?}");
-    }
-}
-
-#[test]
-fn what_is_read_from_disk_never_takes_the_place_of_what_is_newer() {
-    let job = |n: usize, by: &str| Job {
-        request: ReviewRequest { item: format!("i-{n}"), ..request(0, n, &mut Rng(1)) },
-        by: by.into(),
-        at: time(0),
-        tried: false,
-    };
-    let mut outbox = Outbox::new("ann", [job(0, "ann"), job(1, "ben")]);
-    let items = |o: &Outbox| o.unsent().into_iter().map(|u| u.item).collect::<Vec<_>>();
-    assert_eq!(items(&outbox), ["i-0"], "nobody else's");
-    assert!(outbox.of("i-1").is_none());
-    // The disk is read, a verdict is given, and then what was read arrives.
-    let look = outbox.look();
-    outbox.put(job(2, "ann"));
-    assert!(!outbox.seen(look, [job(0, "ann")]));
-    assert_eq!(items(&outbox), ["i-0", "i-2"]);
-    // As is one that was taken back meanwhile.
-    let look = outbox.look();
-    outbox.take_back("i-0").unwrap();
-    assert!(!outbox.seen(look, [job(0, "ann"), job(2, "ann")]));
-    assert_eq!(items(&outbox), ["i-2"]);
-    // On disk before it is here: it waits once.
-    let look = outbox.look();
-    assert!(outbox.seen(look, [job(2, "ann"), job(3, "ann"), job(4, "ben")]));
-    outbox.put(job(3, "ann"));
-    outbox.put(job(5, "ben"));
-    assert_eq!(items(&outbox), ["i-2", "i-3"]);
-}
-
-#[test]
-fn what_was_never_sent_can_be_taken_back_and_what_was_cannot() {
-    let mut rng = Rng(1);
-    let job = |n, rng: &mut Rng| Job {
-        request: request(0, n, rng),
-        by: "ann".into(),
-        at: time(0),
-        tried: false,
-    };
-    let jobs = [job(0, &mut rng), job(1, &mut rng), job(2, &mut rng)];
-    assert_eq!(Outbox::new("ben", jobs.clone()).next(time(0)), None, "in nobody else's name");
-    let mut outbox = Outbox::new("ann", jobs);
-    let first = outbox.next(time(0)).unwrap();
-    assert_eq!(outbox.next(time(0)), None, "one at a time");
-    assert_eq!(outbox.take_back("i-0000"), None);
-    assert_eq!(outbox.take_back("i-0001").unwrap().request.request_id, "ann-0001");
-    assert_eq!(outbox.heard("ann-0000", Heard::Lost, time(0), 1.0), None);
-    assert_eq!(outbox.next(time(999)), None, "a pause");
-    assert_eq!(outbox.wake(), Some(time(1_000)));
-    assert_eq!(outbox.next(time(1_000)).unwrap().request, first.request);
-    let refused = Refused::new(Why::Authority, "no");
-    let told = outbox.heard("ann-0000", refusal(&refused), time(1_000), 0.5);
-    assert_eq!(told.unwrap().fate, Fate::Refused(refused));
-    let left: Vec<String> = outbox.unsent().into_iter().map(|u| u.item).collect();
-    assert_eq!(left, ["i-0002"], "one refusal holds up nothing");
-}
-
-#[test]
-fn pauses_double_up_to_a_quarter_of_a_minute() {
-    let whole: Vec<i64> = (1..8).map(|n| pause(n, 1.0).as_secs()).collect();
-    assert_eq!(whole, [1, 2, 4, 8, 15, 15, 15]);
-    assert_eq!(pause(u32::MAX, 0.0), SignedDuration::from_millis(7_500));
 }
