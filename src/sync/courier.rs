@@ -17,14 +17,13 @@ use super::lane::{Job, Line, Plan, Planner};
 use super::request::Verdict;
 use super::wire::Wire;
 use super::worker::{Desk, End, Memory};
+use super::{RENEW, TURN};
 use crate::desk::outbox::Outbox;
 use crate::domain::Timestamp;
 use crate::protocol::{Refused, Why};
 
 /// How many parcels are read at once.
 const PAGE: usize = 1000;
-/// How long a turn is held; half of it is longer than a worker can be at work.
-const TURN: Duration = Duration::from_secs(60);
 /// How often [`Courier::run`] looks; where a look takes long, it is a tenth of the time.
 const POLL: Duration = Duration::from_secs(1);
 const SHARE: u32 = 10;
@@ -132,8 +131,11 @@ impl Courier {
     /// answers. `only`: to this notifier alone (`reply`: replies).
     pub async fn round(&mut self, now: Timestamp, only: Option<&str>) -> Result<Round, Refused> {
         let mut round = self.start(now, only).await?;
-        while let Some(end) = self.ended().await {
-            round.add(&end?);
+        while !self.at_work.is_empty() {
+            tokio::select! {
+                Some(end) = self.ended() => round.add(&end?),
+                () = tokio::time::sleep(RENEW) => self.keep().await,
+            }
         }
         Ok(round)
     }
@@ -162,20 +164,43 @@ impl Courier {
                 }
             };
             // A worker that ends may leave more that is due; until then there is only the clock.
-            tokio::select! {
-                () = &mut stop => break,
-                () = tokio::time::sleep(wait) => {}
-                Some(end) = self.ended() => {
-                    if let Err(refused) = end {
-                        tracing::warn!(why = refused.message, "a delivery could not be noted");
-                        tokio::time::sleep(POLL).await;
+            let again = Instant::now() + wait;
+            loop {
+                let busy = !self.at_work.is_empty();
+                tokio::select! {
+                    () = &mut stop => return self.finish().await,
+                    () = tokio::time::sleep_until(again) => break,
+                    () = tokio::time::sleep(RENEW), if busy => self.keep().await,
+                    Some(end) = self.ended() => {
+                        if let Err(refused) = end {
+                            tracing::warn!(why = refused.message, "a delivery could not be noted");
+                            tokio::time::sleep(POLL).await;
+                        }
+                        break;
                     }
                 }
             }
         }
-        // What is on the wire may still arrive; it is noted if there is time.
+    }
+
+    /// What is on the wire may still arrive; it is noted if there is time.
+    async fn finish(mut self) {
         while self.ended().await.is_some() {}
         let _ = self.rest().await;
+    }
+
+    /// Keep the turn for those at work.
+    async fn keep(&mut self) {
+        if let Err(refused) = self.hold().await {
+            tracing::warn!(why = refused.message, "the turn to send is not held");
+        }
+    }
+
+    /// Have the turn, as long as another has it not.
+    async fn hold(&mut self) -> Result<(), Refused> {
+        let holder = self.terms.holder.clone();
+        self.turn = self.desk.with(move |outbox| outbox.turn(&holder, TURN)).await?;
+        Ok(())
     }
 
     /// Let another process deliver.
@@ -233,8 +258,7 @@ impl Courier {
             }
             return Ok(round);
         }
-        let holder = self.terms.holder.clone();
-        self.turn = self.desk.with(move |outbox| outbox.turn(&holder, TURN)).await?;
+        self.hold().await?;
         if !self.turn {
             return Ok(Round { elsewhere: true, ..round });
         }

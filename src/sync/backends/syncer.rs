@@ -17,13 +17,12 @@ use crate::policy::{Backend, BackendKind};
 use crate::protocol::{Refused, Why};
 use crate::sync::backoff;
 use crate::sync::wire::Wire;
-use crate::sync::{Round, Terms};
+use crate::sync::{RENEW, Round, TURN, Terms};
 
 /// Rows read, and rows sent in one go.
 const PAGE: usize = 1000;
 const BATCH: usize = 100;
-/// How long one turn lasts, and one backend's work in it.
-const TURN: Duration = Duration::from_secs(120);
+/// How long one backend's work lasts before others' rows are looked for.
 const SHIFT: Duration = Duration::from_secs(20);
 /// How often [`Syncer::run`] looks, and how often it asks a backend for annotations.
 const POLL: Duration = Duration::from_secs(1);
@@ -73,8 +72,11 @@ impl Syncer {
     /// `only`: this backend alone, even if it would not be tried again yet.
     pub async fn round(&mut self, now: Timestamp, only: Option<&str>) -> Result<Round, Refused> {
         let mut round = self.start(now, Ask { only, pull_now: true }).await?;
-        while let Some((_, end)) = self.ended().await {
-            add(&mut round, end?);
+        while !self.at_work.is_empty() {
+            tokio::select! {
+                Some((_, end)) = self.ended() => add(&mut round, end?),
+                () = tokio::time::sleep(RENEW) => self.keep().await,
+            }
         }
         Ok(round)
     }
@@ -101,19 +103,44 @@ impl Syncer {
                     POLL * 5
                 }
             };
-            tokio::select! {
-                () = &mut stop => break,
-                () = tokio::time::sleep(wait) => {}
-                Some((to, end)) = self.ended() => {
-                    if let Err(refused) = end {
-                        tracing::warn!(to, why = refused.message, "a backend could not be synced");
-                        tokio::time::sleep(POLL).await;
+            let again = tokio::time::Instant::now() + wait;
+            loop {
+                let busy = !self.at_work.is_empty();
+                tokio::select! {
+                    () = &mut stop => return self.finish().await,
+                    () = tokio::time::sleep_until(again) => break,
+                    () = tokio::time::sleep(RENEW), if busy => self.keep().await,
+                    Some((to, end)) = self.ended() => {
+                        if let Err(refused) = end {
+                            let why = refused.message;
+                            tracing::warn!(to, why, "a backend could not be synced");
+                            tokio::time::sleep(POLL).await;
+                        }
+                        break;
                     }
                 }
             }
         }
+    }
+
+    /// What is on the wire may still arrive; it is noted if there is time.
+    async fn finish(mut self) {
         while self.ended().await.is_some() {}
         let _ = self.rest().await;
+    }
+
+    /// Keep the turn for those at work.
+    async fn keep(&mut self) {
+        if let Err(refused) = self.hold().await {
+            tracing::warn!(why = refused.message, "the turn to sync is not held");
+        }
+    }
+
+    /// Have the turn, as long as another has it not.
+    async fn hold(&mut self) -> Result<(), Refused> {
+        let (desk, holder) = (self.desk.clone(), self.terms.holder.clone());
+        self.turn = blocking(move || desk.backends_turn(&holder, TURN)).await?;
+        Ok(())
     }
 
     /// Let another process sync.
@@ -168,8 +195,7 @@ impl Syncer {
             return Ok(round);
         }
         // Also for those at work: the turn lasts as long as they do.
-        let (desk, holder) = (self.desk.clone(), self.terms.holder.clone());
-        self.turn = blocking(move || desk.backends_turn(&holder, TURN)).await?;
+        self.hold().await?;
         if !self.turn {
             return Ok(Round { elsewhere: true, ..round });
         }
