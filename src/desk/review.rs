@@ -5,7 +5,7 @@ use super::core::{Core, Sight, Trouble, draft, json, no_decision, refuse};
 use super::settle::{at_once, decision_of, fire, policy_word, release, repaired, reversal, stand};
 use crate::audit::{Entry, EntryKind};
 use crate::authority::{self, Subject};
-use crate::domain::life::{self, By};
+use crate::domain::life::{self, By, Commit};
 use crate::domain::{
     Fault, FaultKind, Item, Kind, Review, Reviewer, Timestamp, Verdict, VerdictKind,
 };
@@ -210,7 +210,8 @@ impl Core {
                 level: sight.level(&result.queue),
                 item: Box::new(result.clone()),
             });
-            if let Some(done) = release(self, sight, stored, &result, &reviews, at)? {
+            let when = (Commit::Verdicts, at);
+            if let Some(done) = release(self, sight, stored, &result, &reviews, when)? {
                 ops.extend(done.ops);
                 state = done.state;
                 effects.extend(done.words);

@@ -10,7 +10,7 @@ use super::core::{Core, Sight, Trouble, draft, draft_of, refuse};
 use super::cover::Cover;
 use super::prepare::{columns, texts};
 use crate::audit::{Entry, EntryKind};
-use crate::domain::life::{self, Effect};
+use crate::domain::life::{self, Commit, Effect};
 use crate::domain::record::{self, Intake, Limits};
 use crate::domain::{
     Content, Decision, Facts, Fault, Item, ItemState, Kind, Outcome, Pending, Review, Timestamp,
@@ -201,20 +201,19 @@ pub(super) struct Release {
     pub(super) state: Vec<(String, u64)>,
 }
 
-/// Everything a pending verdict does now that its grace time is over, as operations of one write;
-/// and the item it leaves.
+/// Everything a pending verdict does now that its grace time is over, as operations of one write,
+/// its own or another; and the item it leaves.
 pub(super) fn release(
     core: &Core,
     sight: &Sight,
     stored: &StoredDecision,
     item: &Item,
     reviews: &[Review],
-    now: Timestamp,
+    (commit, now): (Commit, Timestamp),
 ) -> Result<Option<Release>, Refused> {
     let Some(pending) = &item.pending else { return Ok(None) };
-    let Some((mut next, effect)) = life::release(item, now, |q| sight.terms(q, now)) else {
-        return Ok(None);
-    };
+    let released = life::release(item, commit, now, |q| sight.terms(q, now));
+    let Some((mut next, effect)) = released else { return Ok(None) };
     let verdict = &pending.verdict;
     if effect == Effect::Readmit {
         let mut done = readmit(core, sight, stored, item, next, now)?;
@@ -581,7 +580,7 @@ impl Core {
             }
             let reviews = self.store.reviews(&item.id)?;
             let at = sight.now;
-            let done = release(self, sight, &stored, now, &reviews, at)?;
+            let done = release(self, sight, &stored, now, &reviews, (Commit::Later, at))?;
             let Some(Release { mut ops, state, .. }) = done else { return Ok(false) };
             sight.settings(&mut ops)?;
             let mut premises = sight.premises();

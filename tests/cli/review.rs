@@ -174,6 +174,35 @@ fn two_people_approve_the_final_content_and_nobody_counts_twice() {
 }
 
 #[test]
+fn the_revision_rises_by_one_with_what_one_commit_does() {
+    let bench = Bench::with(&[record("a-1", 0.5, 9.0), record("a-2", 0.5, 2.0)]);
+    bench.run(&["reviewer", "add", "ann", "--level", "2"]);
+    let stands = |id: &str| {
+        let shown = bench.json(&["show", id]);
+        (shown["state"].as_str().unwrap().to_owned(), shown["revision"].as_u64().unwrap())
+    };
+    let given = bench.json(&["decide", "a-1", "accept", "--revision", "0"]);
+    assert_eq!((&given["state"], &given["revision"]), (&json!("awaiting_approval"), &json!(1)));
+    let given = bench.json(&["decide", "a-1", "accept", "--as", "ann", "--revision", "1"]);
+    assert_eq!((&given["state"], &given["revision"]), (&json!("settled"), &json!(2)));
+    assert_eq!(stands("a-1"), ("settled".into(), 2));
+
+    // Moved, flagged, taken back: each is a commit.
+    bench.json(&["decide", "a-2", "escalate", "--to", "level2", "--note", "please"]);
+    assert_eq!(stands("a-2"), ("waiting".into(), 1));
+    bench.json(&["decide", "a-2", "reject", "--tag", "factual_error", "--grace", "1h"]);
+    assert_eq!(stands("a-2"), ("decided".into(), 2));
+    bench.json(&["undo", "a-2"]);
+    assert_eq!(stands("a-2"), ("waiting".into(), 3));
+    // What waited out its grace time takes effect in a commit of its own.
+    bench.json(&["decide", "a-2", "reject", "--tag", "factual_error", "--grace", "1ms"]);
+    assert_eq!(stands("a-2"), ("settled".into(), 5));
+    bench.json(&["flag", "a-2", "--tag", "factual_error"]);
+    assert_eq!(stands("a-2"), ("waiting".into(), 6));
+    assert_eq!(bench.json(&["audit", "verify"])["ok"], true);
+}
+
+#[test]
 fn many_verdicts_from_a_file_each_for_itself() {
     let records: Vec<Value> = (1..=3).map(|n| record(&format!("a-{n}"), 0.5, 2.0)).collect();
     let bench = Bench::with(&records);

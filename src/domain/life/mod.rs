@@ -58,6 +58,15 @@ pub struct QueueTerms {
     pub due_at: Option<Timestamp>,
 }
 
+/// Which commit a verdict takes effect in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Commit {
+    /// Its own: there is no grace time, and it has raised the revision already.
+    Verdicts,
+    /// A later one, which raises the revision: an undo that saw the verdict wait comes too late.
+    Later,
+}
+
 /// What a verdict did when its grace time was over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
@@ -160,17 +169,21 @@ pub fn undo(item: &Item, by: &str, wall: Timestamp) -> Result<Item, LifeError> {
 
 /// The grace time is over: the pending verdict takes effect at desk time `now`.
 ///
-/// `terms` answers what the policy says of a queue (its level, and when an item entering now is
+/// The revision rises once in a commit. `terms` answers what the policy says of a queue (its level, and when an item entering now is
 /// due). Returns `None` when nothing is pending.
 pub fn release(
     item: &Item,
+    commit: Commit,
     now: Timestamp,
     terms: impl Fn(&str) -> QueueTerms,
 ) -> Option<(Item, Effect)> {
     let pending = item.pending.clone()?;
     let mut next = item.clone();
     next.pending = None;
-    next.revision += 1;
+    next.revision += match commit {
+        Commit::Verdicts => 0,
+        Commit::Later => 1,
+    };
     let effect = match pending.verdict.verdict {
         VerdictKind::Reject => {
             next.state = ItemState::Settled;

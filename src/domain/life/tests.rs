@@ -63,14 +63,14 @@ fn give(item: &Item, who: &str, kind: VerdictKind, request: &str) -> Result<Item
 }
 
 fn through(item: &Item, who: &str, kind: VerdictKind, request: &str) -> (Item, Effect) {
-    release(&give(item, who, kind, request).unwrap(), at(20), terms(at(20))).unwrap()
+    release(&give(item, who, kind, request).unwrap(), Commit::Later, at(20), terms(at(20))).unwrap()
 }
 
 #[test]
 fn every_event_in_every_state() {
     let waiting = item(&["level1", "level2"]);
     let decided = give(&waiting, "ann", VerdictKind::Accept, "q1").unwrap();
-    let (awaiting, effect) = release(&decided, at(20), terms(at(20))).unwrap();
+    let (awaiting, effect) = release(&decided, Commit::Later, at(20), terms(at(20))).unwrap();
     assert_eq!(effect, Effect::NextStage);
     let (settled, effect) = through(&awaiting, "ben", VerdictKind::Accept, "q2");
     assert_eq!(effect, Effect::Released);
@@ -90,7 +90,7 @@ fn every_event_in_every_state() {
             let answer = match event {
                 "decide" => give(state, "cho", VerdictKind::Reject, "q9").is_ok(),
                 "undo" => undo(state, "ann", at(12)).is_ok(),
-                "release" => release(state, at(20), terms(at(20))).is_some(),
+                "release" => release(state, Commit::Later, at(20), terms(at(20))).is_some(),
                 "flag" => flag(state, "level1", at(30), terms(at(30))).is_ok(),
                 _ => move_to(state, "level3", at(30), None, terms(at(30))).is_ok(),
             };
@@ -111,6 +111,17 @@ fn undo_puts_the_item_back_with_its_old_clock() {
         "the grace time ends at its end"
     );
     assert!(matches!(undo(&decided, "ben", at(12)), Err(LifeError::NotYours { .. })));
+}
+
+#[test]
+fn a_commit_raises_the_revision_once_whatever_it_does() {
+    for kind in [VerdictKind::Accept, VerdictKind::Edit, VerdictKind::Reject, VerdictKind::Escalate]
+    {
+        let decided = give(&item(&["level1", "level2"]), "ann", kind, "q").unwrap();
+        assert_eq!(decided.revision, 1, "{kind:?}");
+        let left = |commit| release(&decided, commit, at(20), terms(at(20))).unwrap().0.revision;
+        assert_eq!((left(Commit::Verdicts), left(Commit::Later)), (1, 2), "{kind:?}");
+    }
 }
 
 #[test]
@@ -143,7 +154,7 @@ fn escalation_upward_adds_the_level_and_starts_its_clock() {
     down.to = Some("level1".into());
     let by = By { name: "ben", level: 2 };
     let sent = decide(&moved, down, by, "q2", moved.revision, at(30), at(30)).unwrap();
-    let (back, _) = release(&sent, at(30), terms(at(30))).unwrap();
+    let (back, _) = release(&sent, Commit::Later, at(30), terms(at(30))).unwrap();
     assert_eq!((back.queue.as_str(), back.required.len()), ("level1", 2));
 }
 
@@ -191,7 +202,7 @@ enum Step {
     /// Reviewer, verdict, target queue, and how stale their sight is (revisions behind).
     Verdict(usize, VerdictKind, usize, u64),
     Undo(usize),
-    Release,
+    Release(Commit),
     Disable(usize),
     /// A kill: automation stops, people go on.
     Kill,
@@ -212,7 +223,8 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (0..5_usize, verdict, 0..3_usize, prop_oneof![5 => Just(0), 1 => 1..3_u64])
             .prop_map(|(who, v, to, stale)| Step::Verdict(who, v, to, stale)),
         2 => (0..5_usize).prop_map(Step::Undo),
-        5 => Just(Step::Release),
+        4 => Just(Step::Release(Commit::Later)),
+        1 => Just(Step::Release(Commit::Verdicts)),
         1 => (0..5_usize).prop_map(Step::Disable),
         1 => Just(Step::Kill),
         1 => Just(Step::Flag),
@@ -237,6 +249,7 @@ proptest! {
         for (n, step) in steps.into_iter().enumerate() {
             let now = at(100 * i64::try_from(n).unwrap());
             let before = item.clone();
+            let at_once = matches!(step, Step::Release(Commit::Verdicts));
             match step {
                 Step::Verdict(who, kind, to, stale) => {
                     let (name, level) = PEOPLE[who];
@@ -260,8 +273,8 @@ proptest! {
                         item = next;
                     }
                 }
-                Step::Release => {
-                    if let Some((next, effect)) = release(&item, now, terms(now)) {
+                Step::Release(commit) => {
+                    if let Some((next, effect)) = release(&item, commit, now, terms(now)) {
                         let pending = item.pending.clone().unwrap();
                         prop_assert!(!applied.contains(&pending.request_id), "applied twice");
                         applied.push(pending.request_id.clone());
@@ -291,8 +304,8 @@ proptest! {
                     if let Ok(next) = flag(&item, "level1", now, terms(now)) { item = next; ledger.clear(); }
                 }
             }
-            // The revision rises with every change and never otherwise.
-            prop_assert_eq!(item != before, item.revision > before.revision);
+            // The revision rises by one with every commit that changes it and never otherwise.
+            prop_assert_eq!(item.revision - before.revision, u64::from(item != before && !at_once));
             // Every acknowledged verdict took effect or waits: none is lost.
             let waits = item.pending.as_ref().map(|p| p.request_id.clone());
             for request in &given {

@@ -8,6 +8,7 @@ use proptest::test_runner::{Config, TestRunner};
 
 use super::Open;
 use super::fixtures::*;
+use crate::domain::life::{Commit, release};
 use crate::domain::{Item, ItemState, VerdictKind};
 use crate::protocol::Filter;
 use crate::store::{PageQuery, QueueCount, Store};
@@ -143,7 +144,7 @@ pub(crate) fn graces_over_and_overdue(open: Open<'_>) {
     assert_eq!(over(99, 2), ["i1", "i2"]);
     assert_eq!(store.graces_over(at(99), 1).unwrap(), [item(&*store, "i1")]);
     let terms = |_: &str| crate::domain::life::QueueTerms { level: 1, due_at: None };
-    let (done, _) = crate::domain::life::release(&item(&*store, "i1"), at(0), terms).unwrap();
+    let (done, _) = release(&item(&*store, "i1"), Commit::Later, at(0), terms).unwrap();
     apply(&*store, vec![put(&done)]);
     assert_eq!(over(99, 9), ["i2", "i0"]);
 

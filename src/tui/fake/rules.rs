@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::{Held, Inside, LEASE, answer};
-use crate::domain::life::{self, By, QueueTerms};
+use crate::domain::life::{self, By, Commit, QueueTerms};
 use crate::domain::{Content, Correction, ItemState, Model, Review, RouteRef, Timestamp, Verdict};
 use crate::protocol::{Answer, Command, LeaseView, Refused, Reviewed, UnsentView, Why};
 
@@ -169,7 +169,7 @@ impl Inside {
         for id in &due {
             let held = self.items.get_mut(id).unwrap();
             let pending = held.item.pending.clone().unwrap();
-            if let Some((next, _)) = life::release(&held.item, now, terms) {
+            if let Some((next, _)) = life::release(&held.item, Commit::Later, now, terms) {
                 held.item = next;
             }
             let Verdict { verdict, tags, note, output, action, .. } = pending.verdict;

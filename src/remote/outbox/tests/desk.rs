@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::*;
-use crate::domain::life::{self, By, QueueTerms};
+use crate::domain::life::{self, By, Commit, QueueTerms};
 use crate::domain::{Clash, Item, ItemState, Kind};
 use crate::protocol::{Refused, Reviewed, Why};
 
@@ -88,7 +88,7 @@ impl Desk {
             let verdict = r.verdict.clone();
             let decided = life::decide(&item, verdict, who, &r.request_id, item.revision, at, at)
                 .map_err(|e| Refused::new(Why::State, e.to_string()))?;
-            let (next, _) = life::release(&decided, at, terms).unwrap();
+            let (next, _) = life::release(&decided, Commit::Verdicts, at, terms).unwrap();
             *self.effects.entry(r.request_id.clone()).or_default() += 1;
             (next, Made::Applied)
         } else {
