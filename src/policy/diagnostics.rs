@@ -232,6 +232,12 @@ impl Advice<'_> {
     }
 }
 
+/// The share that a whole number of per cent stands for: 0.85 for 85. Anything else that is too
+/// great for a share (1.5) is no slip of the unit.
+pub(super) fn per_cent(n: f64) -> Option<f64> {
+    (n.fract() == 0.0 && (2.0..=100.0).contains(&n)).then_some(n / 100.0)
+}
+
 /// The known name most like `given`, if it is near enough to be a slip of the pen.
 pub(super) fn nearest<'k>(
     given: &str,

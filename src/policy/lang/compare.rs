@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::diagnostics::nearest;
+use super::super::diagnostics::{nearest, per_cent};
 use super::ast::{Expr, Op};
 use super::check::{Checker, ParamValue, Side, atom};
 use super::fields::{Presence, Resolved, Scope, Type};
@@ -180,13 +180,18 @@ impl Checker<'_> {
             return Some(());
         }
         let path = &field.path;
-        let bounds =
-            if high.is_infinite() { format!("{low} or more") } else { format!("{low} to {high}") };
+        let (bounds, help) = match high.is_infinite() {
+            true => (format!("{low} or more"), format!("write {low} or more")),
+            false => (format!("{low} to {high}"), format!("write a number from {low} to {high}")),
+        };
         let given = param.map_or_else(|| n.to_string(), |p| format!("{p} ({n})"));
         let message = format!("{given} is out of range: {path} is {bounds}");
         let slip = Slip::new(at.span.clone(), message);
-        let percent = low == 0.0 && high == 1.0 && n > 1.0 && n <= 100.0;
-        self.fail(if percent { slip.help(format!("did you mean {}?", n / 100.0)) } else { slip })
+        let share = low == 0.0 && high == 1.0;
+        self.fail(slip.help(match per_cent(n).filter(|_| share) {
+            Some(meant) => format!("did you mean {meant}?"),
+            None => help,
+        }))
     }
 
     /// A comparison that is in range but decides nothing deserves a look.

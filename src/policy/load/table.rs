@@ -6,7 +6,7 @@ use std::ops::Range;
 use serde_spanned::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::super::diagnostics::Sink;
+use super::super::diagnostics::{Sink, per_cent};
 use super::super::place::Text;
 use super::time;
 use jiff::SignedDuration;
@@ -144,9 +144,11 @@ impl<'t> Table<'t> {
         let what = &self.what;
         let advice =
             sink.error(&n.span, format!("`{key}` of {what} is {}, outside {low}..{high}", n.value));
-        if low == 0.0 && high == 1.0 && (1.0..=100.0).contains(&n.value) {
-            advice.help(format!("a share is written 0..1: did you mean {}?", n.value / 100.0));
-        }
+        let share = low == 0.0 && high == 1.0;
+        advice.help(match per_cent(n.value).filter(|_| share) {
+            Some(meant) => format!("a share is written 0..1: did you mean {meant}?"),
+            None => format!("write a number from {low} to {high}"),
+        });
         None
     }
 
