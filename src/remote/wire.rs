@@ -4,7 +4,9 @@ use std::error::Error as _;
 use std::path::Path;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER};
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER,
+};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode, Url};
 use rustls::crypto::ring;
@@ -16,6 +18,7 @@ use super::token::Token;
 use super::trust::{certificates, mistrust};
 use crate::domain::Timestamp;
 use crate::protocol::{Refused, Why};
+use crate::text::retry_after;
 
 /// How long a connection, and a whole exchange, may take.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -139,7 +142,7 @@ impl Wire {
             .timeout(LONG_EXCHANGE)
             .body(lines);
         let answer = request.send().await.map_err(|e| self.away(e))?;
-        let (status, after) = (answer.status(), retry_after(&answer));
+        let (status, after) = (answer.status(), wait(answer.headers(), Timestamp::now()));
         let bytes = whole(answer).await.map_err(|e| self.away(e))?;
         Ok((status, after, bytes))
     }
@@ -202,18 +205,23 @@ fn innermost(error: &reqwest::Error) -> String {
 
 /// How far the desk's clock is ahead, by its `Date` and the middle of the exchange.
 fn ahead(answer: &Response, before: Timestamp, after: Timestamp) -> i64 {
-    let date = answer.headers().get(DATE).and_then(|d| d.to_str().ok());
-    let Some(date) = date.and_then(|d| jiff::fmt::rfc2822::parse(d).ok()) else { return 0 };
+    let Some(date) = date(answer.headers()) else { return 0 };
     let middle = before.as_millisecond().midpoint(after.as_millisecond());
     // `Date` has cut off what is less than a second.
-    let ahead = date.timestamp().as_millisecond() + 500 - middle;
+    let ahead = date.as_millisecond() + 500 - middle;
     if ahead.abs() <= SAME { 0 } else { ahead }
 }
 
-/// When the server says that it is worth another try.
-fn retry_after(answer: &Response) -> Option<Duration> {
-    let seconds = answer.headers().get(RETRY_AFTER)?.to_str().ok()?;
-    seconds.trim().parse().ok().map(Duration::from_secs)
+/// The server's own time.
+fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    let date = jiff::fmt::rfc2822::parse(headers.get(DATE)?.to_str().ok()?).ok()?;
+    Some(date.timestamp())
+}
+
+/// When the server says that it is worth another try. A date is one of its own clock's.
+fn wait(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let asked = headers.get(RETRY_AFTER)?.to_str().ok()?;
+    retry_after(asked, date(headers).unwrap_or(now))
 }
 
 /// The body, up to a limit.
@@ -234,6 +242,22 @@ mod tests {
 
     fn wire(address: &str) -> Wire {
         Wire::new(address, &Token::new("ovr_x"), None).unwrap()
+    }
+
+    #[test]
+    fn another_try_is_worth_it_after_seconds_or_at_a_time_of_the_servers_clock() {
+        let now: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
+        let asked = |fields: &[(reqwest::header::HeaderName, &'static str)]| {
+            let headers = fields.iter().cloned().map(|(n, v)| (n, HeaderValue::from_static(v)));
+            wait(&headers.collect(), now)
+        };
+        let at = (RETRY_AFTER, "Sun, 22 Nov 2026 12:01:30 GMT");
+        assert_eq!(asked(&[(RETRY_AFTER, "7")]), Some(Duration::from_secs(7)));
+        assert_eq!(asked(&[at.clone()]), Some(Duration::from_secs(90)));
+        let ahead = (DATE, "Sun, 22 Nov 2026 12:01:00 GMT");
+        assert_eq!(asked(&[ahead, at]), Some(Duration::from_secs(30)));
+        assert_eq!(asked(&[(RETRY_AFTER, "soon")]), None);
+        assert_eq!(asked(&[]), None);
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod code_points;
 mod diff;
 mod export;
 mod many;
+mod retry_after;
 #[cfg(test)]
 mod tests;
 pub mod time;
@@ -30,6 +31,7 @@ pub use code_points::{CodePoint, CodePoints, code_points};
 pub use diff::{Chunk, ChunkKind, Diff, DiffUnit, MOST_LINES, MOST_WORDS, diff};
 pub use export::{csv_cell, escape_log, inert_json};
 pub use many::many;
+pub use retry_after::retry_after;
 pub use tree::{Folds, Node, NodeKind, Tree, humanise_key, tree};
 pub use width::{pad, pad_left, truncate, width};
 pub use wrap::{Wrap, WrapCache, wrap};
