@@ -5,6 +5,9 @@
 //! or a trickle goes through, it is limited.
 
 use std::collections::BTreeSet;
+use std::fmt;
+
+use serde_json::{Value, json};
 
 use super::{Breaker, Control, Phase, Switch};
 use crate::domain::{ControlScope, StopMode};
@@ -65,10 +68,20 @@ impl Kinds {
         kinds.extend(control.breakers.iter().map(Breaker::kind).filter(|k| part(k)));
         kinds
     }
+}
 
-    /// Another word where it is not the same.
-    pub fn word(&self) -> String {
-        format!("{:?}", (&self.lately, &self.ever))
+/// `[[["loan","m","2"]],[["loan","m","1"]]]`: what decided lately, then what ever did, each as
+/// domain, model and version. The same text where it is the same and only there, whatever names
+/// hold, in every process and version: tags of answers are made from it.
+impl fmt::Display for Kinds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of = |kinds: &BTreeSet<Kind>| -> Value {
+            kinds
+                .iter()
+                .map(|Kind { domain, model, version }| json!([domain, model, version]))
+                .collect()
+        };
+        write!(f, "{}", json!([of(&self.lately), of(&self.ever)]))
     }
 }
 
@@ -178,6 +191,23 @@ mod tests {
         assert_eq!(said(&c, &[&r], "domain=r"), limited);
         // Where nothing came lately, what ever decided there counts.
         assert_eq!(said(&c, &[], "domain=r"), limited);
+    }
+
+    #[test]
+    fn kinds_read_the_same_only_where_they_are_the_same() {
+        let said = |lately: &[Kind], ever: &[Kind]| {
+            let (lately, ever) = (lately.iter().cloned(), ever.iter().cloned());
+            Kinds { lately: lately.collect(), ever: ever.collect() }.to_string()
+        };
+        let (a, b) = (kind("loan", "m", "2"), kind("loan", "m", "1"));
+        assert_eq!(
+            said(&[a.clone()], &[a.clone(), b.clone()]),
+            r#"[[["loan","m","2"]],[["loan","m","1"],["loan","m","2"]]]"#
+        );
+        assert_eq!(said(&[], &[]), "[[],[]]");
+        assert_ne!(said(&[a.clone()], &[]), said(&[], &[a]));
+        // What a name holds ends no name.
+        assert_ne!(said(&[kind("x\",\"y", "z", "")], &[]), said(&[kind("x", "y", "z")], &[]));
     }
 
     #[test]

@@ -76,7 +76,7 @@ impl Known {
         hash.update(json!(control.map(|c| Sha256::digest(c).to_vec())).to_string());
         let confirmed = self.confirmed.as_ref();
         hash.update(json!(confirmed.map(|c| (c.policy, &c.domains, &c.models))).to_string());
-        let kinds = confirmed.map(|c| c.kinds.word()).unwrap_or_default();
+        let kinds = confirmed.map(|c| c.kinds.to_string()).unwrap_or_default();
         hash.update(kinds);
         let word: String = URL_SAFE_NO_PAD.encode(hash.finalize()).chars().take(22).collect();
         format!("{generation}-{word}")
