@@ -1,6 +1,6 @@
 //! `decide ID VERDICT`: one verdict, or many from a file, under the same rules as the app.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -16,6 +16,8 @@ use super::out::{Out, Tone, clean_line};
 use super::session::Session;
 use super::sign::Signing;
 use super::time;
+use crate::desk::ingest::next_line;
+use crate::domain::record::is_blank;
 use crate::domain::{ItemState, Kind, Verdict, VerdictKind};
 use crate::protocol::{Command, ItemView, ReviewRequest, Reviewed};
 
@@ -173,16 +175,17 @@ impl Decide {
 /// Every line of a file, one after the other; a refused line stops nothing.
 fn many(app: &App, file: &Path, signing: Option<&Signing>, grace_ms: u64) -> Outcome {
     let name = clean_line(&file.display().to_string());
-    let reader = open_text(file)?;
+    let mut reader = BufReader::new(open_text(file)?);
     let session = app.open(Fresh::No)?;
     let (mut done, mut refused) = (0u64, 0u64);
     let mut worst = Exit::Refused;
-    for (number, line) in (1u64..).zip(BufReader::new(reader).lines()) {
-        let line = line.map_err(|e| Failure::io(&name, &e))?;
-        if line.trim().is_empty() {
+    for number in 1u64.. {
+        let read = next_line(&mut reader).map_err(|e| Failure::io(&name, &e))?;
+        let Some((line, _)) = read else { break };
+        if is_blank(&line) {
             continue;
         }
-        let outcome = serde_json::from_str::<Line>(&line)
+        let outcome = serde_json::from_slice::<Line>(&line)
             .map_err(|e| {
                 Failure::new(Exit::Refused, "invalid", format!("this is not a verdict: {e}"))
                     .hint("write {\"id\":…,\"verdict\":\"accept|edit|reject|escalate\",…}")

@@ -19,6 +19,8 @@ pub enum Exit {
     Verification,
     /// 130: interrupted from the keyboard; what was acknowledged is durable.
     Interrupted,
+    /// 143: asked to end (SIGTERM); what was acknowledged is durable.
+    Terminated,
     /// 0: whoever read our output went away (`| head`); that is not our failure.
     ReaderGone,
 }
@@ -32,6 +34,7 @@ impl Exit {
             Self::Refused => 3,
             Self::Verification => 4,
             Self::Interrupted => 130,
+            Self::Terminated => 143,
             Self::ReaderGone => 0,
         }
     }

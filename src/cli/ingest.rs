@@ -4,22 +4,22 @@ mod ahead;
 mod far;
 mod letters;
 mod report;
+mod stop;
+mod verdicts;
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, IsTerminal as _, Read};
+use std::io::{IsTerminal as _, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::ValueEnum;
-use tokio::runtime::Runtime;
 
 use super::app::App;
-use super::decide::open_text;
 use super::failure::{Exit, Failure, Outcome};
 use super::open::{Fresh, How};
-use crate::desk::ingest::{self, IngestOptions, Input, ReplayVerdict};
+use crate::desk::ingest::{self, IngestEvent, IngestOptions, Input};
 use report::Report;
+use stop::Stop;
+use verdicts::Verdicts;
 
 /// Admit decisions: JSON Lines from files or standard input
 #[derive(Debug, clap::Args)]
@@ -33,7 +33,8 @@ use report::Report;
   overrule ingest day.jsonl --store https://desk.example    at a server, with a token for ingest
 
 Run it again after an interruption: what is stored already is recognised.
-Exits 3 when some lines were refused; the others are admitted all the same.")]
+Exits 3 when some lines were refused; the others are admitted all the same.
+Ctrl-C ends it with 130, SIGTERM with 143, after the batch at hand.")]
 pub struct Ingest {
     /// Files of JSON Lines; `-` is standard input
     #[arg(value_name = "FILE")]
@@ -87,7 +88,8 @@ impl Ingest {
     fn admit(self, app: &App) -> Outcome {
         // Every file is opened before anything is admitted: a typing mistake costs nothing.
         let inputs = inputs(&self.files)?;
-        let verdicts = self.verdicts.as_deref().map(verdicts).transpose()?.unwrap_or_default();
+        let verdicts = self.verdicts.as_deref().map(Verdicts::read).transpose()?;
+        let Verdicts { given: verdicts, unread } = verdicts.unwrap_or_default();
         // Without a store there is nothing to route against: a throw-away one serves a dry run.
         let spare = match (self.dry_run, app.store()?.try_exists().unwrap_or(true)) {
             (true, false) => {
@@ -109,13 +111,15 @@ impl Ingest {
 
         let total = inputs.iter().map(|i| i.len).sum::<Option<u64>>();
         let mut report = Report::new(app, self.dry_run, total);
-        let stop = stop_on_interrupt(session.runtime()?);
-        let options =
-            IngestOptions { by: session.by.clone(), dry_run: self.dry_run, verdicts, stop };
+        let stop = Stop::on_signals(session.runtime()?);
+        let (by, dry_run) = (session.by.clone(), self.dry_run);
+        let options = IngestOptions { by, dry_run, verdicts, stop: stop.flag() };
         session.wrote();
-        let summary =
-            ingest::run(session.local()?, inputs, options, &mut |event| report.event(event));
-        report.finish(&summary?)
+        let told = &mut |event: IngestEvent<'_>| report.event(event);
+        unread.iter().for_each(|line| told(line.event()));
+        let mut summary = ingest::run(session.local()?, inputs, options, told)?;
+        summary.verdicts_unread = unread.len() as u64;
+        report.finish(&summary, stop.exit())
     }
 }
 
@@ -163,48 +167,4 @@ fn input(file: &Path) -> Result<Input, Failure> {
     let len = metadata.is_file().then_some(metadata.len());
     let reader: Box<dyn Read + Send> = Box::new(opened);
     Ok(Input { name, reader, len })
-}
-
-/// Every verdict of a file; a line that is none is a mistake to be corrected first.
-fn verdicts(file: &Path) -> Result<Vec<ReplayVerdict>, Failure> {
-    let name = file.display().to_string();
-    let reader = BufReader::new(open_text(file)?);
-    let mut verdicts = Vec::new();
-    for (number, line) in (1u64..).zip(reader.lines()) {
-        let line = line.map_err(|e| Failure::io(format!("{name} cannot be read"), &e))?;
-        if line.trim().is_empty() {
-            continue;
-        }
-        verdicts.push(serde_json::from_str(&line).map_err(|e| {
-            Failure::usage(format!("{name}:{number}: this is not a verdict: {e}"))
-                .hint("write {\"id\":…,\"verdict\":\"accept|edit|reject|escalate\",…}")
-        })?);
-    }
-    Ok(verdicts)
-}
-
-/// A flag that Ctrl-C (or a polite kill) raises: the batch at hand is finished, then ingest stops.
-/// A second one ends the process at once; what was acknowledged is durable even then.
-fn stop_on_interrupt(runtime: &Runtime) -> Arc<AtomicBool> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let stop = Arc::new(AtomicBool::new(false));
-    let raised = stop.clone();
-    runtime.spawn(async move {
-        // Without handlers a signal ends the process, which loses nothing either.
-        let (Ok(mut pressed), Ok(mut asked)) =
-            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-        else {
-            return;
-        };
-        loop {
-            tokio::select! {
-                _ = pressed.recv() => {}
-                _ = asked.recv() => {}
-            }
-            if raised.swap(true, Ordering::Relaxed) {
-                std::process::exit(i32::from(Exit::Interrupted.code()));
-            }
-        }
-    });
-    stop
 }

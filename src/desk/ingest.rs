@@ -72,6 +72,8 @@ pub enum IngestEvent<'a> {
     Refused { source: &'a str, line: u64, refusal: &'a Refusal },
     /// A replayed verdict was refused.
     VerdictRefused { id: &'a str, refused: &'a Refused },
+    /// A line of the verdicts is none.
+    VerdictUnread { source: &'a str, line: u64, why: &'a str },
     /// The desk cannot take lines now; it is tried again.
     Waiting { why: &'a str },
     /// Now and then: bytes read.
@@ -96,6 +98,8 @@ pub struct Summary {
     /// Replayed verdicts on decisions that never came before people.
     pub verdicts_idle: u64,
     pub verdicts_refused: u64,
+    /// Lines of the verdicts that are none; counted by whoever read them.
+    pub verdicts_unread: u64,
     pub interrupted: bool,
 }
 

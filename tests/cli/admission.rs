@@ -398,3 +398,47 @@ fn verdicts_are_interleaved_by_time() {
     assert_eq!(second["reviews"][0]["verdict"], "reject");
     assert_eq!(second["reviews"][0]["at"], "2026-05-04T09:30:00Z", "when it was due");
 }
+
+#[test]
+fn a_line_that_is_no_verdict_stops_nothing() {
+    let bench = Bench::new();
+    let records: Vec<_> = (1..=3).map(|n| record(&format!("a-{n}"), 0.5, 2.0)).collect();
+    bench.write("in.jsonl", &lines(&records));
+    let verdicts = b"{\"id\":\"a-1\",\"verdict\":\"accept\"}\n\
+        {\"id\":\"a-2\",\"verdict\":\"acept\"}\n\
+        \n\
+        {\"id\":\"a-2\xff\",\"verdict\":\"accept\"}\n\
+        {\"id\":\"a-3\",\"verdict\":\"accept\"}\n";
+    std::fs::write(bench.path("verdicts.jsonl"), verdicts).unwrap();
+    let args = ["ingest", "in.jsonl", "--policy", "policy.toml", "--verdicts", "verdicts.jsonl"];
+    let ran = bench.run(&args);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    for words in
+        ["verdicts.jsonl:2: this is not a verdict: unknown variant `acept`", "verdicts.jsonl:4: "]
+    {
+        assert!(ran.err.contains(words), "{words}: {ran:?}");
+    }
+    assert!(ran.err.contains("2 lines of the verdicts are no verdicts"), "{ran:?}");
+    assert!(ran.out.contains("3 admitted") && ran.out.contains("2 verdicts given"), "{ran:?}");
+    assert!(ran.out.contains("2 lines of the verdicts are none"), "{ran:?}");
+    let state = |id: &str| bench.json(&["show", id])["state"].clone();
+    assert_eq!([state("a-1"), state("a-2"), state("a-3")], ["settled", "waiting", "settled"]);
+
+    // Again, for machines: what is stored is recognised, and one corrected line is given.
+    bench.write(
+        "verdicts.jsonl",
+        "{\"id\":\"a-2\",\"verdict\":\"accept\"}\n[]\n{\"id\":\"a-3\",\"verdict\":\"accept\"}\n",
+    );
+    let ran = bench.run(&[&args[..], &["--json"]].concat());
+    assert_eq!(ran.code, 3, "{ran:?}");
+    let told: Vec<Value> = ran.err.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let unread = &told[0]["verdict_unread"];
+    assert_eq!((&unread["source"], &unread["line"]), (&json!("verdicts.jsonl"), &json!(2)));
+    let summary = told.iter().find_map(|l| l.get("summary")).unwrap();
+    assert_eq!((&summary["verdicts_unread"], &summary["verdicts"]), (&json!(1), &json!(2)));
+    assert_eq!(
+        (&summary["duplicates"], &ran.error()["kind"]),
+        (&json!(3), &json!("refused_verdicts"))
+    );
+    assert_eq!(state("a-2"), "settled");
+}

@@ -17,7 +17,8 @@ use super::super::failure::{Failure, Outcome};
 use super::super::open::{Fresh, runtime};
 use super::ahead::{Chunk, Read, read_ahead};
 use super::report::Report;
-use super::{Ingest, inputs, stop_on_interrupt};
+use super::stop::Stop;
+use super::{Ingest, inputs};
 use crate::desk::ingest::{IngestEvent, Summary};
 use crate::domain::record::is_blank;
 use crate::protocol::{Refusal, Refused, Why};
@@ -56,12 +57,12 @@ pub fn admit(command: Ingest, app: &App, address: &str) -> Outcome {
     }
     let (intake, runtime) = (app.intake(address)?, runtime()?);
     let total = inputs.iter().map(|i| i.len).sum::<Option<u64>>();
-    let stop = stop_on_interrupt(&runtime);
+    let stop = Stop::on_signals(&runtime);
     let mut report = Report::new(app, command.dry_run, total);
     let mut run = Run {
         intake,
         runtime,
-        stop: stop.clone(),
+        stop: stop.flag(),
         dry_run: command.dry_run,
         most: Intake::LINES,
         answered: false,
@@ -70,10 +71,10 @@ pub fn admit(command: Ingest, app: &App, address: &str) -> Outcome {
         summary: Summary::default(),
         on: &mut |event| report.event(event),
     };
-    let ended = run.all(&read_ahead(inputs, stop));
+    let ended = run.all(&read_ahead(inputs, stop.flag()));
     let summary = run.summary;
     match ended {
-        Ok(()) => report.finish(&summary),
+        Ok(()) => report.finish(&summary, stop.exit()),
         Err(refused) => {
             // What was told so far stays told.
             report.cut_off(&summary);

@@ -20,6 +20,7 @@ pub struct Report<'a> {
     dry_run: bool,
     bar: Option<ProgressBar>,
     refused: u64,
+    unread: u64,
     /// The first failure of standard output; told at the end.
     broken: Option<Failure>,
 }
@@ -28,7 +29,7 @@ impl<'a> Report<'a> {
     /// `total`: bytes to read, where every input has a length.
     pub fn new(app: &'a App, dry_run: bool, total: Option<u64>) -> Self {
         let bar = app.out.shows_progress().then(|| bar(total));
-        Self { app, dry_run, bar, refused: 0, broken: None }
+        Self { app, dry_run, bar, refused: 0, unread: 0, broken: None }
     }
 
     /// One thing happened.
@@ -52,6 +53,18 @@ impl<'a> Report<'a> {
                     "id": id, "reason": word(refused.kind), "message": refused.message,
                 }}));
                 self.remark(&format!("verdict on {}", clean_line(id)), &refused.message);
+            }
+            IngestEvent::VerdictUnread { source, line, why } => {
+                self.app.out.note_json(&json!({"verdict_unread": {
+                    "source": source, "line": line, "message": why,
+                }}));
+                self.unread += 1;
+                let place = clean_line(&format!("{source}:{line}"));
+                match self.unread {
+                    n if n <= TOLD => self.told(&place, why),
+                    n if n == TOLD + 1 => self.note("more are no verdicts; --json tells each"),
+                    _ => {}
+                }
             }
             IngestEvent::Waiting { why } => {
                 let text = format!("{}; trying again", clean_line(why));
@@ -78,15 +91,22 @@ impl<'a> Report<'a> {
     /// Tell people of a refusal; the first few one by one.
     fn remark(&mut self, place: &str, what: &str) {
         self.refused += 1;
-        let text = match self.refused {
-            n if n <= TOLD => format!(
-                "{} {place}: {}",
-                self.app.out.tone_err(Tone::Warn, "refused"),
-                clean_line(what)
-            ),
-            n if n == TOLD + 1 => "more are refused; `overrule ingest --refused` lists them".into(),
-            _ => return,
-        };
+        match self.refused {
+            n if n <= TOLD => self.told(place, what),
+            n if n == TOLD + 1 => {
+                self.note("more are refused; `overrule ingest --refused` lists them");
+            }
+            _ => {}
+        }
+    }
+
+    fn told(&self, place: &str, what: &str) {
+        let refused = self.app.out.tone_err(Tone::Warn, "refused");
+        self.note(&format!("{refused} {place}: {}", clean_line(what)));
+    }
+
+    /// A line for people, above the bar.
+    fn note(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| self.app.out.note(text)),
             None => self.app.out.note(text),
@@ -112,8 +132,8 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// The summary, and how the command ended.
-    pub fn finish(self, summary: &Summary) -> Outcome {
+    /// The summary, and how the command ended; `stopped`: how it does where it was interrupted.
+    pub fn finish(self, summary: &Summary, stopped: Exit) -> Outcome {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
@@ -127,7 +147,7 @@ impl<'a> Report<'a> {
         }
         if summary.interrupted {
             return Err(Failure::new(
-                Exit::Interrupted,
+                stopped,
                 "interrupted",
                 format!(
                     "stopped after {}; everything told so far is durable",
@@ -149,6 +169,20 @@ impl<'a> Report<'a> {
             } else {
                 "overrule ingest --refused lists them with the reason; --retry tries them again"
             }));
+        }
+        if summary.verdicts_unread > 0 {
+            let are =
+                if summary.verdicts_unread == 1 { "is no verdict" } else { "are no verdicts" };
+            let lines = many(summary.verdicts_unread, "line", "lines");
+            return Err(Failure::new(
+                Exit::Refused,
+                "refused_verdicts",
+                format!("{lines} of the verdicts {are}"),
+            )
+            .hint(
+                "write {\"id\":…,\"verdict\":\"accept|edit|reject|escalate\",…} and run the same \
+                 command again: what is stored already is recognised",
+            ));
         }
         if summary.verdicts_refused > 0 {
             return Err(Failure::new(
@@ -187,6 +221,10 @@ fn sentence(s: &Summary, dry_run: bool) -> String {
     let given = format!("{} given", verdicts(s.verdicts));
     let idle = format!("{} on what never came before people", verdicts(s.verdicts_idle));
     let turned = format!("{} refused", verdicts(s.verdicts_refused));
+    let unread = match s.verdicts_unread {
+        1 => "line of the verdicts is none",
+        _ => "lines of the verdicts are none",
+    };
     for (n, text) in [
         (s.sampled, "of the automatic ones sampled"),
         (s.duplicates, "known already"),
@@ -195,6 +233,7 @@ fn sentence(s: &Summary, dry_run: bool) -> String {
         (s.verdicts, &given),
         (s.verdicts_idle, &idle),
         (s.verdicts_refused, &turned),
+        (s.verdicts_unread, unread),
     ] {
         if n > 0 {
             sentence.push_str(&format!("; {n} {text}"));
