@@ -16,6 +16,7 @@ mod beside;
 mod config;
 mod contain;
 mod doctor;
+mod endings;
 mod people;
 mod policy;
 mod readme;

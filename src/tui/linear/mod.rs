@@ -52,6 +52,8 @@ pub struct Linear<W> {
     idle: String,
     /// Several lines at once are taken for a paste.
     guard: bool,
+    /// Whoever read this went away: nothing more is said, and what was sent is waited for.
+    unheard: bool,
     ended: bool,
 }
 
@@ -78,6 +80,7 @@ impl<W: Write> Linear<W> {
             asked: false,
             idle: String::new(),
             guard,
+            unheard: false,
             ended: false,
         }
     }
@@ -92,7 +95,9 @@ impl<W: Write> Linear<W> {
         let mut hup = signal(SignalKind::hangup())?;
         let mut int = signal(SignalKind::interrupt())?;
         self.line("overrule, line by line. ? lists what you can say.")?;
-        self.tell(What::Started);
+        if !self.ended {
+            self.tell(What::Started);
+        }
         let mut listening = true;
         while !self.ended {
             self.speak()?;
@@ -108,7 +113,7 @@ impl<W: Write> Linear<W> {
                 _ = int.recv() => self.tell(What::Stop),
                 Some(what) = self.results.recv() => self.tell(what),
                 // What is piped in waits for its question; a person may interrupt at any time.
-                line = lines.recv(), if self.asked || self.guard => match line {
+                line = lines.recv(), if (self.asked || self.guard) && !self.unheard => match line {
                     Some(line) => self.heard(line, &mut lines).await?,
                     None => self.tell(What::Stop),
                 },
@@ -125,9 +130,22 @@ impl<W: Write> Linear<W> {
     }
 
     fn line(&mut self, text: &str) -> Result<(), RunError> {
-        writeln!(self.out, "{text}")?;
-        self.out.flush()?;
-        Ok(())
+        self.say(text, "\n")
+    }
+
+    /// Where nobody hears it any more, it ends as if the lines had.
+    fn say(&mut self, text: &str, end: &str) -> Result<(), RunError> {
+        if self.unheard {
+            return Ok(());
+        }
+        match write!(self.out, "{text}{end}").and_then(|()| self.out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.unheard = true;
+                self.tell(What::Stop);
+                Ok(())
+            }
+            said => Ok(said?),
+        }
     }
 
     fn tell(&mut self, what: What) {
@@ -201,8 +219,7 @@ impl<W: Write> Linear<W> {
         if !self.asked {
             self.asked = true;
             let question = ask::question(&self.state, &self.ask);
-            write!(self.out, "{} ", question)?;
-            self.out.flush()?;
+            self.say(&question, " ")?;
         }
         Ok(())
     }

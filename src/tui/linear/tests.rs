@@ -29,11 +29,8 @@ impl Spoken {
     }
 }
 
-/// Says each line when the last question has been put; what was heard, and the desk.
-fn talk(lines: &[&str]) -> (String, Arc<FakeDesk>) {
-    let desk = Arc::new(FakeDesk::live());
-    let spoken = Spoken::default();
-    let state = State::new(Start {
+fn state() -> State {
+    State::new(Start {
         now: start(),
         me: "ann".into(),
         keymap: Arc::new(Keymap::load("default", None).0),
@@ -43,8 +40,34 @@ fn talk(lines: &[&str]) -> (String, Arc<FakeDesk>) {
         hint: false,
         problems: Vec::new(),
         zone: jiff::tz::TimeZone::UTC,
-    });
-    let mut linear = Linear::new(state, desk.clone(), None, spoken.clone(), false);
+    })
+}
+
+/// Hears a question, then is gone.
+#[derive(Default)]
+struct Leaves {
+    heard: String,
+}
+
+impl Write for Leaves {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.heard.ends_with(": ") {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        self.heard.push_str(std::str::from_utf8(bytes).unwrap());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Says each line when the last question has been put; what was heard, and the desk.
+fn talk(lines: &[&str]) -> (String, Arc<FakeDesk>) {
+    let desk = Arc::new(FakeDesk::live());
+    let spoken = Spoken::default();
+    let mut linear = Linear::new(state(), desk.clone(), None, spoken.clone(), false);
     let (sender, receiver) = unbounded_channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let heard = spoken.clone();
@@ -206,4 +229,21 @@ fn a_stop_is_asked_word_by_word() {
         }]
     );
     assert!(said.contains(&crate::protocol::Command::Redeliver { key: "notify-91".into() }));
+}
+
+#[test]
+fn who_no_longer_listens_has_left() {
+    let desk = Arc::new(FakeDesk::live());
+    let mut linear = Linear::new(state(), desk.clone(), None, Leaves::default(), false);
+    let (sender, receiver) = unbounded_channel();
+    for line in ["accept", "accept", "accept"] {
+        sender.send(line.to_owned()).unwrap();
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    // The lines have not ended: it is the silence that ends it, and that is no failure.
+    runtime.block_on(linear.run(receiver, desk.changes(0))).unwrap();
+    // What was answered while somebody listened is stored; what was said into nothing is not taken.
+    assert_eq!(desk.verdicts().len(), 1);
+    assert!(linear.out.heard.contains("lap-2001"), "{}", linear.out.heard);
+    drop(sender);
 }
