@@ -64,7 +64,8 @@ pub fn scopes_to_ask(query: &Query) -> &'static [TokenScope] {
         | Query::Signals(_)
         | Query::Distribution { .. }
         | Query::Containment
-        | Query::Incident { .. } => &[Review, OnCall, Audit, Admin],
+        | Query::Incident { .. }
+        | Query::Sync => &[Review, OnCall, Audit, Admin],
         Query::Page(_) | Query::Item { .. } | Query::Explain { .. } => {
             &[Review, OnCall, Audit, Admin]
         }
@@ -163,7 +164,9 @@ mod tests {
     #[test]
     fn who_only_submits_sees_nothing_of_others() {
         let item = Query::Item { id: "a".into() };
-        for query in [Query::Header, item, Query::Tokens, Query::Reviewers, Query::Policy] {
+        for query in
+            [Query::Header, item, Query::Tokens, Query::Reviewers, Query::Policy, Query::Sync]
+        {
             assert!(may_ask(&[Ingest], &query).is_err(), "{query:?}");
             assert!(may_ask(&[Admin], &query).is_ok(), "{query:?}");
         }

@@ -14,12 +14,12 @@ use super::app::App;
 use super::failure::{Exit, Failure, Outcome};
 use super::open::Fresh;
 use super::out::{Tone, clean_line};
-use super::session::Session;
+use super::session::{Session, variant};
 use super::table::{lines, numbers, words};
 use crate::desk::Local;
 use crate::domain::Timestamp;
-use crate::policy::BackendKind;
-use crate::protocol::{BackendView, Command, Outgoing};
+use crate::policy::{Backend, BackendKind};
+use crate::protocol::{BackendView, Command, Outgoing, Query, Reply, SyncView};
 use crate::sync::backends::{Place, Syncer, labeling_config};
 use crate::sync::guard::{Allowed, PRIVATE_HOSTS};
 use crate::sync::{Courier, Https, Round, Terms, Verdict, Wire};
@@ -35,7 +35,7 @@ const LAST: Duration = Duration::from_secs(2);
   overrule sync --once --to ml-ops   only to [notify.ml-ops] or [sync.ml-ops] of the policy
   overrule sync test ml-ops          does an alert arrive there?
   overrule sync retry KEY            once more what was given up
-  overrule sync status               what waits, is held, or was given up, and why
+  overrule sync status               what waits, is held, or was given up, and why; at a server, too
   overrule sync config labels        the labeling config of [sync.labels], made from the tags
 
 The app, overrule watch and overrule serve deliver too; one process at a time does. Secrets come
@@ -370,22 +370,28 @@ fn forever(app: &App, session: &Session) -> Outcome {
     Ok(())
 }
 
-fn status(app: &App, session: &Session) -> Outcome {
+/// Backends that nothing can be sent to from this process, and why. Who only asks a server sends
+/// nothing.
+fn unready(session: &Session) -> Result<BTreeMap<String, String>, Failure> {
+    if session.remote().is_some() {
+        return Ok(BTreeMap::new());
+    }
+    let local = session.local()?;
     // What is not in the outbox yet waits all the same.
-    if let Err(refused) = session.local()?.collect() {
+    if let Err(refused) = local.collect() {
         tracing::debug!(message = refused.message, "nothing was collected");
     }
-    let outgoing = session.local()?.outgoing()?;
-    let backends = session.local()?.backend_views()?;
-    let unready: BTreeMap<String, String> = session
-        .local()?
-        .backends()?
-        .iter()
-        .filter_map(|b| {
-            let why = Place::of(b, &|name| std::env::var(name).ok()).err()?;
-            Some((b.name.clone(), why.to_string()))
-        })
-        .collect();
+    let why_not = |b: &Backend| {
+        let why = Place::of(b, &|name| std::env::var(name).ok()).err()?;
+        Some((b.name.clone(), why.to_string()))
+    };
+    Ok(local.backends()?.iter().filter_map(why_not).collect())
+}
+
+fn status(app: &App, session: &Session) -> Outcome {
+    let unready = unready(session)?;
+    let view = variant!(session.ask(Query::Sync)?, Reply::Sync(view) => *view)?;
+    let SyncView { outgoing, backends } = view;
     if app.out.json {
         let mut all = serde_json::to_value(&outgoing)
             .map_err(|e| Failure::defect(format!("cannot write JSON: {e}")))?;

@@ -364,6 +364,7 @@ impl Core {
             Query::Prove { item } => self.prove(by, &item).map(Reply::Proof),
             Query::Containment => self.containment().map(|view| Reply::Containment(Box::new(view))),
             Query::Incident { id } => self.incident(&id).map(|v| Reply::Incident(Box::new(v))),
+            Query::Sync => self.sync_view().map(|view| Reply::Sync(Box::new(view))),
             Query::Signals(ask) => self.signals(&ask).map(|view| Reply::Signals(Box::new(view))),
             Query::Distribution { slice, feature, window } => self
                 .distribution(&slice, &feature, &window)

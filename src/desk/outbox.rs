@@ -10,7 +10,7 @@ use super::contain::effect;
 use super::core::{Core, json, millis, refuse};
 use crate::domain::Timestamp;
 use crate::policy::Notifier;
-use crate::protocol::{Outgoing, Refused};
+use crate::protocol::{Refused, SyncView};
 use crate::store::{Op, OutgoingAsk, Premises, StoreError, Write};
 
 /// The small states that say who delivers: messages, and corrections to backends.
@@ -161,14 +161,18 @@ impl Local {
     pub fn end_backends_turn(&self, holder: &str) -> Result<(), Refused> {
         self.core.leave_turn(BACKENDS_TURN, holder)
     }
+}
 
-    /// What has not gone out: counts, and the first of those held, given up and waiting.
-    pub fn outgoing(&self) -> Result<Outgoing, Refused> {
-        let mut outgoing = self.core.outgoing()?;
+impl Core {
+    /// What has not gone out (counts, and the first of those held, given up and waiting), and how
+    /// each backend stands.
+    pub(super) fn sync_view(&self) -> Result<SyncView, Refused> {
+        let mut outgoing = self.outgoing()?;
         let ask = OutgoingAsk { limit: LISTED, ..OutgoingAsk::default() };
-        let waiting = self.core.store.outgoing(&ask).map_err(refuse)?;
+        let waiting = self.store.outgoing(&ask).map_err(refuse)?;
         outgoing.listed.extend(waiting.into_iter().map(effect));
-        Ok(outgoing)
+        let backends = self.backend_views(&self.sight()?)?;
+        Ok(SyncView { outgoing, backends })
     }
 }
 

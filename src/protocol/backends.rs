@@ -2,7 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Outgoing;
 use crate::domain::Timestamp;
+
+/// What waits to go out into the world, and how it fares.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SyncView {
+    /// Alerts, replies and corrections; the first of those that wait are listed, too.
+    pub outgoing: Outgoing,
+    /// Every backend of the policy in force.
+    pub backends: Vec<BackendView>,
+}
 
 /// How one backend stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

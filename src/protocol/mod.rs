@@ -23,7 +23,7 @@ mod view;
 
 use futures_util::{future::BoxFuture, stream::BoxStream};
 
-pub use backends::{BackendView, ConflictView, NotReceived, Received};
+pub use backends::{BackendView, ConflictView, NotReceived, Received, SyncView};
 pub use command::{
     Act, Admitted, Answer, BlindAnswer, Command, Draft, Erased, FeedbackKind, LeaseAsk, Line,
     NewToken, Offline, Refusal, ReviewRequest, Reviewed, TokenAsk,

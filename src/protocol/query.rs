@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{
     ContainmentView, DecisionView, DistributionView, Draft, EntryView, ExplainView, Header,
     IncidentView, InputAsk, InputCheck, ItemView, Page, PolicyView, RefusedLine, SignalsAsk,
-    SignalsView,
+    SignalsView, SyncView,
 };
 use crate::domain::{Correction, Fault, Reviewer, Timestamp, Token};
 
@@ -89,6 +89,8 @@ pub enum Query {
     Incident {
         id: String,
     },
+    /// What waits to go out into the world, and how each backend of corrections stands.
+    Sync,
 }
 
 impl Query {
@@ -115,6 +117,7 @@ impl Query {
             Self::Distribution { .. } => "distribution",
             Self::Containment => "containment",
             Self::Incident { .. } => "incident",
+            Self::Sync => "sync",
         }
     }
 }
@@ -204,4 +207,5 @@ pub enum Reply {
     Distribution(Box<DistributionView>),
     Containment(Box<ContainmentView>),
     Incident(Box<IncidentView>),
+    Sync(Box<SyncView>),
 }

@@ -61,6 +61,7 @@ fn questions() -> Vec<(Query, &'static str, u16)> {
         ),
         (Query::Containment, "roua", 200),
         (Query::Incident { id: "nope".into() }, "roua", 404),
+        (Query::Sync, "roua", 200),
     ];
     for (query, ..) in &all {
         // A question that is not in this list does not compile: put it into the table.
@@ -71,7 +72,7 @@ fn questions() -> Vec<(Query, &'static str, u16)> {
             Query::Reviewers | Query::Tokens | Query::Entries { .. } => {}
             Query::Corrections { .. } | Query::Received { .. } | Query::Prove { .. } => {}
             Query::Signals(_) | Query::Distribution { .. } | Query::Containment => {}
-            Query::Incident { .. } => {}
+            Query::Incident { .. } | Query::Sync => {}
         }
     }
     all

@@ -121,6 +121,44 @@ fn corrections_arrive_at_another_desk_once_and_are_handed_on() {
     assert!(id.starts_with("overrule.local/"), "{id}");
 }
 
+#[test]
+fn a_server_tells_what_waits_as_its_own_machine_does() {
+    let home = Home::new();
+    // Nobody has set the variable: what is for there waits.
+    let backend = "[sync.centre]\nkind = \"overrule\"\nurl = \"https://desk.example\"\nsecret_env = \"TOKEN\"\n";
+    admitted(&home, backend, &["a-1", "a-2"]);
+    home.ok(&["decide", "a-1", "reject", "--tag", "tone"]);
+    let here = stands(&home, "centre");
+    assert_eq!((&here["to_send"], &here["sent"]), (&json!(1), &json!(0)));
+
+    let server = Server::start(&home);
+    let made = |scope: &str| {
+        let made = home.json(&["token", "create", "--for", "root", "--scope", scope, "--json"]);
+        made["token"].as_str().unwrap().to_owned()
+    };
+    let there = |token: &str, args: &[&str]| {
+        let mut command = home.command(&[&["sync", "status"], args].concat());
+        let command = command.env("OVERRULE_STORE", &server.url).env("OVERRULE_TOKEN", token);
+        let out = command.output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (out.status.code(), text(out.stdout), text(out.stderr))
+    };
+    let review = made("review");
+    let (code, said, stderr) = there(&review, &["--json"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(said["backends"], json!([here]));
+    assert_eq!(
+        (&said["waiting"], &said["dead"], &said["unready"]),
+        (&json!(1), &json!(0), &json!({}))
+    );
+    let (code, said, _) = there(&review, &[]);
+    assert!(code == Some(0) && said.contains("1 waiting") && said.contains("centre"), "{said}");
+    let (code, _, stderr) = there(&made("ingest"), &[]);
+    assert_eq!(code, Some(3), "{stderr}");
+    assert!(stderr.contains("takes the scope review"), "{stderr}");
+}
+
 fn client() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::new()

@@ -41,11 +41,6 @@ impl Local {
             sent.iter().chain(gone).map(|key| Op::EffectDone { key: key.clone() }).collect()
         })
     }
-
-    /// Every backend of the policy, and how it stands.
-    pub fn backend_views(&self) -> Result<Vec<BackendView>, Refused> {
-        self.core.backend_views(&self.core.sight()?)
-    }
 }
 
 /// Queues of which some items stay here, because the proposal would stand in the open there.
