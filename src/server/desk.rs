@@ -135,4 +135,5 @@ pub(super) enum QueryWord {
     Distribution,
     Containment,
     Incident,
+    Sync,
 }
