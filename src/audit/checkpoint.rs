@@ -170,7 +170,7 @@ impl LogVerifier {
     }
 
     /// First four bytes of `SHA-256(name ‖ 0x0A ‖ 0x01 ‖ public)`. Finds the key; proves nothing.
-    pub fn key_id(&self) -> [u8; 4] {
+    fn key_id(&self) -> [u8; 4] {
         let mut sha = Sha256::new();
         sha.update(self.origin.as_bytes());
         sha.update([b'\n', ED25519]);

@@ -28,6 +28,7 @@
 mod checkpoint;
 mod commitment;
 mod entry;
+mod kind;
 mod proof;
 mod reader;
 mod signature;
@@ -36,7 +37,8 @@ mod verify;
 
 pub use checkpoint::{Checkpoint, KeyError, LogKey, LogVerifier, NoteError};
 pub use commitment::{CONTROL_MARK, Salt, commit, state_mark};
-pub use entry::{Commitment, Entry, EntryError, EntryKind, RowMark};
+pub use entry::{Commitment, Entry, EntryError, RowMark};
+pub use kind::EntryKind;
 pub use proof::{
     ProofError, consistency_proof, inclusion_proof, tlog_proof, verify_consistency,
     verify_inclusion,

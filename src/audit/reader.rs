@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::entry::{Commitment, Entry, EntryKind, MAX_INTEGER, RowMark};
+use super::EntryKind;
+use super::entry::{Commitment, Entry, MAX_INTEGER, RowMark};
 use crate::domain::{ItemState, Outcome, Timestamp, VerdictKind};
 
 /// The entry that these bytes are, if they are one of the usual form.

@@ -20,7 +20,7 @@ use crate::protocol::{Act, Query, Refused, Why};
 use TokenScope::{Admin, Audit, Ingest, OnCall, Review};
 
 /// The scopes that allow this command; any one is enough.
-pub fn scopes_of(act: Act) -> &'static [TokenScope] {
+fn scopes_of(act: Act) -> &'static [TokenScope] {
     match act {
         Act::Admit | Act::Receive => &[Ingest],
         Act::RetryRefused => &[Ingest, Admin],

@@ -99,7 +99,7 @@ impl Signer {
     }
 
     /// The signer for a key that the agent listening at `socket` must hold.
-    pub fn from_agent(socket: &Path, public: PublicKey) -> Result<Self, SignerError> {
+    fn from_agent(socket: &Path, public: PublicKey) -> Result<Self, SignerError> {
         let held = agent_keys(socket)?;
         if held.iter().any(|k| k.key_data() == public.key_data()) {
             return Ok(Self::Agent { socket: socket.to_owned(), public: Box::new(public) });

@@ -91,6 +91,11 @@ pub enum Step {
 }
 
 impl Breaker {
+    /// Is it that of this model version in this domain?
+    fn is_of(&self, domain: &str, model: (&str, &str)) -> bool {
+        self.domain == domain && (self.model.as_str(), self.version.as_str()) == model
+    }
+
     /// Does it stand between this decision and auto-accept?
     pub fn covers(&self, d: &Decision) -> bool {
         self.domain == d.domain && self.model == d.model.name && self.version == d.model.version
@@ -215,9 +220,7 @@ pub fn step(
 impl Control {
     /// The breaker of a model version in a domain; `None`: closed.
     pub fn breaker(&self, domain: &str, model: (&str, &str)) -> Option<&Breaker> {
-        self.breakers
-            .iter()
-            .find(|b| b.domain == domain && (b.model.as_str(), b.version.as_str()) == model)
+        self.breakers.iter().find(|b| b.is_of(domain, model))
     }
 
     /// Let evidence and time act on the breaker of a model version in a domain.
@@ -235,9 +238,7 @@ impl Control {
             Step::Opened(b) | Step::HalfOpened(b) => Some(b.clone()),
             Step::Closed(_) => None,
         };
-        let here =
-            |b: &Breaker| b.domain == domain && (b.model.as_str(), b.version.as_str()) == model;
-        self.breakers.retain(|b| !here(b));
+        self.breakers.retain(|b| !b.is_of(domain, model));
         self.breakers.extend(next);
         self.forget_idle();
         step

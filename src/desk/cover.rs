@@ -13,7 +13,7 @@ use crate::policy::{REDACTABLE, Redaction};
 use crate::protocol::{Refused, Why};
 
 /// What stands in place of a covered value.
-pub(super) const REDACTED: &str = "[redacted]";
+const REDACTED: &str = "[redacted]";
 
 /// What must not be shown of records.
 #[derive(Clone, Copy)]

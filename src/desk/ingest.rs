@@ -11,17 +11,18 @@
 
 mod lines;
 mod replay;
+mod told;
 
 use std::collections::{HashSet, VecDeque};
-use std::io::Read;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 pub use lines::next_line;
 use lines::{Chunk, Place, Source};
 use replay::Replay;
 pub use replay::ReplayVerdict;
+pub use told::{IngestEvent, IngestOptions, Input, Summary};
 
 use super::admit::{Tally, admission, answer_of, letters, moment};
 use super::contain::Gauges;
@@ -30,7 +31,7 @@ use super::prepare::{Prepared, Ready, prepare};
 use super::salts::Salts;
 use super::{Door, Local};
 use crate::authority::{self, Subject};
-use crate::domain::{Outcome, Reviewer, Route, Timestamp};
+use crate::domain::{Reviewer, Route, Timestamp};
 use crate::protocol::{Act, Refusal, Refused, Why};
 use crate::store::{Admission, AdmitBatch, AdmitResult, DeadLetter, Premises, StoreError, Ticket};
 
@@ -42,89 +43,6 @@ const IN_FLIGHT: usize = 12;
 const LINGER: Duration = Duration::from_millis(50);
 /// How often progress is told.
 const PROGRESS: Duration = Duration::from_millis(100);
-
-/// Something to read records from.
-pub struct Input {
-    /// Shown with dead letters.
-    pub name: String,
-    pub reader: Box<dyn Read + Send>,
-    /// Bytes, where known (for progress).
-    pub len: Option<u64>,
-}
-
-/// How to ingest.
-#[derive(Default)]
-pub struct IngestOptions {
-    pub by: String,
-    /// Say what would happen; store nothing.
-    pub dry_run: bool,
-    /// Verdicts of people, replayed by time.
-    pub verdicts: Vec<ReplayVerdict>,
-    /// Set to stop after what is on its way (Ctrl-C): the store stays consistent.
-    pub stop: Arc<AtomicBool>,
-}
-
-/// What ingest tells while it runs.
-pub enum IngestEvent<'a> {
-    /// A line was admitted (or recognised).
-    Route(&'a Route),
-    /// A line is a dead letter.
-    Refused { source: &'a str, line: u64, refusal: &'a Refusal },
-    /// A replayed verdict was refused.
-    VerdictRefused { id: &'a str, refused: &'a Refused },
-    /// A line of the verdicts is none.
-    VerdictUnread { source: &'a str, line: u64, why: &'a str },
-    /// The desk cannot take lines now; it is tried again.
-    Waiting { why: &'a str },
-    /// Now and then: bytes read.
-    Progress { bytes: u64, lines: u64 },
-}
-
-/// What became of everything.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Summary {
-    pub lines: u64,
-    pub blank: u64,
-    pub auto: u64,
-    pub review: u64,
-    pub quarantine: u64,
-    pub block: u64,
-    pub fallback: u64,
-    /// Automatic ones that people look at too (counted in `auto`).
-    pub sampled: u64,
-    pub duplicates: u64,
-    pub refused: u64,
-    pub verdicts: u64,
-    /// Replayed verdicts on decisions that never came before people.
-    pub verdicts_idle: u64,
-    pub verdicts_refused: u64,
-    /// Lines of the verdicts that are none; counted by whoever read them.
-    pub verdicts_unread: u64,
-    pub interrupted: bool,
-}
-
-impl Summary {
-    /// Count what became of one record.
-    pub fn count(&mut self, route: &Route) {
-        if route.duplicate {
-            self.duplicates += 1;
-            return;
-        }
-        match route.outcome {
-            Outcome::Auto => self.auto += 1,
-            Outcome::Review => self.review += 1,
-            Outcome::Quarantine => self.quarantine += 1,
-            Outcome::Block => self.block += 1,
-            Outcome::Fallback => self.fallback += 1,
-        }
-        self.sampled += u64::from(route.sample.is_some());
-    }
-
-    /// Records newly stored.
-    pub fn admitted(&self) -> u64 {
-        self.auto + self.review + self.quarantine + self.block + self.fallback
-    }
-}
 
 /// Admit everything in `inputs`, in order; `on` hears of each line in order.
 pub fn run(

@@ -1,6 +1,6 @@
 //! Who works here: the first reviewer of a fresh store, adding and disabling people.
 
-use super::core::Core;
+use super::core::{Core, Sight, Trouble};
 use crate::audit::{Entry, EntryKind};
 use crate::authority::{self, Subject};
 use crate::domain::{Reviewer, Role};
@@ -94,18 +94,7 @@ impl Core {
                 version: version + 1,
             };
             let entry = added(&person, by, sight.now, sight.wall);
-            self.commit(Write {
-                premises: Premises {
-                    actor: Some((actor.name.clone(), actor.version)),
-                    ..Premises::default()
-                },
-                now: sight.now,
-                ops: vec![
-                    Op::Entry(super::core::draft(entry, Vec::new())?),
-                    Op::PutReviewer(person.clone()),
-                ],
-            })?;
-            Ok(person)
+            self.keep(sight, &actor, person, entry)
         })
     }
 
@@ -123,23 +112,32 @@ impl Core {
             person.version += 1;
             let mut entry = Entry::new(EntryKind::REVIEWER_DISABLED, by, sight.now, sight.wall);
             entry.d.insert("reviewer".into(), name.to_owned());
-            self.commit(Write {
-                premises: Premises {
-                    actor: Some((actor.name.clone(), actor.version)),
-                    ..Premises::default()
-                },
-                now: sight.now,
-                ops: vec![
-                    Op::Entry(super::core::draft(entry, Vec::new())?),
-                    Op::PutReviewer(person.clone()),
-                ],
-            })?;
-            Ok(person)
+            self.keep(sight, &actor, person, entry)
         })
     }
 }
 
 impl Core {
+    /// Store a person with the entry that says so, as long as who does it is still who they were.
+    fn keep(
+        &self,
+        sight: &Sight,
+        actor: &Reviewer,
+        person: Reviewer,
+        entry: Entry,
+    ) -> Result<Reviewer, Trouble> {
+        let actor = Some((actor.name.clone(), actor.version));
+        self.commit(Write {
+            premises: Premises { actor, ..Premises::default() },
+            now: sight.now,
+            ops: vec![
+                Op::Entry(super::core::draft(entry, Vec::new())?),
+                Op::PutReviewer(person.clone()),
+            ],
+        })?;
+        Ok(person)
+    }
+
     /// Refused where nobody but `name` is an admin: nobody could undo what follows.
     fn another_admin(&self, name: &str) -> Result<(), Refused> {
         let people = self.store.reviewers().map_err(super::core::refuse)?;

@@ -3,6 +3,7 @@
 use super::core::{Core, Sight, no_decision, record_value, refuse};
 use super::cover::Cover;
 use super::lease::lease_view;
+use super::review::done;
 use crate::audit::{Hash, view_hash};
 use crate::domain::{
     Content, DATAOPS, Item, ItemState, Kind, Review, Route, Timestamp, VerdictKind,
@@ -89,7 +90,7 @@ impl Core {
         Ok(seen(item, &shown.record, shown.current.as_ref()))
     }
 
-    pub(super) fn view_of(
+    fn view_of(
         &self,
         sight: &Sight,
         stored: &StoredDecision,
@@ -253,21 +254,7 @@ fn seen(item: &Item, record: &Value, current: Option<&Content>) -> Hash {
 
 /// How a decision looks that nobody ever had in hand.
 fn settled(stored: &StoredDecision) -> Item {
-    Item {
-        id: stored.route.id.clone(),
-        kind: Kind::Review,
-        state: stored.route.state,
-        queue: stored.route.queue.clone().unwrap_or_default(),
-        entered_at: stored.admitted_at,
-        due_at: None,
-        priority: 0,
-        revision: 0,
-        required: Vec::new(),
-        approvals: Vec::new(),
-        content: None,
-        pending: None,
-        blind: false,
-        sample: None,
-        breached: false,
-    }
+    let queue = stored.route.queue.as_deref().unwrap_or_default();
+    let done = done(&stored.route.id, queue, stored.admitted_at);
+    Item { kind: Kind::Review, state: stored.route.state, ..done }
 }

@@ -5,9 +5,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::lang::fields::{Field, Presence, Resolved, Type};
+use super::lang::fields::{Field, Presence, Type};
 use super::lang::ir::{Atom, Test};
 use super::lang::reading::Val;
+use super::lang::resolve::Resolved;
 use super::lang::words;
 use super::nouns::Impact;
 

@@ -10,9 +10,10 @@ use std::ops::Range;
 
 use super::cells::{Cell, cells, group};
 use super::diagnostics::Sink;
-use super::lang::fields::{Field, Resolved, Type};
+use super::lang::fields::{Field, Type};
 use super::lang::ir::{Atom, Rule, Test};
 use super::lang::reading::Val;
+use super::lang::resolve::Resolved;
 use super::nouns::Impact;
 use super::rules::RouteRule;
 use super::whatif::business_impact;

@@ -34,7 +34,7 @@ impl FieldType {
         ("bool", Self::Flag),
     ];
 
-    pub(super) fn of_schema(word: &str) -> Option<Self> {
+    fn of_schema(word: &str) -> Option<Self> {
         let word = if word == "boolean" { "bool" } else { word };
         Self::WORDS.iter().find(|(w, _)| *w == word).map(|(_, t)| *t)
     }

@@ -12,42 +12,7 @@ use super::load::time;
 use super::nouns::{Firing, ReviewFacts, Routing, SlaFacts, WindowFacts};
 use crate::domain::{Decision, Facts, Fault, FaultKind, Outcome, Timestamp, record};
 
-/// What `given` may hold at its top level: the record's fields, the facts, and what the rules of
-/// effects read.
-pub(super) const GIVEN: [&str; 30] = [
-    "id",
-    "occurred_at",
-    "domain",
-    "action",
-    "scope",
-    "user_group",
-    "model",
-    "confidence",
-    "ensemble",
-    "cohort",
-    "business_impact",
-    "input",
-    "output",
-    "rationale",
-    "source",
-    "provenance",
-    "latency_ms",
-    "attributions",
-    "logits",
-    "tags",
-    "reply",
-    "now",
-    "control_readable",
-    "cohort_seen",
-    "arrival_rate_z",
-    "model_age_days",
-    "review",
-    "window",
-    "sla",
-    "feedback",
-];
-
-/// Those of [`GIVEN`] that are no part of the record.
+/// What a test may give beside the record: the facts, and what the rules of effects read.
 const BESIDE: [&str; 9] = [
     "now",
     "control_readable",
@@ -59,6 +24,11 @@ const BESIDE: [&str; 9] = [
     "sla",
     "feedback",
 ];
+
+/// What `given` may hold at its top level: the record's fields, and what stands beside it.
+pub(super) fn given() -> impl Iterator<Item = &'static str> {
+    record::fields().chain(BESIDE)
+}
 
 /// The keys of the tables a test gives beside the record.
 pub(super) const INNER: [(&str, &[&str]); 3] = [

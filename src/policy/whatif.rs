@@ -8,9 +8,10 @@ use serde::Serialize;
 
 use super::Policy;
 use super::cells::{Cell, Extent, cells};
-use super::lang::fields::{Field, Presence, Resolved, Type};
+use super::lang::fields::{Field, Presence, Type};
 use super::lang::ir::{Atom, Test};
 use super::lang::reading::{Reading, Val};
+use super::lang::resolve::Resolved;
 use super::lang::words;
 use super::nouns::Impact;
 use crate::domain::{Facts, Outcome};

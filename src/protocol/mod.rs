@@ -12,6 +12,7 @@
 //! # Ok(()) }
 //! ```
 
+mod answer;
 mod backends;
 mod command;
 mod control;
@@ -23,10 +24,11 @@ mod view;
 
 use futures_util::{future::BoxFuture, stream::BoxStream};
 
+pub use answer::{Admitted, Answer, Erased, NewToken, Refusal, Reviewed};
 pub use backends::{BackendView, ConflictView, NotReceived, Received, SyncView};
 pub use command::{
-    Act, Admitted, Answer, BlindAnswer, Command, Draft, Erased, FeedbackKind, LeaseAsk, Line,
-    NewToken, Offline, Refusal, ReviewRequest, Reviewed, TokenAsk,
+    Act, BlindAnswer, Command, Draft, FeedbackKind, LeaseAsk, Line, Offline, ReviewRequest,
+    TokenAsk,
 };
 pub use control::{
     BreakerView, BudgetView, CanaryAct, CanaryView, ContainmentView, FreezeView, Happened,

@@ -40,7 +40,7 @@ impl Inner {
     }
 
     /// Keep a verdict until the desk can have it. It is on disk when this answers.
-    pub(super) async fn wait_with(
+    async fn wait_with(
         &self,
         mut request: ReviewRequest,
         held: Option<ItemView>,

@@ -57,7 +57,7 @@ impl Inner {
     }
 
     /// What can be said without the desk.
-    pub(super) async fn without_it(&self, query: Query, why: &str) -> Result<Reply, Refused> {
+    async fn without_it(&self, query: Query, why: &str) -> Result<Reply, Refused> {
         match query {
             Query::Header => {
                 let header = self.state().header.clone();
@@ -93,7 +93,7 @@ impl Inner {
         }
     }
 
-    pub(super) async fn with_outbox(&self, mut header: Header) -> Result<Reply, Refused> {
+    async fn with_outbox(&self, mut header: Header) -> Result<Reply, Refused> {
         let me = self.me.clone();
         let arrived = self.kept(move |kept| kept.fates(&me)).await?;
         let state = self.state();

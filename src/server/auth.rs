@@ -151,11 +151,7 @@ impl FromRequestParts<Served> for Submitter {
 }
 
 /// Whom the token of a request speaks for, by what the store says now.
-pub(super) async fn authenticated(
-    parts: &Parts,
-    served: &Served,
-    from: IpAddr,
-) -> Result<Identity, Problem> {
+async fn authenticated(parts: &Parts, served: &Served, from: IpAddr) -> Result<Identity, Problem> {
     let Some(token) = bearer(&parts.headers).map(str::to_owned) else {
         return Err(refused_token(served, from, Unknown::Missing).await);
     };

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Equal parts of time before the last one that a baseline needs.
-pub const MIN_PARTS: usize = 12;
+const MIN_PARTS: usize = 12;
 
 /// Beyond so many standard deviations the arrival rate is unusual. Rates have heavy tails, so this
 /// is further out than a normal law would ask for.

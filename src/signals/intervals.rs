@@ -29,7 +29,7 @@ impl Interval {
 pub const ALPHA: f64 = 0.05;
 
 /// The standard normal quantile at `p`, in (0, 1).
-pub fn normal_quantile(p: f64) -> f64 {
+fn normal_quantile(p: f64) -> f64 {
     Normal::standard().inverse_cdf(p)
 }
 

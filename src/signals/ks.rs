@@ -6,7 +6,7 @@
 //! into (i, j) came from (i−1, j) with probability i/(i+j). Beyond that, Kolmogorov's limiting law.
 
 /// Larger samples use the limiting law.
-pub const EXACT_UP_TO: usize = 10_000;
+const EXACT_UP_TO: usize = 10_000;
 
 /// Two samples compared.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -10,7 +10,7 @@ use super::two_sample::{fisher_higher, newcombe, z_test};
 pub const MIN_REVIEWED: u64 = 30;
 
 /// A p-value below this is computed exactly.
-pub const EXACT: f64 = 0.01;
+const EXACT: f64 = 0.01;
 
 /// How a slice's override rate stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

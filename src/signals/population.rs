@@ -97,14 +97,6 @@ impl Population {
         }
     }
 
-    /// The probability of a PSI at least this large without drift.
-    pub fn p_value(&self) -> f64 {
-        if self.bins < 2 {
-            return 1.0;
-        }
-        chi_squared(self.bins).map_or(1.0, |law| law.sf(self.psi / self.spread()))
-    }
-
     fn spread(&self) -> f64 {
         1.0 / float(self.n_ref) + 1.0 / float(self.n_cur)
     }

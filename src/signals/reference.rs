@@ -124,7 +124,7 @@ impl ModelReference {
     }
 
     /// As [`Self::freeze`], of these features only: what is left out leaves no trace.
-    pub fn freeze_only(
+    fn freeze_only(
         version: u64,
         decisions: &[Decision],
         only: impl Fn(&Feature) -> bool,

@@ -49,7 +49,7 @@ impl Arm {
 
 /// The parameter of the symmetric Beta prior behind the plug-in rates; any value is valid, this
 /// one loses least evidence over a wide range of rates.
-pub const BETA_PRIOR: f64 = 0.18;
+const BETA_PRIOR: f64 = 0.18;
 
 /// The exact e-process for "the canary's rate equals the baseline's".
 ///
@@ -200,13 +200,10 @@ pub struct Sequence {
 /// The number of outcomes at which [`confidence_sequence`] is tightest by default.
 pub const TUNING: f64 = 2_000.0;
 
-/// Each arm needs as many outcomes before the asymptotic interval keeps its promise: below,
-/// uneven arms miss it 8 % of the time instead of 5 %.
-pub const SEQUENCE_MIN: u64 = 200;
-
 /// The asymptotic confidence sequence for canary minus baseline at level `1 − alpha`, tightest
 /// after `tuning` outcomes of both arms together. `None` while an arm is empty or neither has
-/// varied.
+/// varied. Each arm needs 200 outcomes before the interval keeps its promise: below, uneven arms
+/// miss it 8 % of the time instead of 5 %.
 ///
 /// Eq. 9 with the mixing parameter of eq. 161 and the p-value of eq. 155 of arXiv 2103.06476.
 pub fn confidence_sequence(

@@ -40,7 +40,7 @@ pub enum Clock {
 }
 
 /// The part of the given time that must be left for an item not to be at risk.
-pub const RISK: i64 = 5;
+const RISK: i64 = 5;
 
 /// Where an item stands that came at `entered` and is due at `due`.
 pub fn clock(entered: i64, due: i64, now: i64) -> Clock {
@@ -54,7 +54,7 @@ pub fn clock(entered: i64, due: i64, now: i64) -> Clock {
 }
 
 /// When an item that came at `entered` becomes at risk: four fifths of its time are gone.
-pub fn warning_at(entered: i64, due: i64) -> i64 {
+fn warning_at(entered: i64, due: i64) -> i64 {
     due.saturating_sub(due.saturating_sub(entered).max(0) / RISK)
 }
 

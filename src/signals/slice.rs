@@ -95,12 +95,6 @@ impl Slice {
         }
     }
 
-    /// Are distributions of features kept for it? (For what a model sees and says; who reviews it
-    /// has only counts.)
-    pub fn has_population(&self) -> bool {
-        matches!(self, Self::Overall | Self::Domain(_) | Self::Model { .. } | Self::Cohort { .. })
-    }
-
     /// The slices a decision belongs to by what it says itself: overall, domain, model version,
     /// one per cohort dimension.
     pub fn of(d: &Decision) -> Vec<Self> {

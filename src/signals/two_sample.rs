@@ -108,7 +108,7 @@ pub struct MannWhitney {
 }
 
 /// The exact distribution is computed while one sample has at most so many values.
-pub const EXACT_MAX: usize = 25;
+const EXACT_MAX: usize = 25;
 
 /// Mann–Whitney of `canary` against `baseline`; values that are not finite are left out; `None`
 /// while a sample is empty.

@@ -7,7 +7,7 @@ use super::signature::SigningKey;
 use crate::policy::{AlertSeverity, Notifier, NotifierKind};
 
 /// Where PagerDuty takes events, unless the notifier says otherwise (the EU region has its own).
-pub const PAGERDUTY: &str = "https://events.pagerduty.com";
+const PAGERDUTY: &str = "https://events.pagerduty.com";
 
 /// A notifier whose address and secret are known in this process.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -54,7 +54,7 @@ pub fn check(host: &str, addresses: impl IntoIterator<Item = IpAddr>) -> Result<
 }
 
 /// Is the address out in the world? (IANA's special-purpose registries: what is there is not.)
-pub fn is_public(address: IpAddr) -> bool {
+fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => is_public_v4(v4),
         IpAddr::V6(v6) => is_public_v6(v6),

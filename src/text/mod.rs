@@ -29,7 +29,7 @@ mod wrap;
 pub use clean::{Clean, MOST_MARKS, MOST_SCRIPT_MARKS, Segment, SegmentKind, TAB};
 pub use code_points::{CodePoint, CodePoints, code_points};
 pub use diff::{Chunk, ChunkKind, Diff, DiffUnit, MOST_LINES, MOST_WORDS, diff};
-pub use export::{csv_cell, escape_log, inert_json};
+pub use export::inert_json;
 pub use many::many;
 pub use retry_after::retry_after;
 pub use tree::{Folds, Node, NodeKind, Tree, humanise_key, tree};

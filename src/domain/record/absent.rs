@@ -5,29 +5,41 @@
 
 use serde_json::{Map, Value};
 
-/// Fields that may be absent.
-const OPTIONAL: [&str; 13] = [
-    "occurred_at",
-    "scope",
-    "user_group",
-    "ensemble",
-    "cohort",
-    "rationale",
-    "source",
-    "provenance",
-    "latency_ms",
-    "attributions",
-    "logits",
-    "tags",
-    "reply",
+/// The contract's fields in its order, and which of them may be absent.
+pub(super) const FIELDS: [(&str, bool); 21] = [
+    ("id", false),
+    ("occurred_at", true),
+    ("domain", false),
+    ("action", false),
+    ("scope", true),
+    ("user_group", true),
+    ("model", false),
+    ("confidence", false),
+    ("ensemble", true),
+    ("cohort", true),
+    ("business_impact", false),
+    ("input", false),
+    ("output", false),
+    ("rationale", true),
+    ("source", true),
+    ("provenance", true),
+    ("latency_ms", true),
+    ("attributions", true),
+    ("logits", true),
+    ("tags", true),
+    ("reply", true),
 ];
 /// Objects any member of which may be absent.
 const MAPS: [&str; 3] = ["cohort", "provenance", "attributions"];
 
+fn optional(key: &str) -> bool {
+    FIELDS.contains(&(key, true))
+}
+
 /// Is there a `null` that says nothing?
 pub(super) fn any(record: &Map<String, Value>) -> bool {
     record.iter().any(|(key, value)| match value {
-        Value::Null => OPTIONAL.contains(&key.as_str()),
+        Value::Null => optional(key),
         Value::Object(map) if MAPS.contains(&key.as_str()) => map.values().any(Value::is_null),
         Value::Object(map) if key == "source" => map.get("reliability").is_some_and(Value::is_null),
         _ => false,
@@ -36,7 +48,7 @@ pub(super) fn any(record: &Map<String, Value>) -> bool {
 
 /// Leave them out.
 pub(super) fn strip(record: &mut Map<String, Value>) {
-    record.retain(|key, value| !(value.is_null() && OPTIONAL.contains(&key.as_str())));
+    record.retain(|key, value| !(value.is_null() && optional(key)));
     for key in MAPS {
         if let Some(Value::Object(map)) = record.get_mut(key) {
             map.retain(|_, value| !value.is_null());

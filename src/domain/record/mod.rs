@@ -32,6 +32,11 @@ use super::{Decision, Fault, FaultKind, Model, Timestamp};
 use envelope::Opened;
 use extract::Parts;
 
+/// The fields of the contract, in its order.
+pub fn fields() -> impl Iterator<Item = &'static str> {
+    absent::FIELDS.into_iter().map(|(name, _)| name)
+}
+
 /// The longest id, in bytes.
 pub const MAX_ID: usize = 128;
 

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use super::super::diagnostics::nearest;
 use super::ast::{Expr, Kind};
-use super::fields::{Presence, Resolved, Scope, Type, Typed as Types, Unknown, resolve};
+use super::fields::{Presence, Scope, Type};
 use super::guard;
 use super::ir::{Atom, Const, Rule, Test};
 use super::lexer::Slip;
 use super::parser::parse;
+use super::resolve::{Resolved, Typed as Types, Unknown, resolve};
 use super::typed::Typed;
 
 /// The value of a parameter.

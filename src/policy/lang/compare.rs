@@ -5,9 +5,10 @@ use std::sync::Arc;
 use super::super::diagnostics::{nearest, per_cent};
 use super::ast::{Expr, Op};
 use super::check::{Checker, ParamValue, Side, atom};
-use super::fields::{Presence, Resolved, Scope, Type};
+use super::fields::{Presence, Scope, Type};
 use super::ir::{Const, Test};
 use super::lexer::Slip;
+use super::resolve::Resolved;
 use super::typed::Typed;
 
 impl Checker<'_> {

@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 
 use super::check::{Checked, Context, Param, ParamValue, Params, check};
 use super::closure::compile;
-use super::fields::{Scope, Type, Typed};
+use super::fields::{Scope, Type};
 use super::reading::Reading;
+use super::resolve::Typed;
 use crate::domain::{Decision, Facts};
 use crate::policy::nouns::Impact;
 use crate::policy::redact::Redaction;

@@ -8,8 +8,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::ast::Op;
-use super::fields::Resolved;
 use super::reading::{Reading, Val};
+use super::resolve::Resolved;
 
 /// A checked rule.
 #[derive(Clone, Debug, PartialEq)]

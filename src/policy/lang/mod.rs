@@ -19,6 +19,7 @@ pub(crate) mod ir;
 pub(crate) mod lexer;
 pub(crate) mod parser;
 pub(crate) mod reading;
+pub(crate) mod resolve;
 mod typed;
 pub(crate) mod words;
 

@@ -1,8 +1,8 @@
 //! Atoms in words, with the values that made them true or false: reasons and explanations.
 
-use super::fields::Resolved;
 use super::ir::{Atom, Const, Test};
 use super::reading::{Reading, Val};
+use super::resolve::Resolved;
 
 /// Longest foreign value in a sentence, in characters.
 const MAX_VALUE: usize = 80;
@@ -102,7 +102,7 @@ pub(crate) fn condition(atom: &Atom) -> String {
 }
 
 /// The atom with the value at hand: `confidence 0.71 <= params.high 0.85`.
-pub(crate) fn instance(atom: &Atom, reading: &Reading<'_>) -> String {
+fn instance(atom: &Atom, reading: &Reading<'_>) -> String {
     let Atom { field, test: t, .. } = atom;
     match t {
         Test::Tagged(..) | Test::Has(_) => condition(atom),

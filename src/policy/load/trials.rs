@@ -7,7 +7,7 @@ use toml::de::DeValue;
 
 use super::super::diagnostics::nearest;
 use super::super::rules::{EffectRule, RequireRule, RouteRule, SampleRule};
-use super::super::trial::{Expect, GIVEN, INNER, SampleExpect, Trial};
+use super::super::trial::{Expect, INNER, SampleExpect, Trial, given};
 use super::table::{At, Table, Value, integer, number};
 use super::{Loader, RESERVED};
 use crate::domain::Outcome;
@@ -80,10 +80,13 @@ impl Loader<'_> {
                 "input" | "output" => self.typed_keys(&key.value, value),
                 "model" => self.part_keys(&key.value, value, &["name", "version"]),
                 "source" => self.part_keys(&key.value, value, &["name", "reliability"]),
-                known if GIVEN.contains(&known) => self.inner_keys(&key.value, value),
+                known if given().any(|name| name == known) => self.inner_keys(&key.value, value),
                 // A record may have fields of its own, but no rule can read one: the test would be
                 // of something else than it says.
-                _ => self.slip(&key, format!("no rule reads a field `{}`", key.value), &GIVEN),
+                _ => {
+                    let known: Vec<&str> = given().collect();
+                    self.slip(&key, format!("no rule reads a field `{}`", key.value), &known);
+                }
             }
             out.insert(key.value, json(value));
         }

@@ -16,7 +16,7 @@ use super::{
 use crate::domain::record::reply::{TASK_TOKEN as TOKEN, is_region};
 
 /// Another address than AWS's, as AWS's own tools read it.
-pub const ENDPOINT: &str = "AWS_ENDPOINT_URL_SFN";
+const ENDPOINT: &str = "AWS_ENDPOINT_URL_SFN";
 const KEY: &str = "AWS_ACCESS_KEY_ID";
 const SECRET: &str = "AWS_SECRET_ACCESS_KEY";
 const SESSION: &str = "AWS_SESSION_TOKEN";

@@ -127,11 +127,7 @@ impl State {
         }
     }
 
-    pub(super) fn reply_failed(
-        &mut self,
-        what: &str,
-        reply: Result<Reply, Refused>,
-    ) -> Vec<Effect> {
+    fn reply_failed(&mut self, what: &str, reply: Result<Reply, Refused>) -> Vec<Effect> {
         self.toast_refused(&format!("{what} could not be read: "), &failure(reply));
         Vec::new()
     }

@@ -137,7 +137,7 @@ impl State {
     }
 
     /// Nothing is shown any more; a lease held goes back.
-    pub(super) fn leave_item(&mut self) -> Vec<Effect> {
+    fn leave_item(&mut self) -> Vec<Effect> {
         let Some(shown) = self.shown.take() else { return Vec::new() };
         self.dirty = true;
         match shown.hold {

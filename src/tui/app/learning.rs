@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::act::moved;
 use super::{Effect, Purpose, State};
 use crate::domain::Correction;
 use crate::protocol::{Query, Refused, Reply};
@@ -99,18 +100,8 @@ impl State {
     }
 
     pub(super) fn learning_act(&mut self, action: Action) -> Vec<Effect> {
-        let page = self.painted.room.max(2);
-        let last = self.learning.recent.len().saturating_sub(1);
-        let at = self.learning.selected;
+        let (at, rows) = (self.learning.selected, self.learning.recent.len());
         let next = match action {
-            Action::Down | Action::NextMatch => at + 1,
-            Action::Up | Action::PrevMatch => at.saturating_sub(1),
-            Action::HalfPageDown => at + page / 2,
-            Action::HalfPageUp => at.saturating_sub(page / 2),
-            Action::PageDown => at + page,
-            Action::PageUp => at.saturating_sub(page),
-            Action::Top => 0,
-            Action::Bottom => last,
             Action::Open | Action::Fold => {
                 self.learning.open = !self.learning.open;
                 at
@@ -122,9 +113,9 @@ impl State {
                 at
             }
             Action::Kill | Action::Back => return self.page_act(action),
-            _ => at,
+            _ => moved(at, action, rows, self.painted.room),
         };
-        self.learning.selected = next.min(last);
+        self.learning.selected = next.min(rows.saturating_sub(1));
         Vec::new()
     }
 }

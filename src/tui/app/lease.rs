@@ -65,7 +65,7 @@ impl State {
         }
     }
 
-    pub(super) fn is_away_at(&self, when: Timestamp) -> bool {
+    fn is_away_at(&self, when: Timestamp) -> bool {
         // Whoever types in their own editor is at work, though no key reaches us.
         !self.outside && when.duration_since(self.active) > AWAY
     }

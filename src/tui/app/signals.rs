@@ -74,7 +74,7 @@ pub fn slice_word(slice: &SliceName) -> String {
 }
 
 /// The slice as a scope of the kill switch, where it is one.
-pub fn slice_scope(slice: &SliceName) -> Option<ControlScope> {
+fn slice_scope(slice: &SliceName) -> Option<ControlScope> {
     let (dimension, value) = slice.iter().next()?;
     match dimension.as_str() {
         "cohort" | "model" | "domain" => format!("{dimension}={value}").parse().ok(),

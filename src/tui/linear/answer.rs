@@ -269,7 +269,7 @@ impl<W: Write> Linear<W> {
         Ok(true)
     }
 
-    pub(super) fn keep_or_fill(&mut self, text: &str) {
+    fn keep_or_fill(&mut self, text: &str) {
         if !text.is_empty() {
             self.fill(text);
         }
@@ -295,7 +295,7 @@ impl<W: Write> Linear<W> {
     }
 
     /// The new text is complete: say what it changes.
-    pub(super) fn text_ended(&mut self, lines: Vec<String>) -> Result<(), RunError> {
+    fn text_ended(&mut self, lines: Vec<String>) -> Result<(), RunError> {
         if !lines.is_empty() {
             self.tell(What::Edited(Ok(Some(lines.join("\n")))));
         }

@@ -11,7 +11,7 @@ use crate::tui::app::View;
 use crate::tui::theme::Role;
 
 /// The name of a view.
-pub fn view_name(view: View) -> &'static str {
+fn view_name(view: View) -> &'static str {
     match view {
         View::Queue => "queue",
         View::Signals => "signals",

@@ -45,7 +45,7 @@ impl Rgb {
     }
 
     /// Relative luminance, 0 (black) to 1 (white), as WCAG 2.2 defines it.
-    pub fn luminance(self) -> f64 {
+    fn luminance(self) -> f64 {
         let [r, g, b] = self.linear();
         0.2126 * r + 0.7152 * g + 0.0722 * b
     }

@@ -1,31 +1,26 @@
 //! `sync`: sends what waits in the outbox (alerts, replies, corrections), and says what does.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+mod delivery;
+mod status;
+
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 
 use super::app::App;
 use super::failure::{Exit, Failure, Outcome};
 use super::open::Fresh;
-use super::out::{Tone, clean_line};
-use super::session::{Session, variant};
-use super::table::{lines, numbers, words};
-use crate::desk::Local;
+use super::out::clean_line;
+use super::session::Session;
 use crate::domain::Timestamp;
-use crate::policy::{Backend, BackendKind};
-use crate::protocol::{BackendView, Command, Outgoing, Query, Reply, SyncView};
-use crate::sync::backends::{Place, Syncer, labeling_config};
-use crate::sync::guard::{Allowed, PRIVATE_HOSTS};
-use crate::sync::{Courier, Https, Round, Terms, Verdict, Wire};
-
-/// How long an app that closes waits for what is on the wire.
-const LAST: Duration = Duration::from_secs(2);
+use crate::policy::BackendKind;
+use crate::protocol::Command;
+use crate::sync::backends::labeling_config;
+use crate::sync::{Round, Verdict};
+pub use delivery::Delivery;
+use delivery::{carriers, way_out};
+use status::status;
 
 /// Send what waits in the outbox: alerts, replies, corrections
 #[derive(Debug, clap::Args)]
@@ -93,79 +88,6 @@ impl Sync {
             None if self.once => once(app, &session, self.to.as_deref()),
             None => forever(app, &session),
         }
-    }
-}
-
-/// How things leave from this process.
-fn way_out() -> Result<(Arc<dyn Wire>, Terms), Failure> {
-    let allowed = Allowed::read(&std::env::var(PRIVATE_HOSTS).unwrap_or_default());
-    let wire = Https::new(allowed).map_err(|e| {
-        Failure::new(Exit::Failed, "io", format!("nothing can be sent from here: {e}"))
-            .hint("overrule needs the system's certificates (package ca-certificates)")
-    })?;
-    let mut seed = [0; 8];
-    getrandom::fill(&mut seed)
-        .map_err(|e| Failure::defect(format!("the operating system gives no randomness: {e}")))?;
-    let terms = Terms {
-        env: Arc::new(|name| std::env::var(name).ok()),
-        source: whoami::hostname().unwrap_or_else(|_| "overrule".into()),
-        holder: uuid::Uuid::now_v7().to_string(),
-        seed: u64::from_le_bytes(seed),
-    };
-    Ok((Arc::new(wire), terms))
-}
-
-/// Who carries alerts and replies, and who carries corrections, over this store.
-fn carriers(local: &Local) -> Result<(Courier, Syncer), Failure> {
-    let (wire, terms) = way_out()?;
-    let courier = Courier::new(Arc::new(local.clone()), wire.clone(), terms.clone());
-    Ok((courier, Syncer::new(local.clone(), wire, terms)))
-}
-
-/// Delivery in the background, for as long as something else goes on.
-#[derive(Debug)]
-pub struct Delivery {
-    stop: [oneshot::Sender<()>; 2],
-    tasks: [JoinHandle<()>; 2],
-}
-
-impl Delivery {
-    /// Begin. Where nothing can be sent from here, that is logged and nothing else is held up.
-    pub fn start(session: &Session) -> Option<Self> {
-        let local = session.local().ok()?;
-        Self::over(local, session.runtime().ok()?.handle())
-    }
-
-    /// As [`Self::start`], over a desk, on a runtime.
-    pub fn over(local: &Local, runtime: &Handle) -> Option<Self> {
-        let (courier, syncer) = carriers(local)
-            .inspect_err(|failure| tracing::warn!(message = failure.message, "no delivery"))
-            .ok()?;
-        let (stop_courier, courier_stops) = oneshot::channel();
-        let (stop_syncer, syncer_stops) = oneshot::channel();
-        let courier = runtime.spawn(courier.run(Timestamp::now, async {
-            let _ = courier_stops.await;
-        }));
-        let syncer = runtime.spawn(syncer.run(Timestamp::now, async {
-            let _ = syncer_stops.await;
-        }));
-        Some(Self { stop: [stop_courier, stop_syncer], tasks: [courier, syncer] })
-    }
-
-    /// End. What is on the wire gets a moment; what is not marked as sent is sent again.
-    pub fn end(self, session: &Session) {
-        if let Ok(runtime) = session.runtime() {
-            runtime.block_on(self.ended());
-        }
-    }
-
-    /// As [`Self::end`], where there is a runtime already.
-    pub async fn ended(self) {
-        for stop in self.stop {
-            let _ = stop.send(());
-        }
-        let [courier, syncer] = self.tasks;
-        let _ = tokio::time::timeout(LAST, async { tokio::join!(courier, syncer) }).await;
     }
 }
 
@@ -367,162 +289,5 @@ fn forever(app: &App, session: &Session) -> Outcome {
     });
     runtime.block_on(delivery.ended());
     session.wrote();
-    Ok(())
-}
-
-/// Backends that nothing can be sent to from this process, and why. Who only asks a server sends
-/// nothing.
-fn unready(session: &Session) -> Result<BTreeMap<String, String>, Failure> {
-    if session.remote().is_some() {
-        return Ok(BTreeMap::new());
-    }
-    let local = session.local()?;
-    // What is not in the outbox yet waits all the same.
-    if let Err(refused) = local.collect() {
-        tracing::debug!(message = refused.message, "nothing was collected");
-    }
-    let why_not = |b: &Backend| {
-        let why = Place::of(b, &|name| std::env::var(name).ok()).err()?;
-        Some((b.name.clone(), why.to_string()))
-    };
-    Ok(local.backends()?.iter().filter_map(why_not).collect())
-}
-
-fn status(app: &App, session: &Session) -> Outcome {
-    let unready = unready(session)?;
-    let view = variant!(session.ask(Query::Sync)?, Reply::Sync(view) => *view)?;
-    let SyncView { outgoing, backends } = view;
-    if app.out.json {
-        let mut all = serde_json::to_value(&outgoing)
-            .map_err(|e| Failure::defect(format!("cannot write JSON: {e}")))?;
-        if let Some(map) = all.as_object_mut() {
-            map.insert("backends".into(), json!(backends));
-            map.insert("unready".into(), json!(unready));
-        }
-        return app.out.json(&all);
-    }
-    app.out.line(format!(
-        "{} waiting, {} held, {} given up",
-        outgoing.waiting, outgoing.held, outgoing.dead
-    ))?;
-    of_backends(app, &backends, &unready)?;
-    of_rows(app, &outgoing)?;
-    if outgoing.dead > 0 {
-        app.out.note(
-            app.out.tone_err(Tone::Dim, "given up: mend the cause, then overrule sync retry KEY"),
-        );
-    }
-    Ok(())
-}
-
-/// A line for each backend, and what did not come back from it.
-fn of_backends(app: &App, backends: &[BackendView], unready: &BTreeMap<String, String>) -> Outcome {
-    if backends.is_empty() {
-        return Ok(());
-    }
-    let when =
-        |at: Option<Timestamp>| at.map_or_else(String::new, |at| at.strftime("%F %T").to_string());
-    let rows: Vec<Vec<String>> = backends
-        .iter()
-        .map(|b| {
-            let state = match (unready.contains_key(&b.name), b.failing) {
-                (_, true) => "failing",
-                (true, false) => "not from here",
-                (false, false) if b.to_send > 0 => "sending",
-                (false, false) => "in sync",
-            };
-            vec![
-                clean_line(&b.name),
-                b.kind.clone(),
-                state.to_owned(),
-                b.to_send.to_string(),
-                b.dead.to_string(),
-                b.sent.to_string(),
-                when(b.last_sent_at),
-                when(b.next_at),
-                b.error.as_deref().map(clean_line).unwrap_or_default(),
-            ]
-        })
-        .collect();
-    let columns = [
-        words("backend"),
-        words("kind"),
-        words("state"),
-        numbers("to send"),
-        numbers("given up"),
-        numbers("sent"),
-        words("last sent (UTC)"),
-        words("next (UTC)"),
-        words("last answer"),
-    ];
-    for line in lines(&app.out, &columns, &rows) {
-        app.out.line(line)?;
-    }
-    for why in unready.values() {
-        app.out.note(clean_line(why));
-    }
-    for b in backends {
-        if !b.blind.is_empty() {
-            let queues: Vec<String> = b.blind.iter().map(|q| clean_line(q)).collect();
-            app.out.note(format!(
-                "{}: blind items of {} are not sent while they wait: the proposal would stand in \
-                 the open there; they are reviewed at the desk",
-                clean_line(&b.name),
-                queues.join(", ")
-            ));
-        }
-        if !b.unmapped.is_empty() {
-            let names: Vec<String> = b.unmapped.iter().map(|n| clean_line(n)).collect();
-            app.out.note(format!(
-                "{}: no reviewer here is {} (name them in [sync.{}.reviewers] of the policy)",
-                clean_line(&b.name),
-                names.join(", "),
-                clean_line(&b.name)
-            ));
-        }
-        for c in &b.conflicts {
-            app.out.note(format!(
-                "{}: {} of {} on {} is no verdict: {}",
-                clean_line(&b.name),
-                clean_line(&c.annotation),
-                clean_line(&c.account),
-                clean_line(&c.item),
-                clean_line(&c.why)
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// The first rows that did not go out.
-fn of_rows(app: &App, outgoing: &Outgoing) -> Outcome {
-    if outgoing.listed.is_empty() {
-        return Ok(());
-    }
-    let rows: Vec<Vec<String>> = outgoing
-        .listed
-        .iter()
-        .map(|o| {
-            vec![
-                o.state.clone(),
-                clean_line(&o.to),
-                clean_line(&o.key),
-                o.attempts.to_string(),
-                o.next_at.map_or_else(String::new, |at| at.strftime("%F %T").to_string()),
-                o.error.as_deref().map(clean_line).unwrap_or_default(),
-            ]
-        })
-        .collect();
-    let columns = [
-        words("state"),
-        words("to"),
-        words("key"),
-        numbers("tries"),
-        words("next (UTC)"),
-        words("last answer"),
-    ];
-    for line in lines(&app.out, &columns, &rows) {
-        app.out.line(line)?;
-    }
     Ok(())
 }
