@@ -31,7 +31,7 @@ const TICK: Duration = Duration::from_secs(1);
 const FIRST_TOKEN: Duration = Duration::from_secs(24 * 60 * 60);
 /// Files that are no connections of clients: the store, its pool, deliveries, the log.
 const OTHER_FILES: usize = 256;
-/// How often the ticker looks whether it is to end.
+/// How often the ticker looks whether it is to end, or has much to count.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Serve the desk over HTTP
@@ -275,6 +275,9 @@ fn tick(local: &Local, end: &AtomicBool) {
         while waited < TICK && !end.load(Ordering::Relaxed) {
             std::thread::sleep(LOOK);
             waited += LOOK;
+            if let Err(refused) = local.count_in() {
+                tracing::warn!(why = refused.message, "windows are behind");
+            }
         }
     }
 }

@@ -272,7 +272,7 @@ pub(super) fn admission(
     let place = item.as_ref().map(|i| i.queue.as_str()).or(route.queue.as_deref());
     let level = place.map_or(0, |q| sight.level(q));
     let columns = match shape {
-        Shape::Whole(d) => columns(*d),
+        Shape::Whole(d) => columns(&d),
         Shape::Broken { columns, .. } => *columns,
     };
     let columns = Columns { level, ..columns };

@@ -22,10 +22,11 @@ use super::admit::{Tally, admission, answer_of, letters, moment, would_route};
 use super::core::{Core, Sight, millis, refuse};
 use super::prepare::{Prepared, Ready, prepare};
 use super::salts::Salts;
+use super::signals::Counted;
 use super::submit::{Admissions, Ask, Shared, Turned};
 use super::tokens::{Identity, Known, TABLE, Unknown};
 use crate::authority::{self, Subject};
-use crate::domain::{Reviewer, Timestamp};
+use crate::domain::{Decision, Reviewer, Timestamp};
 use crate::protocol::{Act, Admitted, Refusal, Refused, Why};
 use crate::store::{Admission, AdmitBatch, AdmitResult, DeadLetter, Premises, StoreError, Ticket};
 
@@ -110,13 +111,12 @@ enum Flight {
         name: String,
         places: Vec<Place>,
         rows: Arc<Vec<Admission>>,
+        /// What was read of them, where the windows of this process count them.
+        read: Vec<Option<Arc<Decision>>>,
         ticket: Answers,
     },
     /// Lines that are not usable, and why.
-    Letters {
-        places: Vec<(Place, Refusal)>,
-        ticket: Answers,
-    },
+    Letters { places: Vec<(Place, Refusal)>, ticket: Answers },
 }
 
 type Answers = Ticket<Vec<AdmitResult>>;
@@ -339,7 +339,8 @@ impl Sequencer {
             }
             false => Vec::new(),
         };
-        let (mut places, mut rows) = (Vec::new(), Vec::new());
+        let (mut places, mut rows, mut read) = (Vec::new(), Vec::new(), Vec::new());
+        let counted = self.core.fresh.is_wanted();
         let mut waiting = waiting.into_iter().enumerate();
         let mut changed = false;
         while rows.len() < ROWS && !changed {
@@ -347,6 +348,7 @@ impl Sequencer {
             let ready = if stale { self.again_ready(ready.raw())? } else { ready };
             let at = moment(&self.sight, &ready, self.clock());
             self.now = at;
+            read.extend(counted.then(|| ready.decision()));
             let known = known.get(i).copied().unwrap_or(false);
             let made = self.core.with_gauges(&self.sight, at, |gauges| {
                 // What is known already is answered as it was and counts no more.
@@ -374,7 +376,7 @@ impl Sequencer {
             bulk: false,
         });
         let left = waiting.map(|(_, row)| row).collect();
-        Ok((Flight::Rows { name: name.to_owned(), places, rows, ticket }, left, changed))
+        Ok((Flight::Rows { name: name.to_owned(), places, rows, read, ticket }, left, changed))
     }
 
     /// A record made ready under the policy in force now.
@@ -437,11 +439,14 @@ impl Sequencer {
                     self.fail(asks, &refuse(error).into());
                 }
             },
-            Some(Flight::Rows { name, places, rows, ticket }) => {
+            Some(Flight::Rows { name, places, rows, read, ticket }) => {
                 let results = ticket.wait();
                 self.core.cooled_by(&self.sight, &rows, results.as_deref().ok());
                 match results {
-                    Ok(results) => self.landed(&places, &rows, results),
+                    Ok(results) => {
+                        self.count(&rows, read, &results);
+                        self.landed(&places, &rows, results);
+                    }
                     Err(StoreError::Premise(premise)) => {
                         tracing::debug!(%premise, "decided again");
                         self.again(&name, places, &rows);
@@ -452,6 +457,15 @@ impl Sequencer {
                 }
             }
         }
+    }
+
+    /// Tell the keeper of this process what it need not read back.
+    fn count(&self, rows: &[Admission], read: Vec<Option<Arc<Decision>>>, done: &[AdmitResult]) {
+        let stored = rows.iter().zip(read).zip(done);
+        self.core.fresh.keep(stored.filter_map(|((row, read), done)| match done {
+            AdmitResult::New(index) => Counted::of(*index, row, read?),
+            AdmitResult::Duplicate(_) | AdmitResult::Conflict => None,
+        }));
     }
 
     fn land_all(&mut self) {

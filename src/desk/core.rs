@@ -9,7 +9,7 @@ use super::contain::{Begun, Controls, Cooldowns, Gauges};
 use super::denials::Denials;
 use super::keys::Keys;
 use super::salts::fresh_salt;
-use super::signals::{Frozen, Keeper};
+use super::signals::{Fresh, Frozen, Keeper};
 use super::tokens::Tokens;
 use super::watch::Watch;
 use crate::audit::{Entry, Salt, commit};
@@ -40,6 +40,8 @@ pub(super) struct Core {
     pub(super) frozen: Frozen,
     /// Keeps the windows, where this process is the one that ticks.
     pub(super) keeper: Mutex<Keeper>,
+    /// What this process has just admitted, for its keeper.
+    pub(super) fresh: Fresh,
     /// Limiters, and the meters of budgets.
     pub(super) gauges: Mutex<Option<Gauges>>,
     /// Until when effects stay quiet, as far as this process knows it to be stored.
@@ -123,6 +125,7 @@ impl Core {
             controls: Controls::default(),
             frozen: Frozen::default(),
             keeper: Mutex::default(),
+            fresh: Fresh::default(),
             gauges: Mutex::new(None),
             quiet: Cooldowns::default(),
             here: Mutex::new(None),

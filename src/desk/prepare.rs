@@ -1,6 +1,8 @@
 //! A line made ready for routing: parsed, its sameness hash taken, its body committed to. No
 //! store, no clock: this is what ingest does on many threads.
 
+use std::sync::Arc;
+
 use hmac::{Hmac, Mac};
 use serde_json::Value;
 use sha2::Sha256;
@@ -37,7 +39,7 @@ pub(super) struct Ready {
 
 /// Valid in shape, or not.
 pub(super) enum Shape {
-    Whole(Box<Decision>),
+    Whole(Arc<Decision>),
     Broken {
         faults: Vec<Fault>,
         occurred_at: Option<crate::domain::Timestamp>,
@@ -52,6 +54,14 @@ impl Ready {
         match &self.shape {
             Shape::Whole(decision) => decision.occurred_at,
             Shape::Broken { occurred_at, .. } => *occurred_at,
+        }
+    }
+
+    /// What was read, where it is whole.
+    pub(super) fn decision(&self) -> Option<Arc<Decision>> {
+        match &self.shape {
+            Shape::Whole(decision) => Some(decision.clone()),
+            Shape::Broken { .. } => None,
         }
     }
 
@@ -79,7 +89,7 @@ pub(super) fn prepare(
         Intake::Record(parsed) => {
             let raw = if redacts { parsed.raw() } else { Value::Null };
             let Parsed { decision, canonical, as_sent } = *parsed;
-            (decision.id.clone(), (canonical, as_sent), raw, Shape::Whole(Box::new(decision)))
+            (decision.id.clone(), (canonical, as_sent), raw, Shape::Whole(Arc::new(decision)))
         }
         Intake::Broken(broken) => {
             let Broken { id, canonical, as_sent, raw, faults, occurred_at, .. } = *broken;
@@ -142,16 +152,16 @@ pub(super) fn at_path<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
 }
 
 /// What lists show of a decision.
-pub(super) fn columns(d: Decision) -> Columns {
+pub(super) fn columns(d: &Decision) -> Columns {
     Columns {
-        domain: d.domain,
-        action: d.action,
-        model: d.model.name,
-        version: d.model.version,
+        domain: d.domain.clone(),
+        action: d.action.clone(),
+        model: d.model.name.clone(),
+        version: d.model.version.clone(),
         confidence: Some(d.confidence),
         business_impact: Some(d.business_impact),
-        cohort: d.cohort,
-        tags: d.tags,
+        cohort: d.cohort.clone(),
+        tags: d.tags.clone(),
         level: 0,
     }
 }

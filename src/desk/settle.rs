@@ -453,7 +453,7 @@ fn readmit(
     let decision = parsed.ok();
     let columns = Columns {
         level: sight.level(&next.queue),
-        ..decision.clone().map_or_else(|| stored.columns.clone(), columns)
+        ..decision.as_ref().map_or_else(|| stored.columns.clone(), columns)
     };
     let row = form(&stored.content, &route, &facts, &columns);
     let mut ops = vec![Op::Entry(draft_of(entry, kept, Some(&row))?)];

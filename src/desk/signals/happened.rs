@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::core::{Core, refuse};
 use super::super::settle::decision_of;
+use super::fresh::Counted;
 use super::frozen;
 use crate::audit::{Entry, EntryKind};
 use crate::domain::{Decision, Item, Kind, Outcome, Review, Timestamp, VerdictKind};
@@ -28,6 +29,20 @@ pub(super) struct First {
     pub(super) at: Timestamp,
     /// Decisions so far.
     pub(super) decisions: u64,
+}
+
+/// What windows count of an admission.
+struct Admitted<'a> {
+    index: u64,
+    at: Timestamp,
+    outcome: Outcome,
+    rule: Option<&'a str>,
+    /// Where it went to people.
+    queue: Option<&'a str>,
+    /// `None`: it cannot be read, or waits to be repaired.
+    decision: Option<&'a Decision>,
+    /// As its row says; asked where the decision says nothing.
+    domain: &'a str,
 }
 
 /// Follows the log into windows.
@@ -70,7 +85,7 @@ impl Follower {
         let Some(stored) = &seen.decision else { return Ok(()) };
         let is = |kind: EntryKind| entry.t == kind;
         if is(EntryKind::ADMIT) {
-            self.admitted(core, &entry, stored, seen.index)
+            self.told_of(core, &entry, stored, seen.index)
         } else if is(EntryKind::READMIT) {
             self.readmitted(core, &entry, stored)
         } else if is(EntryKind::STAGE) || is(EntryKind::SETTLE) || is(EntryKind::MOVE) {
@@ -108,7 +123,16 @@ impl Follower {
         self.count(core, at, stored, d.as_ref(), &[], |c| c.add(what, 1))
     }
 
-    fn admitted(
+    /// An admission of this process, which it did not have to read back.
+    pub(super) fn admission(&mut self, core: &Core, row: &Counted) -> Result<(), Refused> {
+        let decision = Some(&*row.decision);
+        let Counted { index, at, outcome, ref rule, ref queue, .. } = *row;
+        let (rule, queue) = (Some(rule.as_str()), queue.as_deref());
+        self.admitted(core, &Admitted { index, at, outcome, rule, queue, decision, domain: "" })
+    }
+
+    /// An admission as the log tells it.
+    fn told_of(
         &mut self,
         core: &Core,
         entry: &Entry,
@@ -116,6 +140,25 @@ impl Follower {
         index: u64,
     ) -> Result<(), Refused> {
         let outcome = entry.outcome.unwrap_or(stored.route.outcome);
+        let decision = match outcome {
+            // Its features are those of the repaired record, when there is one.
+            Outcome::Quarantine => None,
+            _ => decision_of(stored).ok(),
+        };
+        let admitted = Admitted {
+            index,
+            at: entry.at,
+            outcome,
+            rule: entry.rule.as_deref(),
+            queue: entry.queue.as_deref(),
+            decision: decision.as_ref(),
+            domain: &stored.columns.domain,
+        };
+        self.admitted(core, &admitted)
+    }
+
+    fn admitted(&mut self, core: &Core, admitted: &Admitted<'_>) -> Result<(), Refused> {
+        let Admitted { index, at: now, outcome, rule, queue, decision, domain } = *admitted;
         let mut counts = vec![Count::Decisions];
         counts.extend(match outcome {
             Outcome::Auto => Some(Count::Auto),
@@ -124,32 +167,27 @@ impl Follower {
             Outcome::Quarantine => Some(Count::Quarantined),
             Outcome::Review => None,
         });
-        counts.extend(entry.queue.is_some().then_some(Count::ToPeople));
-        let d = match outcome {
-            // Its features are those of the repaired record, when there is one.
-            Outcome::Quarantine => None,
-            _ => decision_of(stored).ok(),
-        };
-        if let Some(d) = &d
+        counts.extend(queue.is_some().then_some(Count::ToPeople));
+        if let Some(d) = decision
             && !self.reference.models.contains_key(&d.model.name)
             && self.firsts.len() < crate::signals::MODELS
         {
-            let first = First { index, at: entry.at, decisions: 0 };
+            let first = First { index, at: now, decisions: 0 };
             self.firsts.entry(d.model.name.clone()).or_insert(first).decisions += 1;
         }
-        let rule = entry.rule.clone().map(Slice::Rule);
-        let queue = entry.queue.clone().map(Slice::Queue);
+        let rule = rule.map(|rule| Slice::Rule(rule.to_owned()));
+        let queue = queue.map(|queue| Slice::Queue(queue.to_owned()));
         let more: Vec<Slice> = rule.into_iter().chain(queue).collect();
-        self.decision(core, entry.at, stored, d.as_ref(), &more, &counts)?;
-        let Some(d) = &d else { return Ok(()) };
-        let at = moment(d, entry.at);
+        self.decision(core, now, domain, decision, &more, &counts)?;
+        let Some(d) = decision else { return Ok(()) };
+        let at = moment(d, now);
         let overall = self.windows.slice(&Slice::Overall, at);
         if let Some(ms) = d.latency_ms.and_then(whole) {
             let model = self.windows.slice(&model_of(d), at);
             self.windows.took(at, &[overall, model], Clock::Model, ms);
         }
         if let Some(decided) = d.occurred_at {
-            self.windows.took(at, &[overall], Clock::Admit, between(decided, stored.facts.now));
+            self.windows.took(at, &[overall], Clock::Admit, between(decided, now));
         }
         Ok(())
     }
@@ -166,7 +204,7 @@ impl Follower {
         counts.extend((stored.route.outcome == Outcome::Auto).then_some(Count::Auto));
         counts.extend(entry.queue.is_some().then_some(Count::ToPeople));
         let more: Vec<Slice> = entry.queue.clone().map(Slice::Queue).into_iter().collect();
-        self.decision(core, entry.at, stored, d.as_ref(), &more, &counts)
+        self.decision(core, entry.at, &stored.columns.domain, d.as_ref(), &more, &counts)
     }
 
     /// Count a decision in its minute, with its features where it can be read.
@@ -174,7 +212,7 @@ impl Follower {
         &mut self,
         core: &Core,
         now: Timestamp,
-        stored: &StoredDecision,
+        domain: &str,
         d: Option<&Decision>,
         more: &[Slice],
         counts: &[Count],
@@ -187,7 +225,7 @@ impl Follower {
             return Ok(());
         }
         self.room(core, at)?;
-        self.slices(stored, d, more, at);
+        self.slices(domain, d, more, at);
         let population = d.and_then(|d| {
             let reference = self.reference.models.get(&d.model.name)?;
             let missing = reference.place(d, &mut self.places);
@@ -216,7 +254,7 @@ impl Follower {
             return Ok(());
         };
         self.room(core, at)?;
-        self.slices(stored, Some(&d), &[], at);
+        self.slices("", Some(&d), &[], at);
         reference.place(&d, &mut self.places);
         let model = self.windows.model(&d.model.name, &reference);
         self.windows.decision(at, &[], &[], &self.watched, Some((model, &self.places)));
@@ -331,28 +369,21 @@ impl Follower {
         change: impl Fn(&mut Counts),
     ) -> Result<(), Refused> {
         self.room(core, at)?;
-        self.slices(stored, d, more, at);
+        self.slices(&stored.columns.domain, d, more, at);
         self.windows.count(at, &self.ids, change);
         Ok(())
     }
 
     /// The slices of a decision: by what it says itself where it can be read (those are watched),
-    /// by its columns otherwise; and these.
-    fn slices(
-        &mut self,
-        stored: &StoredDecision,
-        d: Option<&Decision>,
-        more: &[Slice],
-        at: Timestamp,
-    ) {
+    /// by its domain otherwise; and these.
+    fn slices(&mut self, domain: &str, d: Option<&Decision>, more: &[Slice], at: Timestamp) {
         match d {
             Some(d) => self.windows.slices(d, at, &mut self.ids),
             None => {
                 self.ids.clear();
                 self.ids.push(self.windows.slice(&Slice::Overall, at));
-                let domain = &stored.columns.domain;
                 if !domain.is_empty() {
-                    self.ids.push(self.windows.slice(&Slice::Domain(domain.clone()), at));
+                    self.ids.push(self.windows.slice(&Slice::Domain(domain.to_owned()), at));
                 }
             }
         }

@@ -108,11 +108,11 @@ impl Keeper {
         for _ in 0..BATCHES {
             let sight = core.sight()?;
             match self.batch(core, &sight, fence) {
-                Ok((entries, next)) => {
+                Ok((entries, next, caught_up)) => {
                     done.entries += entries;
                     done.next = next;
-                    if entries < BATCH as u64 {
-                        done.caught_up = true;
+                    done.caught_up = caught_up;
+                    if caught_up {
                         break;
                     }
                 }
@@ -140,21 +140,14 @@ impl Keeper {
         core: &Core,
         sight: &Sight,
         fence: &[(String, u64)],
-    ) -> Result<(u64, u64), Trouble> {
+    ) -> Result<(u64, u64, bool), Trouble> {
         let at = match &mut self.at {
             Some(at) => at,
             empty => empty.insert(At::load(core)?),
         };
         at.follower.windows.advance_to(sight.now);
         at.renew(core, sight.now)?;
-        let page = core.store.follow(at.cursor.next, BATCH)?;
-        for seen in &page {
-            at.follower.take(core, seen)?;
-        }
-        let entries = u64::try_from(page.len()).unwrap_or(u64::MAX);
-        if let Some(last) = page.last() {
-            at.cursor.next = last.index + 1;
-        }
+        let (entries, caught_up) = at.read_on(core)?;
         if std::mem::take(&mut at.follower.set_anew) {
             at.renew(core, sight.now)?;
         }
@@ -172,7 +165,7 @@ impl Keeper {
                 at.save(core, sight, fence)?;
             }
         }
-        Ok((entries, at.cursor.next))
+        Ok((entries, at.cursor.next, caught_up))
     }
 }
 
@@ -195,6 +188,34 @@ impl At {
         let mut follower = Follower::new(registry, core.reference()?, true);
         follower.firsts = cursor.firsts.clone();
         Ok(Self { follower, saved: cursor.clone(), cursor, version, slices: (slices, known) })
+    }
+
+    /// Count the next entries, a batch at most: how many, and whether that was all there is.
+    fn read_on(&mut self, core: &Core) -> Result<(u64, bool), Trouble> {
+        let mut entries = 0;
+        while entries < BATCH {
+            let (fresh, later) = core.fresh.take(self.cursor.next, BATCH - entries);
+            for row in &fresh {
+                self.follower.admission(core, row)?;
+                self.cursor.next = row.index + 1;
+            }
+            entries += fresh.len();
+            if !fresh.is_empty() {
+                continue;
+            }
+            let gap = later.map_or(u64::MAX, |later| later - self.cursor.next);
+            let most = usize::try_from(gap).unwrap_or(usize::MAX).min(BATCH - entries);
+            let page = core.store.follow(self.cursor.next, most)?;
+            for seen in &page {
+                self.follower.take(core, seen)?;
+                self.cursor.next = seen.index + 1;
+            }
+            entries += page.len();
+            if page.len() < most {
+                return Ok((entries as u64, true));
+            }
+        }
+        Ok((entries as u64, false))
     }
 
     /// Where another reference is in force than everything so far is counted in: count the features

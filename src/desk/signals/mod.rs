@@ -5,6 +5,7 @@
 //! process sees the same figures whoever ticks. `Seen::figures` is what rules on windows read.
 
 mod figures;
+mod fresh;
 mod frozen;
 mod happened;
 mod keeper;
@@ -12,5 +13,6 @@ mod show;
 mod usual;
 
 pub(super) use figures::{Detail, Figure, Seen, kind};
+pub(super) use fresh::{Counted, Fresh};
 pub(super) use frozen::Frozen;
 pub(super) use keeper::Keeper;

@@ -124,6 +124,18 @@ impl Local {
         }
         Ok(all)
     }
+
+    /// Between two ticks: where much was admitted, count it while it is at hand.
+    pub fn count_in(&self) -> Result<(), Refused> {
+        if !self.core.fresh.is_much() {
+            return Ok(());
+        }
+        let _one_at_a_time = lock(&self.core.watch.memory);
+        match self.core.take_turn()? {
+            Some(fence) => self.core.keep_windows(&[fence]).map(drop),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What went wrong in a tick: a step that fails keeps no other from its turn.
@@ -154,13 +166,13 @@ impl Failed {
 }
 
 impl Core {
-    /// Tick: everything that is due, if it is this process's turn.
     /// May somebody of this name say that time has passed?
     fn may_tick(&self, by: &str) -> Result<(), Refused> {
         let may = self.actor(by).and_then(|a| authority::may(&a, Act::Tick, Subject::default()));
         self.noted((&Door::default(), by, authority::name(Act::Tick), ""), may)
     }
 
+    /// Tick: everything that is due, if it is this process's turn.
     pub(super) fn watch(&self) -> Result<Vec<Occurrence>, Refused> {
         self.watch_at(None)
     }
