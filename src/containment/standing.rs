@@ -195,19 +195,19 @@ mod tests {
 
     #[test]
     fn kinds_read_the_same_only_where_they_are_the_same() {
-        let said = |lately: &[Kind], ever: &[Kind]| {
-            let (lately, ever) = (lately.iter().cloned(), ever.iter().cloned());
-            Kinds { lately: lately.collect(), ever: ever.collect() }.to_string()
+        let said = |lately: &[&Kind], ever: &[&Kind]| {
+            let of = |kinds: &[&Kind]| kinds.iter().map(|k| (*k).clone()).collect();
+            Kinds { lately: of(lately), ever: of(ever) }.to_string()
         };
         let (a, b) = (kind("loan", "m", "2"), kind("loan", "m", "1"));
         assert_eq!(
-            said(std::slice::from_ref(&a), &[a.clone(), b.clone()]),
+            said(&[&a], &[&a, &b]),
             r#"[[["loan","m","2"]],[["loan","m","1"],["loan","m","2"]]]"#
         );
         assert_eq!(said(&[], &[]), "[[],[]]");
-        assert_ne!(said(std::slice::from_ref(&a), &[]), said(&[], &[a]));
+        assert_ne!(said(&[&a], &[]), said(&[], &[&a]));
         // What a name holds ends no name.
-        assert_ne!(said(&[kind("x\",\"y", "z", "")], &[]), said(&[kind("x", "y", "z")], &[]));
+        assert_ne!(said(&[&kind("x\",\"y", "z", "")], &[]), said(&[&kind("x", "y", "z")], &[]));
     }
 
     #[test]

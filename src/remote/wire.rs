@@ -247,16 +247,16 @@ mod tests {
     #[test]
     fn another_try_is_worth_it_after_seconds_or_at_a_time_of_the_servers_clock() {
         let now: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
-        let asked = |fields: &[(reqwest::header::HeaderName, &'static str)]| {
-            let headers = fields.iter().cloned().map(|(n, v)| (n, HeaderValue::from_static(v)));
+        let asked = |fields: &[&(reqwest::header::HeaderName, &'static str)]| {
+            let headers = fields.iter().map(|(n, v)| (n.clone(), HeaderValue::from_static(v)));
             wait(&headers.collect(), now)
         };
         let at = (RETRY_AFTER, "Sun, 22 Nov 2026 12:01:30 GMT");
-        assert_eq!(asked(&[(RETRY_AFTER, "7")]), Some(Duration::from_secs(7)));
-        assert_eq!(asked(std::slice::from_ref(&at)), Some(Duration::from_secs(90)));
+        assert_eq!(asked(&[&(RETRY_AFTER, "7")]), Some(Duration::from_secs(7)));
+        assert_eq!(asked(&[&at]), Some(Duration::from_secs(90)));
         let ahead = (DATE, "Sun, 22 Nov 2026 12:01:00 GMT");
-        assert_eq!(asked(&[ahead, at]), Some(Duration::from_secs(30)));
-        assert_eq!(asked(&[(RETRY_AFTER, "soon")]), None);
+        assert_eq!(asked(&[&ahead, &at]), Some(Duration::from_secs(30)));
+        assert_eq!(asked(&[&(RETRY_AFTER, "soon")]), None);
         assert_eq!(asked(&[]), None);
     }
 
