@@ -1,205 +1,25 @@
 //! Admission: a prepared record is checked, routed and made a row of the store.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::contain::{EffectSubject, Gauges, contained};
 use super::core::{Core, Sight, refuse};
 use super::prepare::{Prepared, Ready, Shape, columns, prepare};
 use super::review::done;
+use super::routed::routed;
 use super::salts::Salts;
 use super::settle::fire;
+use super::tally::Tally;
 use crate::audit::{Entry, EntryKind, RowMark, Salt};
 use crate::authority::{self, Subject};
-use crate::containment::{Applied, apply};
-use crate::domain::{
-    Contained, DATAOPS, Decision, Facts, Fallback, Fault, Item, ItemState, Kind, Outcome, Route,
-    Timestamp,
-};
-use crate::policy::{EffectAction, Firing, Policy, Routing};
+use crate::domain::{Decision, Facts, Item, ItemState, Kind, Outcome, Route, Timestamp};
+use crate::policy::{EffectAction, Routing};
 use crate::protocol::{Act, Admitted, Line, Refusal, Refused, Why};
 use crate::store::{
-    Admission, AdmitBatch, AdmitResult, Body, Columns, Counts, DeadLetter, EntryDraft, Op,
-    Premises, StoreError, Write, form,
+    Admission, AdmitBatch, AdmitResult, Body, Columns, DeadLetter, EntryDraft, Op, Premises,
+    StoreError, Write, form,
 };
-
-/// The rule named on broken records.
-pub(super) const SCHEMA: &str = "schema";
-
-/// Counts that facts are made of, kept in step while a stream is routed.
-pub(super) struct Tally {
-    counts: Counts,
-    /// By domain, how unusual its arrivals are.
-    arrivals: BTreeMap<String, f64>,
-}
-
-impl Tally {
-    /// Today's counts; empty where the policy asks for none.
-    pub(super) fn load(core: &Core, sight: &Sight) -> Result<Self, Refused> {
-        let counts = match Self::matters(sight) {
-            true => core.store.counts().map_err(refuse)?,
-            false => Counts::default(),
-        };
-        let asked = sight.policy.as_ref().is_some_and(|p| p.needs().arrival_rate_z);
-        let arrivals = match asked {
-            true => core.how_it_stands(sight.now)?.arrivals,
-            false => BTreeMap::new(),
-        };
-        Ok(Self { counts, arrivals })
-    }
-
-    /// Does it matter whether a record is known already? Where rules ask for counts, or limits and
-    /// budgets count.
-    pub(super) fn tells_known(sight: &Sight) -> bool {
-        let bounded = |p: &Policy| !(p.limits().is_empty() && p.budgets().is_empty());
-        Self::matters(sight)
-            || sight.policy.as_deref().is_some_and(bounded)
-            || sight.control.as_ref().is_some_and(|c| c.has_limits())
-    }
-
-    /// Do the policy's rules ask for counts?
-    pub(super) fn matters(sight: &Sight) -> bool {
-        let needs = sight.policy.as_ref().map(|p| p.needs()).unwrap_or_default();
-        needs.cohort_seen || needs.model_age_days
-    }
-
-    /// The facts for a decision admitted at `now`.
-    fn facts(&self, sight: &Sight, d: Option<&Decision>, now: Timestamp) -> Facts {
-        let mut facts = Facts {
-            control_readable: sight.control.is_some(),
-            ..Facts::at(now, sight.snapshot.generation)
-        };
-        let (Some(policy), Some(d)) = (&sight.policy, d) else { return facts };
-        let needs = policy.needs();
-        if needs.cohort_seen {
-            let group = d.cohort_group().unwrap_or_default();
-            facts.cohort_seen = Some(self.counts.cohorts.get(group).copied().unwrap_or(0));
-        }
-        if needs.arrival_rate_z {
-            facts.arrival_rate_z = self.arrivals.get(&d.domain).copied();
-        }
-        if needs.model_age_days {
-            let first = self.counts.models.get(&version_key(&d.model.name, &d.model.version));
-            let age = first.map_or(0, |t| now.as_millisecond() - t.as_millisecond());
-            // Milliseconds of a few thousand years are exact in a double.
-            #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
-            let days = age.max(0) as f64 / 86_400_000.0;
-            facts.model_age_days = Some(days);
-        }
-        facts
-    }
-
-    /// Count a record that is new, as the store does.
-    pub(super) fn count(&mut self, new: &Admission) {
-        let columns = &new.columns;
-        let group = columns.cohort.get("cohort").map_or("", String::as_str);
-        match self.counts.cohorts.get_mut(group) {
-            Some(n) => *n += 1,
-            None => drop(self.counts.cohorts.insert(group.to_owned(), 1)),
-        }
-        if !(columns.model.is_empty() && columns.version.is_empty()) {
-            let key = version_key(&columns.model, &columns.version);
-            self.counts.models.entry(key).or_insert(new.facts.now);
-        }
-    }
-}
-
-pub(super) fn version_key(name: &str, version: &str) -> String {
-    format!("{name}@{version}")
-}
-
-/// The route of a record, with what the policy fires on it. Pure given its arguments: `explain`
-/// calls it again and must get the same bytes.
-pub(super) fn route_of(
-    policy: Option<&Policy>,
-    id: &str,
-    shape: Result<&Decision, &[Fault]>,
-    facts: &Facts,
-) -> (Route, Vec<Firing>) {
-    let mut facts = facts.clone();
-    routed(policy, id, shape, &mut facts, &mut |_, facts, _| facts.containment.clone())
-}
-
-/// What containment says of a decision that the policy routes so.
-type Found<'f> = dyn FnMut(&Decision, &Facts, &Routing) -> Option<Box<Contained>> + 'f;
-
-/// The route of a record whose containment is found on the way; it becomes part of the facts.
-pub(super) fn routed(
-    policy: Option<&Policy>,
-    id: &str,
-    shape: Result<&Decision, &[Fault]>,
-    facts: &mut Facts,
-    find: &mut Found<'_>,
-) -> (Route, Vec<Firing>) {
-    let extra = match (policy, &shape) {
-        (Some(policy), Ok(d)) => policy.check_record(d, facts.now),
-        _ => Vec::new(),
-    };
-    let hash = policy.map_or_else(|| "none".to_owned(), |p| p.hash().to_owned());
-    let route =
-        |routing: Routing, fallback: Option<Fallback>, facts: &Facts, faults: Vec<Fault>| {
-            let queue = routing.queue.clone();
-            let waits = matches!(routing.outcome, Outcome::Review | Outcome::Quarantine);
-            let due_at = match (&queue, policy) {
-                (Some(q), Some(p)) => p.due_at(q, facts.now, routing.sla),
-                _ => None,
-            };
-            Route {
-                id: id.to_owned(),
-                outcome: routing.outcome,
-                queue,
-                due_at,
-                approvals: routing.approvals,
-                rule: routing.rule,
-                matched: routing.matched,
-                reason: routing.reason,
-                sample: routing.sample,
-                fallback,
-                policy: hash.clone(),
-                generation: facts.generation,
-                state: if waits { ItemState::Waiting } else { ItemState::Settled },
-                duplicate: false,
-                faults,
-                priority: routing.priority,
-                tags: routing.tags,
-                blind: routing.blind,
-            }
-        };
-    match shape {
-        Ok(d) if extra.is_empty() => {
-            let mut routing =
-                policy.map_or_else(|| Policy::fail_safe(d, facts), |p| p.route(d, facts));
-            let firings = std::mem::take(&mut routing.firings);
-            facts.containment = find(d, facts, &routing);
-            let Applied { routing, fallback, .. } = apply(routing, d, policy, facts);
-            (route(routing, fallback, facts, Vec::new()), firings)
-        }
-        Ok(_) => (route(quarantine(&extra), None, facts, extra), Vec::new()),
-        Err(faults) => (route(quarantine(faults), None, facts, faults.to_vec()), Vec::new()),
-    }
-}
-
-/// A broken record waits in `dataops`, whatever the rules say.
-fn quarantine(faults: &[Fault]) -> Routing {
-    let first = faults.first().map(ToString::to_string).unwrap_or_default();
-    let more = faults.len().saturating_sub(1);
-    let reason = if more == 0 { first } else { format!("{first} (and {more} more)") };
-    Routing {
-        outcome: Outcome::Quarantine,
-        queue: Some(DATAOPS.to_owned()),
-        approvals: vec![DATAOPS.to_owned()],
-        rule: SCHEMA.to_owned(),
-        reason,
-        matched: Vec::new(),
-        sample: None,
-        sla: None,
-        priority: 0,
-        blind: false,
-        tags: Vec::new(),
-        firings: Vec::new(),
-    }
-}
 
 /// The item a route makes: something for people to look at, or nothing.
 pub(super) fn item_of(route: &Route, now: Timestamp, revision: u64) -> Option<Item> {
@@ -511,4 +331,9 @@ pub(super) fn letter(line: &Line, refusal: &Refusal, at: Timestamp) -> DeadLette
         bytes: line.bytes.clone(),
         at,
     }
+}
+
+/// The record's bytes as they came.
+pub(super) fn raw(row: &Admission) -> Vec<u8> {
+    row.entry.bodies.first().map(|body| body.value.clone()).unwrap_or_default()
 }

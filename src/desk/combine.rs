@@ -18,12 +18,13 @@ use crossbeam_channel::Receiver;
 use tokio::sync::oneshot;
 
 use super::Local;
-use super::admit::{Tally, admission, answer_of, letters, moment, would_route};
+use super::admit::{admission, answer_of, letters, moment, raw, would_route};
 use super::core::{Core, Sight, millis, refuse};
 use super::prepare::{Prepared, Ready, prepare};
 use super::salts::Salts;
 use super::signals::Counted;
 use super::submit::{Admissions, Ask, Shared, Turned};
+use super::tally::Tally;
 use super::tokens::{Identity, Known, TABLE, Unknown};
 use crate::authority::{self, Subject};
 use crate::domain::{Decision, Reviewer, Timestamp};
@@ -39,6 +40,7 @@ const AHEAD: usize = 1;
 const LOOK: Duration = Duration::from_millis(250);
 /// How often one record is decided again before its caller is told to come again.
 const ATTEMPTS: u8 = 16;
+
 impl Local {
     /// Begin to take submissions.
     pub fn admissions(&self) -> Result<Admissions, Refused> {
@@ -551,9 +553,4 @@ impl Sequencer {
             }
         }
     }
-}
-
-/// The record's bytes as they came.
-fn raw(row: &Admission) -> Vec<u8> {
-    row.entry.bodies.first().map(|body| body.value.clone()).unwrap_or_default()
 }

@@ -1,7 +1,7 @@
 //! Why a decision went where it went: recomputed from record, policy and facts, byte for byte.
 
-use super::admit::route_of;
 use super::core::{Core, json, no_decision, refuse};
+use super::routed::route_of;
 use super::settle::decision_of;
 use crate::domain::{Contained, Route};
 use crate::policy::Policy;

@@ -24,11 +24,12 @@ use replay::Replay;
 pub use replay::ReplayVerdict;
 pub use told::{IngestEvent, IngestOptions, Input, Summary};
 
-use super::admit::{Tally, admission, answer_of, letters, moment};
+use super::admit::{admission, answer_of, letters, moment, raw};
 use super::contain::Gauges;
 use super::core::{Core, Sight, refuse};
 use super::prepare::{Prepared, Ready, prepare};
 use super::salts::Salts;
+use super::tally::Tally;
 use super::{Door, Local};
 use crate::authority::{self, Subject};
 use crate::domain::{Reviewer, Route, Timestamp};
@@ -506,9 +507,4 @@ impl Run<'_> {
         }
         Ok(())
     }
-}
-
-/// The record's bytes as they came.
-fn raw(row: &Admission) -> Vec<u8> {
-    row.entry.bodies.first().map(|body| body.value.clone()).unwrap_or_default()
 }
