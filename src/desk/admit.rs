@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::contain::{EffectSubject, Gauges, contained};
 use super::core::{Core, Sight, refuse};
 use super::prepare::{Prepared, Ready, Shape, columns, prepare};
-use super::review::done;
+use super::reopen::done;
 use super::routed::routed;
 use super::salts::Salts;
 use super::settle::fire;

@@ -2,7 +2,7 @@
 
 use super::contain::EffectSubject;
 use super::core::{Core, Sight, draft, no_decision};
-use super::review::untouched;
+use super::reopen::untouched;
 use super::settle::{decision_of, fire, stand};
 use crate::audit::{Entry, EntryKind};
 use crate::authority::{self, Subject};

@@ -7,6 +7,8 @@
 mod admit;
 pub mod backends;
 mod became;
+mod blind;
+mod checked;
 mod combine;
 mod contain;
 mod core;
@@ -31,6 +33,7 @@ mod policy;
 mod prepare;
 mod presence;
 mod queue;
+mod reopen;
 mod review;
 mod routed;
 mod salts;
@@ -41,6 +44,7 @@ mod submit;
 mod tally;
 mod tokens;
 mod trail;
+mod undo;
 mod view;
 mod watch;
 

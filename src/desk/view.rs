@@ -3,7 +3,7 @@
 use super::core::{Core, Sight, no_decision, record_value, refuse};
 use super::cover::Cover;
 use super::lease::lease_view;
-use super::review::done;
+use super::reopen::done;
 use crate::audit::{Hash, view_hash};
 use crate::domain::{
     Content, DATAOPS, Item, ItemState, Kind, Review, Route, Timestamp, VerdictKind,

@@ -4,7 +4,7 @@ use super::reasoned;
 use crate::audit::{Entry, EntryKind};
 use crate::authority::Subject;
 use crate::desk::core::{Core, Sight, Trouble, draft};
-use crate::desk::review::untouched;
+use crate::desk::reopen::untouched;
 use crate::desk::settle::stand;
 use crate::domain::life;
 use crate::domain::{ControlScope, Reviewer, Timestamp};
