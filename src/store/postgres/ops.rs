@@ -2,7 +2,7 @@
 
 use super::fault::{Done, count, int};
 use super::text::{T, stored};
-use super::tx::{Tx, values};
+use super::tx::{PERSON, Tx, values};
 use super::{admit, erase, items, outbox, premises, reviews};
 use crate::domain::{Reviewer, Timestamp};
 use crate::store::rows::json;
@@ -133,8 +133,8 @@ pub(super) async fn draft<'a>(
 
 /// Store a reviewer; the version rises with every change, whatever the row says.
 async fn put_reviewer(tx: &mut Tx<'_>, reviewer: &Reviewer) -> Done<()> {
-    let find = "SELECT version FROM reviewers WHERE name = $1";
-    let before = tx.row(find, &[&T(&reviewer.name)]).await?;
+    tx.versions.people.remove(&reviewer.name);
+    let before = tx.row(PERSON, &[&T(&reviewer.name)]).await?;
     let before: Option<i64> = before.map(|row| row.try_get(0)).transpose()?;
     let version = before.map_or(1, |v| count(v) + 1).max(reviewer.version);
     let row = json(&Reviewer { version, ..reviewer.clone() })?;
@@ -163,6 +163,7 @@ async fn put_policy(tx: &mut Tx<'_>, policy: &StoredPolicy) -> Done<()> {
 
 /// Replace a state, or drop it (`None`).
 async fn put_state<'a>(tx: &mut Tx<'a>, key: &str, value: Option<&'a [u8]>) -> Done<()> {
+    tx.versions.states.remove(key);
     tx.send(
         "INSERT INTO states AS s (key, version, value) VALUES ($1, 1, $2)
          ON CONFLICT (md5(key)) DO UPDATE SET version = s.version + 1, value = $2",

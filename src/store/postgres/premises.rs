@@ -2,7 +2,7 @@
 
 use super::fault::{Done, Fail, count};
 use super::text::{T, Text};
-use super::tx::Tx;
+use super::tx::{PERSON, STATE_OF, Tx};
 use crate::domain::Timestamp;
 use crate::store::rows::time;
 use crate::store::{LeasePremise, Premise, Premises, StoreError};
@@ -26,9 +26,11 @@ pub(super) async fn check(tx: &mut Tx<'_>, premises: &Premises) -> Done<()> {
         return refuse(Premise::Policy);
     }
     if let Some((name, version)) = actor {
-        let row = tx.row("SELECT version FROM reviewers WHERE name = $1", &[&T(name)]).await?;
-        let now: Option<i64> = row.map(|row| row.try_get(0)).transpose()?;
-        if now.map_or(0, count) != *version {
+        let now = match tx.versions.people.get(name) {
+            Some(version) => *version,
+            None => version_of(tx, PERSON, name).await?,
+        };
+        if now != *version {
             return refuse(Premise::Actor(name.clone()));
         }
     }
@@ -45,11 +47,11 @@ pub(super) async fn check(tx: &mut Tx<'_>, premises: &Premises) -> Done<()> {
         }
     }
     for (key, version) in state {
-        let sql = "SELECT version FROM states
-             WHERE md5(key) = md5($1) AND key = $1 AND value IS NOT NULL";
-        let row = tx.row(sql, &[&T(key)]).await?;
-        let now: Option<i64> = row.map(|row| row.try_get(0)).transpose()?;
-        if now.map_or(0, count) != *version {
+        let now = match tx.versions.states.get(key) {
+            Some(version) => *version,
+            None => version_of(tx, STATE_OF, key).await?,
+        };
+        if now != *version {
             return refuse(Premise::State(key.clone()));
         }
     }
@@ -65,6 +67,12 @@ pub(super) async fn check(tx: &mut Tx<'_>, premises: &Premises) -> Done<()> {
             _ => Ok(()),
         },
     }
+}
+
+async fn version_of(tx: &Tx<'_>, sql: &'static str, name: &str) -> Done<u64> {
+    let row = tx.row(sql, &[&T(name)]).await?;
+    let now: Option<i64> = row.map(|row| row.try_get(0)).transpose()?;
+    Ok(now.map_or(0, count))
 }
 
 /// The live lease of an item. Its row is locked: nobody is given the item until this is committed.

@@ -6,7 +6,7 @@ use super::fate::Known;
 use super::fault::{Done, Fail};
 use super::jobs::{Answer, Job, Work};
 use super::text::T;
-use super::tx::{self, Memory, Pace, Tx};
+use super::tx::{self, Asked, Memory, Pace, Tx};
 use super::{admit, ops};
 use crate::audit::Frontier;
 use crate::store::StoreError;
@@ -69,8 +69,7 @@ async fn run(
     outcomes: &mut Vec<Outcome>,
     asked: &mut Option<Known>,
 ) -> Done<(Frontier, String)> {
-    let ids = jobs.iter().flat_map(|job| ids(job, most)).collect();
-    let begun = tx::begin(client, memory, ids).await?;
+    let begun = tx::begin(client, memory, asked_of(jobs, most)).await?;
     let xid = begun.xid.clone();
     let mut tx = Tx::new(client, memory, pace, begun);
     let mut left = most;
@@ -94,13 +93,23 @@ async fn run(
     Ok((frontier, xid))
 }
 
-/// Ids that a job is about to admit.
-fn ids(job: &Job, most: usize) -> impl Iterator<Item = T<'_>> {
-    let rows = match &job.work {
-        Work::Admit { batch, answers, .. } => Some(batch.rows.iter().skip(answers.len())),
-        _ => None,
-    };
-    rows.into_iter().flatten().take(most).map(|row| T(&row.route.id))
+/// What these jobs are about to ask: whether an id is known, and who and what stands as it did.
+fn asked_of(jobs: &[Job], most: usize) -> Asked<'_> {
+    let mut asked = Asked::default();
+    for job in jobs {
+        let premises = match &job.work {
+            Work::Admit { batch, answers, .. } => {
+                let rows = batch.rows.iter().skip(answers.len()).take(most);
+                asked.ids.extend(rows.map(|row| T(&row.route.id)));
+                &batch.premises
+            }
+            Work::Write { write, .. } => &write.premises,
+            Work::Draft { .. } | Work::Checkpoint { .. } => continue,
+        };
+        asked.people.extend(premises.actor.iter().map(|(name, _)| name.as_str()));
+        asked.states.extend(premises.state.iter().map(|(key, _)| key.as_str()));
+    }
+    asked
 }
 
 /// Without a savepoint: a refusal must have changed nothing, or all is run again.

@@ -6,13 +6,14 @@
 //! as committed. Where such an answer is an error, nobody knows whose it was: then the operations
 //! are run once more, each in a savepoint and each waited for ([`Pace::Careful`]).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::task::Poll;
 
 use deadpool_postgres::ClientWrapper;
+use futures_util::future::try_join_all;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
@@ -91,6 +92,7 @@ pub(super) struct Tx<'a> {
     pub(super) rows: Rows<'a>,
     /// Contents of decisions that were there before, as far as asked for.
     pub(super) known: HashMap<String, Vec<u8>>,
+    pub(super) versions: Versions,
     /// The last entry of this operation, to which rows refer.
     pub(super) entry: Option<Appended>,
     /// The last entry of all, by its leaf hash.
@@ -115,12 +117,30 @@ pub(super) struct Mark {
     dirty: bool,
 }
 
+/// What operations are about to ask, all at once.
+#[derive(Default)]
+pub(super) struct Asked<'a> {
+    /// Decisions that may be known.
+    pub(super) ids: Vec<T<'a>>,
+    /// People, and states, whose versions are premises.
+    pub(super) people: BTreeSet<&'a str>,
+    pub(super) states: BTreeSet<&'a str>,
+}
+
+/// Versions of people and states as they stand in a transaction; what is not in it is to be asked.
+#[derive(Default)]
+pub(super) struct Versions {
+    pub(super) people: HashMap<String, u64>,
+    pub(super) states: HashMap<String, u64>,
+}
+
 /// What the connection says when a transaction begins.
 pub(super) struct Begun {
     /// By which the server can be asked later whether it was committed.
     pub(super) xid: String,
     pub(super) head: Head,
     pub(super) known: HashMap<String, Vec<u8>>,
+    pub(super) versions: Versions,
 }
 
 /// Whatever the role's or the database's default: each statement must see what others committed
@@ -129,10 +149,18 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 const STATE: &str = "SELECT size, generation, policy, desk, decisions, automatic,
      pg_current_xact_id()::text FROM state";
 const KNOWN: &str = "SELECT id, content FROM decisions WHERE id = ANY($1)";
+pub(super) const PERSON: &str = "SELECT version FROM reviewers WHERE name = $1";
+pub(super) const STATE_OF: &str =
+    "SELECT version FROM states WHERE md5(key) = md5($1) AND key = $1 AND value IS NOT NULL";
 
-/// Begin: take the head of the log, see where the store stands, and which of `ids` are known.
+/// Begin: take the head of the log, see where the store stands, and what is asked of it.
 /// One way to the server and back, but for what other nodes appended.
-pub(super) async fn begin(client: &ClientWrapper, memory: &Memory, ids: Vec<T<'_>>) -> Done<Begun> {
+pub(super) async fn begin(
+    client: &ClientWrapper,
+    memory: &Memory,
+    asked: Asked<'_>,
+) -> Done<Begun> {
+    let Asked { ids, people, states } = asked;
     let lock = client.prepare_cached(super::conn::LOCK).await?;
     let state = client.prepare_cached(STATE).await?;
     let find = client.prepare_cached(KNOWN).await?;
@@ -143,12 +171,14 @@ pub(super) async fn begin(client: &ClientWrapper, memory: &Memory, ids: Vec<T<'_
         }
     };
     // Polled, and so sent, in this order.
-    let (begun, locked, state, known) = tokio::join!(
+    let (begun, locked, state, known, people, states) = tokio::join!(
         biased;
         client.batch_execute(BEGIN),
         client.execute(&lock, &[]),
         client.query_one(&state, &[]),
         known,
+        versions(client, PERSON, people),
+        versions(client, STATE_OF, states),
     );
     begun?;
     locked?;
@@ -166,7 +196,27 @@ pub(super) async fn begin(client: &ClientWrapper, memory: &Memory, ids: Vec<T<'_
         .iter()
         .map(|row| Ok((row.try_get::<_, Text>(0)?.0, row.try_get(1)?)))
         .collect::<Result<_, tokio_postgres::Error>>()?;
-    Ok(Begun { xid: row.try_get(6)?, head, known })
+    let versions = Versions { people: people?, states: states? };
+    Ok(Begun { xid: row.try_get(6)?, head, known, versions })
+}
+
+/// The version of each of these; 0 where there is none.
+async fn versions(
+    client: &ClientWrapper,
+    sql: &str,
+    names: BTreeSet<&str>,
+) -> Done<HashMap<String, u64>> {
+    let statement = client.prepare_cached(sql).await?;
+    let one = |name| {
+        let statement = &statement;
+        async move {
+            let row = client.query_opt(statement, &[&T(name)]).await?;
+            let version = row.map_or(Ok(0), |row| row.try_get(0))?;
+            Ok((name.to_owned(), count(version)))
+        }
+    };
+    let all: Result<_, tokio_postgres::Error> = try_join_all(names.into_iter().map(one)).await;
+    Ok(all?.into_iter().collect())
 }
 
 /// The frontier of a log of `size` entries: from the one in memory, or else the stored one, and
@@ -210,6 +260,7 @@ impl<'a> Tx<'a> {
             deltas: Deltas::default(),
             rows: Rows::default(),
             known: begun.known,
+            versions: begun.versions,
             entry: None,
             last: None,
             held: 0,

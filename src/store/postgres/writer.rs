@@ -335,7 +335,7 @@ async fn checkpoint(
     memory: &Memory,
     sign: crate::store::SignCheckpoint,
 ) -> Done<Option<String>> {
-    let head = tx::begin(client, memory, Vec::new()).await?.head;
+    let head = tx::begin(client, memory, tx::Asked::default()).await?.head;
     let size = head.frontier.size();
     let last: Option<i64> =
         client.query_one("SELECT max(size) FROM checkpoints", &[]).await?.try_get(0)?;
