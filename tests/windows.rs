@@ -46,10 +46,10 @@ fn decision(n: usize) -> Value {
     r["cohort"] = json!({"race": race, "cohort": "all"});
     r["input"]["income_thousands"] = json!(40 + n % 37);
     r["latency_ms"] = json!(100 + n % 50);
-    if n % 7 == 0 {
+    if n.is_multiple_of(7) {
         r["model"]["version"] = json!("3.2");
     }
-    if n % 11 == 0 {
+    if n.is_multiple_of(11) {
         r["confidence"] = json!(1.7);
     }
     r
@@ -64,7 +64,7 @@ fn open(home: &Home) -> Local {
     let source = POLICY.to_owned();
     let policy = Command::ActivatePolicy { name, source, schemas, install };
     desk.execute_blocking("root", policy).unwrap();
-    let lines = (1..300).filter(|n| n % 11 != 0).map(|n| line(&decision(n))).collect();
+    let lines = (1..300).filter(|n| !n.is_multiple_of(11)).map(|n| line(&decision(n))).collect();
     let reference = ReferenceAsk::Records { name: "before.jsonl".into(), lines };
     desk.execute_blocking("root", Command::SetReference(reference)).unwrap();
     desk
