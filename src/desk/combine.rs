@@ -36,6 +36,8 @@ const AT_ONCE: usize = 1000;
 const ROWS: usize = 200;
 /// Batches on their way to the disk while the next ones are routed: more would be smaller ones.
 const AHEAD: usize = 1;
+/// How often others are let go first.
+const YIELDS: usize = 16;
 /// How old a look at counts and clocks may be. (Control, policy, people and tokens are premises.)
 const LOOK: Duration = Duration::from_millis(250);
 /// How often one record is decided again before its caller is told to come again.
@@ -151,6 +153,7 @@ impl Sequencer {
                 let Ok(first) = self.from.recv() else { return };
                 lines += first.prepared.len();
                 asks.push(first);
+                let_others_come(&self.from);
             }
             while lines < AT_ONCE {
                 let Ok(ask) = self.from.try_recv() else { break };
@@ -552,5 +555,19 @@ impl Sequencer {
                 let _ = open.reply.send(Err(turned.clone()));
             }
         }
+    }
+}
+
+/// Whoever was answered with the last batch may be about to submit again: as long as more come, let
+/// them go first, so that they share a commit. Costs whoever is alone one call of the system.
+fn let_others_come(queue: &Receiver<Ask>) {
+    let mut there = queue.len();
+    for _ in 0..YIELDS {
+        std::thread::yield_now();
+        let now = queue.len();
+        if now == there {
+            return;
+        }
+        there = now;
     }
 }
