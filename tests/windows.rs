@@ -64,7 +64,8 @@ fn open(home: &Home) -> Local {
     let source = POLICY.to_owned();
     let policy = Command::ActivatePolicy { name, source, schemas, install };
     desk.execute_blocking("root", policy).unwrap();
-    let lines = (1..300).filter(|n| !n.is_multiple_of(11)).map(|n| line(&decision(n))).collect();
+    let whole = (1..300_usize).filter(|n| !n.is_multiple_of(11));
+    let lines = whole.map(|n| line(&decision(n))).collect();
     let reference = ReferenceAsk::Records { name: "before.jsonl".into(), lines };
     desk.execute_blocking("root", Command::SetReference(reference)).unwrap();
     desk

@@ -16,6 +16,8 @@ use crate::store::{Op, OutgoingAsk, Premises, StoreError, Write};
 /// The small states that say who delivers: messages, and corrections to backends.
 const TURN: &str = "courier/turn";
 const BACKENDS_TURN: &str = "sync/turn";
+/// Longer than any turn lasts, of whatever version, and than clocks of nodes lie apart.
+const LONGEST_TURN: Duration = Duration::from_secs(300);
 
 /// How many waiting effects are listed at most.
 const LISTED: usize = 50;
@@ -123,10 +125,10 @@ impl Core {
     fn claim_turn(&self, key: &str, holder: &str, time: Duration) -> Result<bool, Refused> {
         let now = self.wall_now();
         let (standing, version) = self.standing(key)?;
-        // (One that ends later than any turn lasts is over: the clock was set back since.)
+        // (One that ends later than any turn ever lasts is over: the clock was set back since.)
         if let Some(turn) = &standing
             && turn.holder != holder
-            && (now..=now + time).contains(&turn.until)
+            && (now..=now + LONGEST_TURN).contains(&turn.until)
         {
             return Ok(false);
         }

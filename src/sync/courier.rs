@@ -15,9 +15,9 @@ use tokio::time::Instant;
 
 use super::lane::{Job, Line, Plan, Planner};
 use super::request::Verdict;
+use super::turn::{TURN, Turn, renewals};
 use super::wire::Wire;
 use super::worker::{Desk, End, Memory};
-use super::{RENEW, TURN};
 use crate::desk::outbox::Outbox;
 use crate::domain::Timestamp;
 use crate::protocol::{Refused, Why};
@@ -102,8 +102,6 @@ pub struct Courier {
     /// Lanes that are worked on.
     at_work: JoinSet<Result<End, Refused>>,
     busy: Vec<String>,
-    /// It has the turn.
-    turn: bool,
 }
 
 impl fmt::Debug for Courier {
@@ -115,7 +113,8 @@ impl fmt::Debug for Courier {
 impl Courier {
     /// A courier with nothing to do yet.
     pub fn new(outbox: Arc<dyn Outbox>, wire: Arc<dyn Wire>, terms: Terms) -> Self {
-        let desk = Desk { outbox, wire, source: terms.source.clone(), seed: terms.seed };
+        let (source, seed, turn) = (terms.source.clone(), terms.seed, Turn::default());
+        let desk = Desk { outbox, wire, source, seed, turn };
         Self {
             desk,
             terms,
@@ -123,7 +122,6 @@ impl Courier {
             lanes: HashMap::new(),
             at_work: JoinSet::new(),
             busy: Vec::new(),
-            turn: false,
         }
     }
 
@@ -131,10 +129,11 @@ impl Courier {
     /// answers. `only`: to this notifier alone (`reply`: replies).
     pub async fn round(&mut self, now: Timestamp, only: Option<&str>) -> Result<Round, Refused> {
         let mut round = self.start(now, only).await?;
+        let mut renewals = renewals();
         while !self.at_work.is_empty() {
             tokio::select! {
                 Some(end) = self.ended() => round.add(&end?),
-                () = tokio::time::sleep(RENEW) => self.keep().await,
+                _ = renewals.tick() => self.keep().await,
             }
         }
         Ok(round)
@@ -143,6 +142,7 @@ impl Courier {
     /// Deliver until `stop` is ready. Troubles of the outbox are logged and tried again.
     pub async fn run(mut self, clock: impl Fn() -> Timestamp, stop: impl Future<Output = ()>) {
         tokio::pin!(stop);
+        let mut renewals = renewals();
         let mut said = BTreeMap::new();
         loop {
             let began = Instant::now();
@@ -170,7 +170,7 @@ impl Courier {
                 tokio::select! {
                     () = &mut stop => return self.finish().await,
                     () = tokio::time::sleep_until(again) => break,
-                    () = tokio::time::sleep(RENEW), if busy => self.keep().await,
+                    _ = renewals.tick(), if busy => self.keep().await,
                     Some(end) = self.ended() => {
                         if let Err(refused) = end {
                             tracing::warn!(why = refused.message, "a delivery could not be noted");
@@ -185,27 +185,38 @@ impl Courier {
 
     /// What is on the wire may still arrive; it is noted if there is time.
     async fn finish(mut self) {
-        while self.ended().await.is_some() {}
+        let mut renewals = renewals();
+        while !self.at_work.is_empty() {
+            tokio::select! {
+                Some(_) = self.ended() => {}
+                _ = renewals.tick() => self.keep().await,
+            }
+        }
         let _ = self.rest().await;
     }
 
     /// Keep the turn for those at work.
-    async fn keep(&mut self) {
-        if let Err(refused) = self.hold().await {
-            tracing::warn!(why = refused.message, "the turn to send is not held");
+    async fn keep(&self) {
+        match self.hold().await {
+            Ok(true) => {}
+            Ok(false) => tracing::warn!("another process has taken the turn to send"),
+            Err(refused) => {
+                tracing::warn!(why = refused.message, "the turn to send is not held");
+            }
         }
     }
 
-    /// Have the turn, as long as another has it not.
-    async fn hold(&mut self) -> Result<(), Refused> {
-        let holder = self.terms.holder.clone();
-        self.turn = self.desk.with(move |outbox| outbox.turn(&holder, TURN)).await?;
-        Ok(())
+    /// Have the turn, if no other has it.
+    async fn hold(&self) -> Result<bool, Refused> {
+        let (holder, asked) = (self.terms.holder.clone(), Instant::now());
+        let ours = self.desk.with(move |outbox| outbox.turn(&holder, TURN)).await?;
+        self.desk.turn.set(ours, asked);
+        Ok(ours)
     }
 
     /// Let another process deliver.
     pub async fn rest(&mut self) -> Result<(), Refused> {
-        if std::mem::take(&mut self.turn) {
+        if self.desk.turn.leave() {
             let holder = self.terms.holder.clone();
             self.desk.with(move |outbox| outbox.end_turn(&holder)).await?;
         }
@@ -233,6 +244,10 @@ impl Courier {
 
     /// Look what is due, and put a worker on every lane that may go.
     async fn start(&mut self, now: Timestamp, only: Option<&str>) -> Result<Round, Refused> {
+        // A look may take long.
+        if !self.at_work.is_empty() {
+            self.keep().await;
+        }
         let env = self.terms.env.clone();
         let wanted = only.map(str::to_owned);
         // (Lost with a look that fails, it is read again.)
@@ -258,8 +273,7 @@ impl Courier {
             }
             return Ok(round);
         }
-        self.hold().await?;
-        if !self.turn {
+        if !self.hold().await? {
             return Ok(Round { elsewhere: true, ..round });
         }
         self.clear(plan.superseded, plan.dead, &mut round).await?;

@@ -7,8 +7,6 @@
 //! and at-least-once delivery under an id that stays the same. [`Https`] is the wire; it refuses
 //! addresses inside the network unless they are allowed ([`guard`]).
 
-use std::time::Duration;
-
 pub mod alertmanager;
 pub mod backends;
 pub mod backoff;
@@ -24,6 +22,7 @@ mod request;
 pub mod signature;
 pub mod sigv4;
 pub mod slack;
+mod turn;
 pub mod webhook;
 mod wire;
 mod worker;
@@ -33,8 +32,3 @@ pub use destination::{Destination, Unready};
 pub use notice::{Event, Notice, Stamp};
 pub use request::{Request, Response, Secret, Verdict};
 pub use wire::{Https, Trouble, Wire};
-
-/// How long a turn to send is held. Whoever dies with it keeps others waiting for so long.
-const TURN: Duration = Duration::from_secs(20);
-/// How often it is looked after while somebody is at work; what is past half of its time is renewed.
-const RENEW: Duration = Duration::from_secs(5);

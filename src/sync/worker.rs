@@ -9,6 +9,7 @@ use super::backoff;
 use super::lane::Job;
 use super::notice::Stamp;
 use super::request::{Secret, Verdict};
+use super::turn::Turn;
 use super::wire::{Trouble, Wire};
 use crate::desk::outbox::Outbox;
 use crate::domain::Timestamp;
@@ -28,6 +29,8 @@ pub(super) struct Desk {
     pub(super) wire: Arc<dyn Wire>,
     pub(super) source: String,
     pub(super) seed: u64,
+    /// Without it nothing is sent.
+    pub(super) turn: Turn,
 }
 
 /// What is remembered of a lane.
@@ -79,7 +82,7 @@ impl Desk {
         let began = Instant::now();
         for (n, job) in jobs.iter().enumerate() {
             let pace = job.pace();
-            if n >= pace.burst || began.elapsed() > SHIFT {
+            if n >= pace.burst || began.elapsed() > SHIFT || !self.turn.lasts() {
                 break;
             }
             end.left -= 1;

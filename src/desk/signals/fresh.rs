@@ -11,8 +11,10 @@ use super::super::core::lock;
 use crate::domain::{Decision, Outcome, Timestamp};
 use crate::store::Admission;
 
-/// Rows that are kept for a keeper; where none has come for them by then, nobody counts here.
+/// Rows that are kept for a keeper, and bytes of their records; where none has come for them by
+/// then, nobody counts here.
 const MOST: usize = 4_096;
+const MOST_BYTES: usize = 16 << 20;
 /// Rows worth a keeper's coming before its time.
 const MUCH: usize = 1_000;
 
@@ -27,6 +29,8 @@ pub(in crate::desk) struct Counted {
     /// Where it went to people.
     pub(super) queue: Option<String>,
     pub(super) decision: Arc<Decision>,
+    /// Of its record.
+    bytes: usize,
 }
 
 impl Counted {
@@ -40,6 +44,7 @@ impl Counted {
             rule: row.route.rule.clone(),
             queue: row.item.as_ref().map(|item| item.queue.clone()),
             decision: read,
+            bytes: row.entry.bodies.first().map_or(0, |body| body.value.len()),
         })
     }
 }
@@ -53,6 +58,7 @@ struct Rows {
     /// A keeper of this process comes for them.
     wanted: bool,
     rows: VecDeque<Counted>,
+    bytes: usize,
 }
 
 impl Fresh {
@@ -72,10 +78,18 @@ impl Fresh {
         if !kept.wanted {
             return;
         }
-        kept.rows.extend(more);
-        if kept.rows.len() > MOST {
+        for row in more {
+            kept.bytes += row.bytes;
+            kept.rows.push_back(row);
+        }
+        if kept.rows.len() > MOST || kept.bytes > MOST_BYTES {
             *kept = Rows::default();
         }
+    }
+
+    /// No keeper of this process comes any more, or what it knows may not hold.
+    pub(in crate::desk) fn forget(&self) {
+        *lock(&self.0) = Rows::default();
     }
 
     /// At most `most` that go on from entry `from` without a gap, and where the next ones begin:
@@ -89,10 +103,13 @@ impl Fresh {
             if first.index > next || run.len() == most {
                 break;
             }
-            let first = kept.rows.pop_front();
+            let Some(first) = kept.rows.pop_front() else { break };
+            kept.bytes -= first.bytes;
             // One that was read from the store before it came here is counted already.
-            run.extend(first.filter(|row| row.index == next));
-            next = run.last().map_or(next, |last: &Counted| last.index + 1);
+            if first.index == next {
+                next += 1;
+                run.push(first);
+            }
         }
         (run, kept.rows.front().map(|row| row.index))
     }
@@ -114,6 +131,7 @@ mod tests {
             rule: "default".into(),
             queue: None,
             decision: decision.clone(),
+            bytes: raw.len(),
         };
         indices.into_iter().map(row).collect()
     }
@@ -146,5 +164,14 @@ mod tests {
         fresh.keep(rows([MOST as u64]));
         assert!(!fresh.is_wanted() && !fresh.is_much());
         assert_eq!(take(&fresh, 0, 9), (vec![], None));
+        fresh.keep(rows([0]).into_iter().map(|row| Counted { bytes: MOST_BYTES, ..row }));
+        assert_eq!(take(&fresh, 0, 1), (vec![0], None));
+        fresh.keep(rows([1]).into_iter().map(|row| Counted { bytes: MOST_BYTES + 1, ..row }));
+        assert!(!fresh.is_wanted());
+        fresh.take(0, 1);
+        fresh.keep(rows([2]));
+        fresh.forget();
+        assert!(!fresh.is_wanted());
+        assert_eq!(take(&fresh, 2, 9), (vec![], None));
     }
 }

@@ -19,9 +19,10 @@ use crate::store::{Op, Premises, StoreError, WindowRow, Write};
 /// Where the log is followed from, and which slices have figures of their own.
 const CURSOR: &str = "signals.cursor";
 const SLICES: &str = "signals.slices";
-/// Entries a commit, and commits a call.
+/// Entries a commit, and commits a call, of all there is and of a part.
 const BATCH: usize = 1_000;
 const BATCHES: usize = 32;
+const STEP: usize = 4;
 /// Buckets kept in memory between calls: those of now, and a few late ones.
 const BUCKETS: usize = 64;
 /// Seconds between two looks for windows that are too old to be kept: nobody reads them meanwhile.
@@ -97,6 +98,15 @@ pub(super) fn registry(core: &Core) -> Result<(Registry, u64), Refused> {
 }
 
 impl Keeper {
+    /// Count a part of what has happened since: at most 4,000 entries. As [`Keeper::advance`].
+    pub(in crate::desk) fn step(
+        &mut self,
+        core: &Core,
+        fence: &[(String, u64)],
+    ) -> Result<Advanced, Refused> {
+        self.advance_by(core, fence, STEP)
+    }
+
     /// Count what has happened since. Bounded: a call takes in at most 32,000 entries; `caught_up`
     /// says whether there is more. `fence` are premises of every commit (whose turn it is).
     pub(in crate::desk) fn advance(
@@ -104,8 +114,17 @@ impl Keeper {
         core: &Core,
         fence: &[(String, u64)],
     ) -> Result<Advanced, Refused> {
+        self.advance_by(core, fence, BATCHES)
+    }
+
+    fn advance_by(
+        &mut self,
+        core: &Core,
+        fence: &[(String, u64)],
+        batches: usize,
+    ) -> Result<Advanced, Refused> {
         let mut done = Advanced::default();
-        for _ in 0..BATCHES {
+        for _ in 0..batches {
             let sight = core.sight()?;
             match self.batch(core, &sight, fence) {
                 Ok((entries, next, caught_up)) => {
@@ -182,6 +201,7 @@ impl Core {
 
 impl At {
     fn load(core: &Core) -> Result<Self, Refused> {
+        core.fresh.forget();
         let (cursor, version) = cursor(core)?;
         let (registry, slices) = registry(core)?;
         let known = registry.len();

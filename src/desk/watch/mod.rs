@@ -125,16 +125,17 @@ impl Local {
         Ok(all)
     }
 
-    /// Between two ticks: where much was admitted, count it while it is at hand.
+    /// Between two ticks: where much was admitted, count some of it while it is at hand.
     pub fn count_in(&self) -> Result<(), Refused> {
-        if !self.core.fresh.is_much() {
+        let core = &self.core;
+        if !core.fresh.is_much() {
             return Ok(());
         }
-        let _one_at_a_time = lock(&self.core.watch.memory);
-        match self.core.take_turn()? {
-            Some(fence) => self.core.keep_windows(&[fence]).map(drop),
-            None => Ok(()),
+        let _one_at_a_time = lock(&core.watch.memory);
+        if let Some(fence) = core.turn_to_tick()? {
+            lock(&core.keeper).step(core, &[fence])?;
         }
+        Ok(())
     }
 }
 
@@ -187,7 +188,7 @@ impl Core {
     /// Tick at a desk time that the store has not reached yet (`None`: now).
     pub(super) fn watch_at(&self, now: Option<Timestamp>) -> Result<Vec<Occurrence>, Refused> {
         let mut memory = lock(&self.watch.memory);
-        let Some(fence) = self.take_turn()? else { return Ok(Vec::new()) };
+        let Some(fence) = self.turn_to_tick()? else { return Ok(Vec::new()) };
         let mut said = Vec::new();
         let mut failed = Failed::default();
         let kept = lock(&self.keeper).advance(self, std::slice::from_ref(&fence));
@@ -282,6 +283,15 @@ impl Core {
         self.commit(write)?;
         said.extend(words);
         Ok(())
+    }
+
+    /// As [`Self::take_turn`]; what was kept for the windows goes where they are another's.
+    fn turn_to_tick(&self) -> Result<Option<Fence>, Refused> {
+        let turn = self.take_turn()?;
+        if turn.is_none() {
+            self.fresh.forget();
+        }
+        Ok(turn)
     }
 
     /// Have the turn, or take it where it is free. `None`: another process has it.

@@ -169,8 +169,8 @@ pub fn undo(item: &Item, by: &str, wall: Timestamp) -> Result<Item, LifeError> {
 
 /// The grace time is over: the pending verdict takes effect at desk time `now`.
 ///
-/// The revision rises once in a commit. `terms` answers what the policy says of a queue (its level, and when an item entering now is
-/// due). Returns `None` when nothing is pending.
+/// `commit` says whether the revision has risen in it already. `terms` answers what the policy says
+/// of a queue (its level, and when an item entering now is due). Returns `None` when nothing is pending.
 pub fn release(
     item: &Item,
     commit: Commit,

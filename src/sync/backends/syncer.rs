@@ -16,8 +16,9 @@ use crate::domain::Timestamp;
 use crate::policy::{Backend, BackendKind};
 use crate::protocol::{Refused, Why};
 use crate::sync::backoff;
+use crate::sync::turn::{TURN, Turn, renewals};
 use crate::sync::wire::Wire;
-use crate::sync::{RENEW, Round, TURN, Terms};
+use crate::sync::{Round, Terms};
 
 /// Rows read, and rows sent in one go.
 const PAGE: usize = 1000;
@@ -35,7 +36,7 @@ pub struct Syncer {
     terms: Terms,
     at_work: JoinSet<(String, Result<End, Refused>)>,
     busy: HashSet<String>,
-    turn: bool,
+    turn: Turn,
 }
 
 impl fmt::Debug for Syncer {
@@ -65,17 +66,19 @@ struct Ask<'a> {
 impl Syncer {
     /// A syncer with nothing to do yet.
     pub fn new(desk: Local, wire: Arc<dyn Wire>, terms: Terms) -> Self {
-        Self { desk, wire, terms, at_work: JoinSet::new(), busy: HashSet::new(), turn: false }
+        let (at_work, busy, turn) = (JoinSet::new(), HashSet::new(), Turn::default());
+        Self { desk, wire, terms, at_work, busy, turn }
     }
 
     /// Collect, send what may go at `now` (wall time), take annotations in, and wait for all of it.
     /// `only`: this backend alone, even if it would not be tried again yet.
     pub async fn round(&mut self, now: Timestamp, only: Option<&str>) -> Result<Round, Refused> {
         let mut round = self.start(now, Ask { only, pull_now: true }).await?;
+        let mut renewals = renewals();
         while !self.at_work.is_empty() {
             tokio::select! {
                 Some((_, end)) = self.ended() => add(&mut round, end?),
-                () = tokio::time::sleep(RENEW) => self.keep().await,
+                _ = renewals.tick() => self.keep().await,
             }
         }
         Ok(round)
@@ -84,6 +87,7 @@ impl Syncer {
     /// Sync until `stop` is ready. Troubles of the store are logged and tried again.
     pub async fn run(mut self, clock: impl Fn() -> Timestamp, stop: impl Future<Output = ()>) {
         tokio::pin!(stop);
+        let mut renewals = renewals();
         let mut said = BTreeMap::new();
         loop {
             let wait = match self.start(clock(), Ask { only: None, pull_now: false }).await {
@@ -109,7 +113,7 @@ impl Syncer {
                 tokio::select! {
                     () = &mut stop => return self.finish().await,
                     () = tokio::time::sleep_until(again) => break,
-                    () = tokio::time::sleep(RENEW), if busy => self.keep().await,
+                    _ = renewals.tick(), if busy => self.keep().await,
                     Some((to, end)) = self.ended() => {
                         if let Err(refused) = end {
                             let why = refused.message;
@@ -125,27 +129,39 @@ impl Syncer {
 
     /// What is on the wire may still arrive; it is noted if there is time.
     async fn finish(mut self) {
-        while self.ended().await.is_some() {}
+        let mut renewals = renewals();
+        while !self.at_work.is_empty() {
+            tokio::select! {
+                Some(_) = self.ended() => {}
+                _ = renewals.tick() => self.keep().await,
+            }
+        }
         let _ = self.rest().await;
     }
 
     /// Keep the turn for those at work.
-    async fn keep(&mut self) {
-        if let Err(refused) = self.hold().await {
-            tracing::warn!(why = refused.message, "the turn to sync is not held");
+    async fn keep(&self) {
+        match self.hold().await {
+            Ok(true) => {}
+            Ok(false) => tracing::warn!("another process has taken the turn to sync"),
+            Err(refused) => {
+                tracing::warn!(why = refused.message, "the turn to sync is not held");
+            }
         }
     }
 
-    /// Have the turn, as long as another has it not.
-    async fn hold(&mut self) -> Result<(), Refused> {
+    /// Have the turn, if no other has it.
+    async fn hold(&self) -> Result<bool, Refused> {
+        let asked = tokio::time::Instant::now();
         let (desk, holder) = (self.desk.clone(), self.terms.holder.clone());
-        self.turn = blocking(move || desk.backends_turn(&holder, TURN)).await?;
-        Ok(())
+        let ours = blocking(move || desk.backends_turn(&holder, TURN)).await?;
+        self.turn.set(ours, asked);
+        Ok(ours)
     }
 
     /// Let another process sync.
     pub async fn rest(&mut self) -> Result<(), Refused> {
-        if std::mem::take(&mut self.turn) {
+        if self.turn.leave() {
             let (desk, holder) = (self.desk.clone(), self.terms.holder.clone());
             blocking(move || desk.end_backends_turn(&holder)).await?;
         }
@@ -154,6 +170,10 @@ impl Syncer {
 
     /// Put a worker on every backend that has something to do.
     async fn start(&mut self, now: Timestamp, ask: Ask<'_>) -> Result<Round, Refused> {
+        // A look may take long.
+        if !self.at_work.is_empty() {
+            self.keep().await;
+        }
         let desk = self.desk.clone();
         let (backends, mut rows) = blocking(move || {
             let backends = desk.backends()?;
@@ -195,8 +215,7 @@ impl Syncer {
             return Ok(round);
         }
         // Also for those at work: the turn lasts as long as they do.
-        self.hold().await?;
-        if !self.turn {
+        if !self.hold().await? {
             return Ok(Round { elsewhere: true, ..round });
         }
         for (place, parcels, pull) in due {
@@ -207,6 +226,7 @@ impl Syncer {
                 wire: self.wire.clone(),
                 terms: self.terms.clone(),
                 place,
+                turn: self.turn.clone(),
                 now,
             };
             self.at_work.spawn(async move { (name, worker.work(parcels, pull).await) });
@@ -283,6 +303,7 @@ struct Worker {
     wire: Arc<dyn Wire>,
     terms: Terms,
     place: Place,
+    turn: Turn,
     now: Timestamp,
 }
 
@@ -301,7 +322,10 @@ impl Worker {
         let mut end = End::default();
         let began = tokio::time::Instant::now();
         for batch in parcels.chunks(BATCH) {
-            if !self.batch(&sender, batch, &mut end).await? || began.elapsed() > SHIFT {
+            if !self.turn.lasts()
+                || !self.batch(&sender, batch, &mut end).await?
+                || began.elapsed() > SHIFT
+            {
                 break;
             }
         }
