@@ -1,13 +1,8 @@
 //! The route of a record: policy, then containment; a broken one waits for repair.
 
 use crate::containment::{Applied, apply};
-use crate::domain::{
-    Contained, DATAOPS, Decision, Facts, Fallback, Fault, ItemState, Outcome, Route,
-};
+use crate::domain::{Contained, Decision, Facts, Fallback, Fault, ItemState, Outcome, Route};
 use crate::policy::{Firing, Policy, Routing};
-
-/// The rule named on broken records.
-const SCHEMA: &str = "schema";
 
 /// The route of a record, with what the policy fires on it. Pure given its arguments: `explain`
 /// calls it again and must get the same bytes.
@@ -75,28 +70,9 @@ pub(super) fn routed(
             let Applied { routing, fallback, .. } = apply(routing, d, policy, facts);
             (route(routing, fallback, facts, Vec::new()), firings)
         }
-        Ok(_) => (route(quarantine(&extra), None, facts, extra), Vec::new()),
-        Err(faults) => (route(quarantine(faults), None, facts, faults.to_vec()), Vec::new()),
-    }
-}
-
-/// A broken record waits in `dataops`, whatever the rules say.
-fn quarantine(faults: &[Fault]) -> Routing {
-    let first = faults.first().map(ToString::to_string).unwrap_or_default();
-    let more = faults.len().saturating_sub(1);
-    let reason = if more == 0 { first } else { format!("{first} (and {more} more)") };
-    Routing {
-        outcome: Outcome::Quarantine,
-        queue: Some(DATAOPS.to_owned()),
-        approvals: vec![DATAOPS.to_owned()],
-        rule: SCHEMA.to_owned(),
-        reason,
-        matched: Vec::new(),
-        sample: None,
-        sla: None,
-        priority: 0,
-        blind: false,
-        tags: Vec::new(),
-        firings: Vec::new(),
+        Ok(_) => (route(Policy::quarantine(&extra), None, facts, extra), Vec::new()),
+        Err(faults) => {
+            (route(Policy::quarantine(faults), None, facts, faults.to_vec()), Vec::new())
+        }
     }
 }

@@ -14,6 +14,9 @@ use super::rules::{EffectRule, On, RouteRule, Target};
 use super::trial::RuleKind;
 use crate::domain::{DATAOPS, Decision, Facts, Outcome, Sample, SampleKind};
 
+/// The rule named on broken records.
+const SCHEMA: &str = "schema";
+
 /// Which rule settled it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Winner {
@@ -343,20 +346,17 @@ impl Policy {
         }
     }
 
-    /// The route of a record with faults: it waits in `dataops`.
+    /// The route of a record with these faults: it waits in `dataops`, whatever the rules say.
     pub fn quarantine(faults: &[crate::domain::Fault]) -> Routing {
-        let first = faults.first().map_or_else(String::new, |f| format!(": {f}"));
-        let more = match faults.len() {
-            0 | 1 => String::new(),
-            n => format!(" and {} more", n - 1),
-        };
+        let first = faults.first().map(ToString::to_string).unwrap_or_default();
+        let more = faults.len().saturating_sub(1);
         Routing {
             outcome: Outcome::Quarantine,
             queue: Some(DATAOPS.to_owned()),
-            approvals: Vec::new(),
-            rule: "schema".to_owned(),
+            approvals: vec![DATAOPS.to_owned()],
+            rule: SCHEMA.to_owned(),
             matched: Vec::new(),
-            reason: format!("the record is broken{first}{more}"),
+            reason: if more == 0 { first } else { format!("{first} (and {more} more)") },
             sample: None,
             sla: None,
             priority: 0,

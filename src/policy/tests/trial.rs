@@ -30,7 +30,7 @@ expect = { outcome = "auto" }
 [[test]]
 name = "broken records are quarantined"
 given = { confidence = 1.5, cohort = "x" }
-expect = { outcome = "quarantine", queue = "dataops", rule = "schema" }
+expect = { outcome = "quarantine", queue = "dataops", rule = "schema", approvals = ["dataops"] }
 "#;
 
 #[test]
