@@ -4,7 +4,7 @@
 //! Records are parsed where they arrive, on the callers' own threads ([`super::submit`]). One thread takes whatever
 //! waits at the moment, routes it in order on one look at what holds, and hands it to the store as
 //! a few batches, one a name; while they are on their way to the disk the next ones gather. So a
-//! commit is shared by as many as wait for it, and nobody waits for company.
+//! commit is shared by as many as wait for it; nobody waits for company that is not about to come.
 //!
 //! A batch is decided on premises: control, policy, the person's row, and the table of tokens.
 //! Where one of them moved, it is decided again: a revoked token, a disabled name or a stop is never

@@ -29,7 +29,7 @@ pub(super) struct Desk {
     pub(super) wire: Arc<dyn Wire>,
     pub(super) source: String,
     pub(super) seed: u64,
-    /// Without it nothing is sent.
+    /// Once it is over no job is begun.
     pub(super) turn: Turn,
 }
 

@@ -60,10 +60,6 @@ use crate::store::{
     WindowAsk, WindowRow, Write,
 };
 
-/// A good size for bulk batches: as many are put into one commit as the moment allows, and one of
-/// this size is short enough for people in other processes to wait for.
-pub const BULK_ROWS: usize = writer::STRIDE;
-
 /// A store in a SQLite file.
 ///
 /// ```no_run
